@@ -1,0 +1,165 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from textcnn.config import KimConfig, TrainingConfig
+from textcnn.errors import ConfigError, TrainingError
+from textcnn.nn.kim import KimCNN
+from textcnn.text import Encoded
+from textcnn.training.loop import Trainer, choose_device, predict_probabilities
+from textcnn.training.progress import Progress
+
+SMALL = KimConfig(dimension=8, region_sizes=(1, 2), feature_maps=6, dropout=0.2)
+FAST = TrainingConfig(learning_rate=0.02, batch_size=10, max_epochs=6, device="cpu")
+
+
+def corpus(seed, texts=80):
+    """Class 1 has the word 3 somewhere, class 0 the word 4, among others."""
+    generator = np.random.default_rng(seed)
+    lengths = generator.integers(3, 9, size=texts)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    ids = generator.integers(5, 20, size=offsets[-1]).astype(np.int32)
+    labels = generator.integers(0, 2, size=texts)
+    ids[offsets[:-1] + generator.integers(0, lengths)] = np.where(labels == 1, 3, 4)
+    return Encoded(ids, offsets), labels
+
+
+def make(config=FAST, seed=0, max_norm=None, progress=None, model=SMALL):
+    torch.manual_seed(seed)
+    network = KimCNN(model, vocabulary_size=20, classes=2)
+    return Trainer(network, config, classes=2, max_norm=max_norm, progress=progress or Progress())
+
+
+def weights(trainer):
+    return {name: parameter.detach().clone() for name, parameter in trainer.model.named_parameters()}
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adadelta", "adagrad"])
+def test_it_learns(optimizer):
+    rate = {"adam": 0.02, "adadelta": 5.0, "adagrad": 0.2}[optimizer]
+    trainer = make(dataclasses.replace(FAST, optimizer=optimizer, learning_rate=rate, max_epochs=20, patience=20))
+    history = trainer.run(corpus(0), corpus(1))
+    assert history.epochs[history.best_epoch - 1].accuracy > 0.9
+
+
+def test_the_same_seed_gives_the_same_bits():
+    runs = []
+    for _ in range(2):
+        trainer = make()
+        runs.append((trainer.run(corpus(0), corpus(1)).best_epoch, weights(trainer)))
+    assert runs[0][0] == runs[1][0]
+    for name, weight in runs[0][1].items():
+        assert torch.equal(weight, runs[1][1][name]), name
+
+
+def test_the_best_epochs_weights_are_kept():
+    seen = []
+
+    class Recorder(Progress):
+        def epoch(self, epoch):
+            seen.append((epoch.accuracy, weights(trainer)))
+
+    trainer = make(progress=Recorder())
+    history = trainer.run(corpus(0), corpus(1))
+    best = max(range(len(seen)), key=lambda i: seen[i][0])  # the first of equals
+    assert history.best_epoch == best + 1
+    for name, weight in weights(trainer).items():
+        assert torch.equal(weight, seen[best][1][name])
+
+
+def test_the_monitor_chooses():
+    training, validation = corpus(0), corpus(1)
+    for monitor in ("loss", "macro_f1"):
+        history = make(dataclasses.replace(FAST, monitor=monitor)).run(training, validation)
+        values = [-e.validation_loss if monitor == "loss" else e.macro_f1 for e in history.epochs]
+        assert history.best_epoch == values.index(max(values)) + 1
+
+
+def test_patience_stops_early():
+    history = make(dataclasses.replace(FAST, max_epochs=50, patience=2)).run(corpus(0), corpus(1))
+    assert len(history.epochs) == history.best_epoch + 2
+
+
+def test_reported_scores_are_the_models():
+    trainer = make()
+    validation = corpus(1)
+    history = trainer.run(corpus(0), validation)
+    probabilities = predict_probabilities(trainer.model, validation[0], classes=2)
+    best = history.epochs[history.best_epoch - 1]
+    assert best.accuracy == (probabilities.argmax(axis=1) == validation[1]).mean()
+    expected = torch.nn.functional.nll_loss(torch.tensor(probabilities).log(), torch.tensor(validation[1]))
+    assert best.validation_loss == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_max_norm_holds_after_every_step():
+    class Check(Progress):
+        def batch(self, **kwargs):
+            assert trainer.model.softmax.weight.norm(dim=1).max() <= 0.1 * (1 + 1e-6)
+
+    trainer = make(max_norm=0.1, progress=Check())
+    trainer.run(corpus(0), corpus(1))
+    free = make()
+    free.run(corpus(0), corpus(1))
+    assert free.model.softmax.weight.norm(dim=1).max() > 0.1
+
+
+def test_ctrl_c_keeps_the_best_so_far(caplog):
+    class Interrupt(Progress):
+        def batch(self, *, epoch, texts, loss):
+            if epoch == 3:
+                raise KeyboardInterrupt
+
+    trainer = make(progress=Interrupt())
+    history = trainer.run(corpus(0), corpus(1))
+    assert history.interrupted
+    assert len(history.epochs) == 2
+    reference = make(dataclasses.replace(FAST, max_epochs=2))
+    reference.run(corpus(0), corpus(1))
+    for name, weight in weights(trainer).items():
+        assert torch.equal(weight, weights(reference)[name])
+    assert f"the weights of epoch {history.best_epoch}, the best so far, are kept" in caplog.text
+
+
+def test_ctrl_c_with_nothing_to_keep():
+    class Interrupt(Progress):
+        def batch(self, **kwargs):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make(progress=Interrupt()).run(corpus(0), corpus(1))
+
+
+def test_a_loss_that_is_not_finite_stops_with_advice():
+    trainer = make(dataclasses.replace(FAST, learning_rate=1e30))
+    with pytest.raises(TrainingError) as error:
+        trainer.run(corpus(0), corpus(1))
+    assert str(error.value).endswith("use a smaller learning rate (now 1e+30) or check the word vectors")
+    assert str(error.value).startswith("expected a finite loss, found ")
+
+
+def test_class_weights_shift_the_scores():
+    training, validation = corpus(0), corpus(1)
+
+    def mean_of_class_1(config):
+        trainer = make(config)
+        trainer.run(training, validation)
+        return predict_probabilities(trainer.model, validation[0], classes=2)[:, 1].mean()
+
+    short = dataclasses.replace(FAST, max_epochs=1)
+    assert mean_of_class_1(dataclasses.replace(short, class_weight=(1.0, 20.0))) > mean_of_class_1(short)
+    labels = training[1].copy()
+    labels[:60] = 0
+    trainer = make(dataclasses.replace(FAST, class_weight="balanced"))
+    counts = np.bincount(labels)
+    assert trainer._class_weights(labels).tolist() == pytest.approx((80 / (2 * counts)).tolist())
+
+
+def test_devices():
+    assert choose_device("cpu").type == "cpu"
+    assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    with pytest.raises(ConfigError, match="device: expected one that is present, found 'cuda:99'; use cpu or auto"):
+        choose_device("cuda:99")
+    with pytest.raises(ConfigError, match="device: expected auto, cpu, cuda or cuda:N, found 'cuda:x'"):
+        choose_device("cuda:x")

@@ -1,0 +1,33 @@
+"""textcnn trains, runs and explains convolutional text classifiers."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from textcnn.data import load_corpus as load_corpus
+    from textcnn.estimator import TextCNNClassifier as TextCNNClassifier
+    from textcnn.inference import load_model as load_model
+    from textcnn.nn.kim import KimCNN as KimCNN
+
+# A name is imported when it is first used: torch, scikit-learn and datasets cost seconds.
+_HOMES = {
+    "KimCNN": "textcnn.nn.kim",
+    "TextCNNClassifier": "textcnn.estimator",
+    "__version__": "textcnn.version",
+    "load_corpus": "textcnn.data",
+    "load_model": "textcnn.inference",
+}
+
+__all__ = ["KimCNN", "TextCNNClassifier", "load_corpus", "load_model"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'textcnn' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(_HOMES)

@@ -1,0 +1,61 @@
+"""Encoded texts to batches of similar length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from textcnn.text import Encoded, run_positions
+
+POOL = 50  # batches sorted by length together: enough to be even, few enough to stay mixed
+
+
+@dataclass(frozen=True)
+class Batch:
+    """B texts without padding: text b has the next `lengths[b]` of the N ids."""
+
+    ids: torch.Tensor  # (N,) int64
+    lengths: torch.Tensor  # (B,) int64
+    labels: torch.Tensor | None  # (B,) int64
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch on a device."""
+        labels = None if self.labels is None else self.labels.to(device)
+        return Batch(self.ids.to(device), self.lengths.to(device), labels)
+
+
+def make_batch(texts: Encoded, rows: np.ndarray, labels: np.ndarray | None = None) -> Batch:
+    """The texts of the given rows, in that order."""
+    lengths = texts.lengths[rows]
+    at = np.repeat(texts.offsets[rows], lengths) + run_positions(lengths)
+    return Batch(
+        torch.from_numpy(texts.ids[at].astype(np.int64)),
+        torch.from_numpy(lengths),
+        None if labels is None else torch.from_numpy(labels[rows]),
+    )
+
+
+def training_batches(
+    texts: Encoded, labels: np.ndarray, *, batch_size: int, generator: np.random.Generator
+) -> Iterator[Batch]:
+    """One epoch: all texts once, in random order, those of a batch of similar length."""
+    order = generator.permutation(len(labels))
+    lengths = texts.lengths
+    batches = []
+    for begin in range(0, len(order), POOL * batch_size):
+        pool = order[begin : begin + POOL * batch_size]
+        pool = pool[np.argsort(lengths[pool], kind="stable")]
+        batches += [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
+    for i in generator.permutation(len(batches)):
+        yield make_batch(texts, batches[i], labels)
+
+
+def ordered_batches(texts: Encoded, *, batch_size: int) -> Iterator[tuple[np.ndarray, Batch]]:
+    """All texts by length, without labels, each batch with the rows that it holds."""
+    order = np.argsort(texts.lengths, kind="stable")
+    for begin in range(0, len(order), batch_size):
+        rows = order[begin : begin + batch_size]
+        yield rows, make_batch(texts, rows)

@@ -1,0 +1,99 @@
+"""What several commands share: the option groups of their help, corpus options, output files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from textcnn.errors import DataError
+
+if TYPE_CHECKING:
+    import datasets
+
+DEFAULT_MODEL = "textcnn-model"
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class GroupedOption(click.Option):
+    """An option that stands under a heading of its own in the help."""
+
+    def __init__(self, *args: Any, group: str = "Options", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.group = group
+
+
+class GroupedCommand(click.Command):
+    """A command whose help shows its options by group."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
+            if record is not None:
+                groups.setdefault(getattr(parameter, "group", "Other"), []).append(record)
+        for name, records in groups.items():
+            with formatter.section(name):
+                formatter.write_dl(records)
+
+
+def option(*names: str, group: str, **kwargs: Any) -> Callable[[Decorated], Decorated]:
+    """A click option under a heading."""
+    return click.option(*names, cls=GroupedOption, group=group, **kwargs)
+
+
+def model_option(command: Decorated) -> Decorated:
+    """`-m MODEL`."""
+    return option(
+        "-m",
+        "--model",
+        type=click.Path(path_type=Path),
+        default=DEFAULT_MODEL,
+        show_default=True,
+        group="Model",
+        help="Folder of a saved model.",
+    )(command)
+
+
+def corpus_options(command: Decorated) -> Decorated:
+    """How to read DATA."""
+    path = click.Path(path_type=Path)
+    for add in (
+        option("--encoding", default="utf-8", show_default=True, group="Data", help="Encoding of text files."),
+        option("--label-column", metavar="NAME", group="Data", help="Column of the labels [found by usual names]."),
+        option("--text-column", metavar="NAME", group="Data", help="Column of the texts [found by usual names]."),
+        option("--data-dir", type=path, group="Data", help="Folder with the original files of a named corpus."),
+    ):
+        command = add(command)
+    return command
+
+
+def label_names(corpus: datasets.DatasetDict) -> list[str]:
+    """The class names of a corpus, in the order of their ids."""
+    return next(iter(corpus.values())).features["label"].names
+
+
+@contextmanager
+def replacing(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
+    """A file that appears at `path` whole or not at all.
+
+    Raises:
+        DataError: something is there already and is not to be replaced, or the folder is missing.
+    """
+    if path.is_dir():
+        raise DataError(f"{path}: expected a file to write to, found a folder; give a file name")
+    if path.exists() and not overwrite:
+        raise DataError(f"{path}: the file exists; choose another name or replace it (--overwrite)")
+    if not path.absolute().parent.is_dir():
+        raise DataError(f"{path}: expected the folder {path.absolute().parent} to exist; create it first")
+    part = path.with_name(f".{path.name}.part")
+    try:
+        with part.open("wb") as file:
+            yield file
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

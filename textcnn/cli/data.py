@@ -1,0 +1,99 @@
+"""`textcnn data`: the named corpora, or what a corpus holds."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import click
+
+from textcnn.cli.common import GroupedCommand, corpus_options, label_names
+
+_EXAMPLES = 3
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("source", required=False)
+@corpus_options
+def command(
+    source: str | None,
+    data_dir: Path | None,
+    text_column: str | None,
+    label_column: str | None,
+    encoding: str,
+) -> None:
+    """List the named corpora, or describe SOURCE: a named corpus or a file.
+
+    \b
+    Examples:
+      textcnn data
+      textcnn data sample
+      textcnn data reviews.csv
+    """
+    from textcnn.data import corpus_names, describe
+
+    if source is None:
+        for name in corpus_names():
+            corpus = describe(name)
+            click.echo(f"{name:<8} {corpus.title}: {len(corpus.classes)} classes, {_counts(corpus.counts)}")
+        click.echo("\nDescribe one with `textcnn data NAME`; all but sample are read from --data-dir.")
+        return
+    if source in corpus_names():
+        _describe_named(source)
+        if source != "sample" and data_dir is None:
+            return
+    _describe_texts(source, data_dir, text_column, label_column, encoding)
+
+
+def _counts(counts: object) -> str:
+    return ", ".join(f"{count:,} {split}" for split, count in dict(counts).items())  # type: ignore[call-overload]
+
+
+def _describe_named(name: str) -> None:
+    from textcnn.data import describe
+
+    corpus = describe(name)
+    rows = [
+        ("name", f"{name}: {corpus.title}"),
+        ("origin", corpus.origin),
+        ("terms", corpus.terms),
+        ("protocol", corpus.protocol),
+        ("classes", ", ".join(corpus.classes)),
+        ("texts", _counts(corpus.counts)),
+        ("files", ", ".join(corpus.files.values()) or "built in"),
+    ]
+    for title, value in rows:
+        click.echo(textwrap.fill(value, width=79, initial_indent=f"{title:<10}", subsequent_indent=" " * 10))
+
+
+def _describe_texts(
+    source: str, data_dir: Path | None, text_column: str | None, label_column: str | None, encoding: str
+) -> None:
+    import pyarrow.compute as pc
+
+    from textcnn.config import TextConfig
+    from textcnn.data import load_corpus
+    from textcnn.text import Tokenizer, count_words
+
+    corpus = load_corpus(
+        source, data_dir=data_dir, text_column=text_column, label_column=label_column, encoding=encoding
+    )
+    names = label_names(corpus)
+    tokenizer = Tokenizer(TextConfig())
+    for split, texts in corpus.items():
+        table = texts.with_format("arrow")[:]
+        chunks = list(tokenizer.columns(table["text"]))
+        lengths = sorted(length for tokens in chunks for length in tokens.lengths.tolist())
+        words, _ = count_words(chunks)
+        counts = {pair["values"]: pair["counts"] for pair in pc.value_counts(table["label"]).to_pylist()}
+        click.echo(f"\n{split}: {len(lengths):,} texts, {sum(lengths):,} tokens, {len(words):,} distinct")
+        click.echo(
+            f"  tokens a text: {lengths[0]} to {lengths[-1]:,}, median {lengths[len(lengths) // 2]}, "
+            f"90% up to {lengths[int(len(lengths) * 0.9)]}"
+        )
+        for i, name in enumerate(names):
+            click.echo(f"  {name}: {counts.get(i, 0):,} ({counts.get(i, 0) / len(lengths):.1%})")
+    first = next(iter(corpus.values()))
+    click.echo("\nexamples:")
+    for row in first.select(range(min(_EXAMPLES, len(first)))):
+        click.echo(textwrap.shorten(f"  {names[row['label']]}: {row['text']}", width=79, placeholder=" ..."))

@@ -1,0 +1,100 @@
+"""`textcnn evaluate`: a saved model's scores on labelled texts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from textcnn.cli.common import GroupedCommand, corpus_options, label_names, model_option, option
+from textcnn.errors import DataError
+
+if TYPE_CHECKING:
+    import datasets
+    import numpy as np
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("data", default="sample")
+@model_option
+@corpus_options
+@option(
+    "--split",
+    type=click.Choice(("train", "validation", "test")),
+    group="Data",
+    help="Part of DATA to score [test where there is one, else all].",
+)
+@option("--json", "as_json", is_flag=True, group="Output", help="Print all figures as one JSON object.")
+def command(
+    data: str,
+    model: Path,
+    data_dir: Path | None,
+    text_column: str | None,
+    label_column: str | None,
+    encoding: str,
+    split: str | None,
+    as_json: bool,
+) -> None:
+    """Score a saved model on DATA: a named corpus or a file of labelled texts.
+
+    \b
+    Examples:
+      textcnn evaluate
+      textcnn evaluate held-out.csv -m model --json
+    """
+    from textcnn.data import load_corpus
+    from textcnn.inference import load_model
+    from textcnn.metrics import evaluate
+
+    predictor = load_model(model)
+    corpus = load_corpus(data, data_dir=data_dir, text_column=text_column, label_column=label_column, encoding=encoding)
+    split = split or ("test" if "test" in corpus else "train")
+    if split not in corpus:
+        raise DataError(f"{data}: expected the split {split}, found only {', '.join(corpus)}")
+    names = [str(label) for label in predictor.classes_]
+    table = corpus[split].with_format("arrow")[:]
+    truth = _class_ids(corpus, table["label"].to_numpy(), names, data)
+    figures = evaluate(truth, predictor.predict_proba(table["text"]), names)
+    figures = {"model": str(model), "data": data, "split": split, **figures}
+    if as_json:
+        click.echo(json.dumps(figures, ensure_ascii=False))
+    else:
+        _print(figures)
+
+
+def _class_ids(corpus: datasets.DatasetDict, labels: np.ndarray, names: list[str], data: str) -> np.ndarray:
+    """The corpus's labels as ids of the model's classes, by name."""
+    import numpy as np
+
+    found = label_names(corpus)
+    unknown = [name for name in found if name not in names]
+    if unknown:
+        raise DataError(
+            f"{data}: expected the labels of the model ({', '.join(names)}), found {', '.join(unknown)} as well"
+        )
+    return np.array([names.index(name) for name in found])[labels]
+
+
+def _print(figures: dict[str, Any]) -> None:
+    """The figures within 80 columns."""
+    click.echo(f"{figures['model']} on {figures['data']} ({figures['split']}), {figures['examples']:,} texts\n")
+    for title, key in (("accuracy", "accuracy"), ("macro-F1", "macro_f1"), ("log-loss", "log_loss")):
+        click.echo(f"{title:<10} {figures[key]:.4f}")
+    click.echo(f"{'majority':<10} {figures['majority']:.4f}  (always naming the most frequent class)\n")
+    width = max(5, *(len(row["name"]) for row in figures["classes"]))
+    width = min(width, 30)
+    click.echo(f"{'class':<{width}}  precision  recall      F1  support")
+    for row in figures["classes"]:
+        click.echo(
+            f"{row['name'][:width]:<{width}}  {row['precision']:>9.4f}  {row['recall']:.4f}  {row['f1']:.4f}"
+            f"  {row['support']:>7,}"
+        )
+    click.echo("\nconfusion matrix (rows: true class, columns: predicted)")
+    cells = [[f"{cell:,}" for cell in row] for row in figures["confusion"]]
+    heads = [row["name"][:8] for row in figures["classes"]]
+    wide = max(len(text) for text in [*heads, *sum(cells, [])])
+    click.echo(" " * width + "  " + "  ".join(f"{head:>{wide}}" for head in heads))
+    for row, line in zip(figures["classes"], cells, strict=True):
+        click.echo(f"{row['name'][:width]:<{width}}  " + "  ".join(f"{cell:>{wide}}" for cell in line))

@@ -1,0 +1,219 @@
+"""`textcnn train`: a corpus to a saved, evaluated model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from textcnn import config
+from textcnn.cli.common import DEFAULT_MODEL, Decorated, GroupedCommand, corpus_options, label_names, option
+from textcnn.errors import ConfigError
+
+if TYPE_CHECKING:
+    import datasets
+
+    from textcnn.artifact import Artifact
+    from textcnn.pipeline import Labelled
+
+_CHOICES = {
+    "channels": config.CHANNELS,
+    "multichannel_filters": config.MULTICHANNEL_FILTERS,
+    "activation": config.ACTIVATIONS,
+    "padding": config.PADDINGS,
+    "pooling": config.POOLINGS,
+    "tokenizer": config.TOKENIZERS,
+    "optimizer": config.OPTIMIZERS,
+    "monitor": config.MONITORS,
+}
+_GROUPS = {"model": "Model", "text": "Text", "training": "Training"}
+_DEFAULTS = {"model": config.KimConfig(), "text": config.TextConfig(), "training": config.TrainingConfig()}
+_UNSET = ("channels", "dimension")  # None: decided by the word vectors
+_NUMBERS = {"dimension": int, "max_size": int, "max_length": int, "learning_rate": float, "max_norm": float}
+
+
+def _region_sizes(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(size) for size in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"expected whole numbers such as 3,4,5, found {value!r}") from None
+
+
+def _settings_options(command: Decorated) -> Decorated:
+    """One option for each row of the table `OPTIONS`."""
+    for row in reversed(config.OPTIONS):
+        default = None if row.field in _UNSET else getattr(_DEFAULTS[row.component], row.field)
+        kwargs: dict[str, Any] = {"help": row.help[0].upper() + row.help[1:] + ".", "default": default}
+        if row.field in _CHOICES:
+            kwargs["type"] = click.Choice(_CHOICES[row.field])
+        elif row.field in _NUMBERS:
+            kwargs["type"] = _NUMBERS[row.field]
+        elif row.field == "region_sizes":
+            kwargs.update(default=",".join(map(str, default)), callback=_region_sizes)
+        kwargs["show_default"] = kwargs["default"] is not None
+        command = option(row.flag, row.keyword, group=_GROUPS[row.component], **kwargs)(command)
+    return command
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("data", default="sample")
+@option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_MODEL,
+    show_default=True,
+    group="Output",
+    help="Folder to save the model in.",
+)
+@option("--overwrite", is_flag=True, group="Output", help="Replace a model that is there.")
+@corpus_options
+@option(
+    "--validation",
+    type=click.Path(path_type=Path),
+    group="Data",
+    help="File of validation texts [a share of the training texts].",
+)
+@option(
+    "--test",
+    type=click.Path(path_type=Path),
+    group="Data",
+    help="File of test texts, scored once after training.",
+)
+@option(
+    "--phrases/--no-phrases", default=True, group="Data", help="sst1, sst2: train on phrases too [default: phrases]."
+)
+@option("--vectors", type=click.Path(path_type=Path), group="Model", help="File of word vectors.")
+@_settings_options
+def command(
+    data: str,
+    output: Path,
+    overwrite: bool,
+    data_dir: Path | None,
+    text_column: str | None,
+    label_column: str | None,
+    encoding: str,
+    validation: Path | None,
+    test: Path | None,
+    phrases: bool,
+    vectors: Path | None,
+    **keywords: Any,
+) -> None:
+    """Train a classifier on DATA, evaluate it on its test texts and save it.
+
+    DATA is a named corpus (see `textcnn data`) or a file: CSV, TSV, JSON Lines or
+    Parquet, gzip'ed or not. Without it, the built-in sample corpus is used.
+
+    \b
+    Examples:
+      textcnn train
+      textcnn train reviews.csv -o model --test held-out.csv
+      textcnn train reviews.csv --vectors vectors.bin --channels static
+    """
+    from textcnn.artifact import check_target, save_artifact
+
+    keywords["max_norm"] = keywords["max_norm"] or None
+    check_target(output, overwrite=overwrite)
+    # Settings are checked before the corpus is read; class weights need its names.
+    weights = keywords.pop("class_weight")
+    settings = config.make_settings({**keywords, "class_weight": None}, vectors=vectors)
+
+    from textcnn.data import load_corpus
+
+    corpus = load_corpus(
+        data,
+        data_dir=data_dir,
+        text_column=text_column,
+        label_column=label_column,
+        encoding=encoding,
+        validation=validation,
+        test=test,
+        phrases=phrases,
+    )
+    names = label_names(corpus)
+    if weights is not None:
+        keywords["class_weight"] = _class_weight(weights, names)
+        settings = config.make_settings(keywords, vectors=vectors)
+    _describe(data, corpus)
+    artifact, interrupted = _train(data, corpus, settings)
+    if "test" in corpus:
+        artifact.metrics["test"] = _test(artifact, _labelled(corpus["test"]), names)
+    save_artifact(artifact, output, overwrite=overwrite)
+    _report(artifact, output)
+    if interrupted:
+        sys.exit(130)
+
+
+def _train(data: str, corpus: datasets.DatasetDict, settings: config.Settings) -> tuple[Artifact, bool]:
+    import numpy as np
+
+    from textcnn.cli.progress import make_progress
+    from textcnn.pipeline import train_model
+
+    with make_progress() as progress:
+        artifact, history = train_model(
+            _labelled(corpus["train"]),
+            np.array(label_names(corpus)),
+            settings,
+            validation=_labelled(corpus["validation"]) if "validation" in corpus else None,
+            progress=progress,
+        )
+    artifact.training["source"] = data
+    if history.interrupted:
+        click.echo(f"interrupted: the best weights so far are kept, those of epoch {history.best_epoch}", err=True)
+    return artifact, history.interrupted
+
+
+def _labelled(split: datasets.Dataset) -> Labelled:
+    from textcnn.pipeline import Labelled
+
+    table = split.with_format("arrow")[:]
+    groups = table["sentence"].to_numpy() if "sentence" in table.column_names else None
+    return Labelled(table["text"], table["label"].to_numpy(), groups)
+
+
+def _class_weight(value: str, names: list[str]) -> str | tuple[float, ...]:
+    """`balanced`, or weights in the order of the classes from `name=weight,...`."""
+    if value == "balanced":
+        return value
+    try:
+        weights = {name: float(weight) for name, _, weight in (part.rpartition("=") for part in value.split(","))}
+    except ValueError:
+        weights = {}
+    if set(weights) != set(names):
+        raise ConfigError(
+            f"--class-weight: expected balanced, or a weight for each class such as "
+            f"{','.join(f'{name}=1' for name in names)}, found {value!r}"
+        )
+    return tuple(weights[name] for name in names)
+
+
+def _describe(data: str, corpus: datasets.DatasetDict) -> None:
+    counts = ", ".join(f"{len(split):,} {name}" for name, split in corpus.items())
+    names = label_names(corpus)
+    click.echo(f"{data}: {counts}; {len(names)} classes ({', '.join(names)})", err=True)
+
+
+def _test(artifact: Artifact, test: Labelled, names: list[str]) -> dict[str, Any]:
+    from textcnn.inference import Predictor
+    from textcnn.metrics import evaluate
+
+    return evaluate(test.labels, Predictor(artifact).predict_proba(test.texts), names)
+
+
+def _report(artifact: Artifact, output: Path) -> None:
+    vectors = artifact.training["vectors"]
+    if vectors is not None:
+        click.echo(f"vectors     {vectors['found']:,} of {vectors['words']:,} words found")
+    for split in ("validation", "test"):
+        figures = artifact.metrics.get(split)
+        if figures is None:
+            click.echo("test        no test texts; give some with --test, or see textcnn evaluate")
+        else:
+            click.echo(
+                f"{split:<11} accuracy {figures['accuracy']:.4f}  macro-F1 {figures['macro_f1']:.4f}"
+                f"  (always the most frequent class: {figures['majority']:.4f})"
+            )
+    click.echo(f"saved       {output}")

@@ -1,0 +1,136 @@
+"""The two columns that matter: which they are, and the texts in one of them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from textcnn.errors import DataError
+
+TEXT_NAMES = (
+    *("text", "sentence", "review", "content", "document", "tweet", "comment", "body", "question", "message"),
+    *("texts", "sentences", "reviews", "utterance", "post"),
+)
+"""Usual names of the text column, the first that a file has is taken; case and outer blanks do not matter."""
+
+LABEL_NAMES = (
+    *("label", "labels", "class", "category", "sentiment", "target", "y", "stars", "rating"),
+    *("label_text", "polarity", "intent"),
+)
+"""Usual names of the label column, likewise."""
+
+# by name: older Arrow lacks some
+_TEXT_TYPES = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view", "null")
+_NAMED = 5
+_LISTED = 20
+
+
+def pick_columns(
+    names: Sequence[str],
+    text_column: str | None = None,
+    label_column: str | None = None,
+    *,
+    path: str | Path,
+    need_label: bool = True,
+) -> tuple[str, str | None]:
+    """Choose the columns of texts and labels among those a file has.
+
+    Args:
+        names: the file's columns.
+        text_column: the text column where it is given, otherwise a usual name is looked for.
+        label_column: the label column, likewise.
+        path: the file, for the errors.
+        need_label: whether a file without labels is an error; a given ``label_column`` must exist in any case.
+
+    Returns:
+        The two names, the second None where there is none and none is needed.
+
+    Raises:
+        DataError: a column is missing, both are the same, or a name stands in the header twice.
+    """
+    text = _find(names, text_column, TEXT_NAMES)
+    label = _find(names, label_column, LABEL_NAMES)
+    missing = [] if text else [text_column or TEXT_NAMES[0]]
+    if not label and (need_label or label_column):
+        missing.append(label_column or LABEL_NAMES[0])
+    if text is None or missing:
+        expected = [text or missing[0]]
+        if need_label or label_column:
+            expected.append(label or missing[-1])
+        near = nearest(missing[0], names) if missing[0] in (text_column, label_column) else ""
+        raise DataError(
+            f"expected the columns {expected}, but only {_list(names)} were found in {path}{near}; "
+            "name them with --text-column / --label-column"
+        )
+    if text == label:
+        raise DataError(
+            f"expected two columns in {path}, found {text!r} for both texts and labels; "
+            "name them with --text-column / --label-column"
+        )
+    for name in (text, label):
+        if name is not None and names.count(name) > 1:
+            raise DataError(f"expected one column {name!r} in {path}, found {names.count(name)}; rename the others")
+    return text, label
+
+
+def texts_of(
+    column: pa.Array, *, path: str | Path, first_row: int = 1, missing_as_empty: bool = False
+) -> pa.StringArray:
+    """Take a batch's column as texts.
+
+    Args:
+        column: strings, in any of Arrow's forms.
+        path: the file, for the errors.
+        first_row: the number of the batch's first row, from 1.
+        missing_as_empty: whether a missing text counts as an empty one, as in prediction.
+
+    Raises:
+        DataError: texts are missing, or the column holds something else than text.
+    """
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if str(kind) not in _TEXT_TYPES:
+        raise DataError(f"expected texts in {path}, found a column of {kind}; name the text column with --text-column")
+    try:
+        texts = column.cast(pa.string())
+    except pa.ArrowException as error:
+        raise DataError(
+            f"expected UTF-8 texts in {path}, but those from row {first_row} on are not, or are over 2 GiB; "
+            "write the file anew"
+        ) from error
+    if texts.null_count and not missing_as_empty:
+        raise DataError(
+            f"expected a text in each row of {path}, but {rows_where(texts.is_null(), first_row)} "
+            "has none; fill or remove it"
+        )
+    return pc.fill_null(texts, "")
+
+
+def rows_where(mask: pa.Array, first_row: int = 1) -> str:
+    """Name the rows where a mask is true: "row 3", or "row 3 (and 5, 9, 12, 13 and 40 more)"."""
+    rows = pc.add(pc.indices_nonzero(mask), first_row)
+    named = [str(row) for row in rows[:_NAMED].to_pylist()]
+    more = len(rows) - len(named)
+    others = ", ".join(named[1:]) + (f" and {more:,} more" if more else "")
+    return f"row {named[0]}" + (f" (and {others})" if others else "")
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Say which known names are nearest to one that is not known, as the middle or end of a message."""
+    near = difflib.get_close_matches(name, list(known), cutoff=0.5)
+    return f"; nearest to {name!r}: {', '.join(near)}" if near else ""
+
+
+def _find(names: Sequence[str], given: str | None, usual: Sequence[str]) -> str | None:
+    if given is not None:
+        return given if given in names else None
+    known = {name.strip().lower(): name for name in reversed(names)}
+    return next((known[name] for name in usual if name in known), None)
+
+
+def _list(names: Sequence[str]) -> str:
+    more = len(names) - _LISTED
+    return str(list(names[:_LISTED])) + (f" and {more:,} more" if more > 0 else "")

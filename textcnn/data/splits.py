@@ -1,0 +1,142 @@
+"""Stratified splits and folds by seed, with numpy alone.
+
+Only raw draws of PCG64 are used, whose stream numpy guarantees, so that a seed gives the same rows under every
+version of numpy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from textcnn.errors import ConfigError, DataError
+
+
+def stratified_split(
+    labels: np.ndarray,
+    share: float,
+    seed: int,
+    groups: np.ndarray | None = None,
+    *,
+    names: Sequence[str] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split rows into training and validation, the share of each class kept.
+
+    A class gives ``share`` of its rows to validation, rounded, yet at least one, and keeps at least one. With groups
+    these are dealt out whole, each as one of the rarest class among its rows, and shares hold about.
+
+    Args:
+        labels: class ids, (n,), 0 or more.
+        share: the part of validation, between 0 and 1.
+        seed: 0 or more.
+        groups: group of each row, (n,); rows of one group stay together.
+        names: class names, for the errors.
+
+    Returns:
+        Row numbers of training and of validation, both ascending.
+
+    Raises:
+        ConfigError: the share is not between 0 and 1.
+        DataError: a class does not reach both sides.
+    """
+    if not 0 < share < 1:
+        raise ConfigError(f"expected a validation share between 0 and 1, found {share}")
+    unit_classes, unit_of_row = _units(labels, groups)
+    _check_classes(labels, unit_of_row, 2, "a split in two", groups is not None, names)
+    chosen = np.zeros(unit_classes.size, bool)
+    for members in _shuffled_classes(unit_classes, seed):
+        wanted = max(1, int(share * members.size + 0.5))
+        chosen[members[: min(wanted, members.size - 1)]] = True
+    held_out = chosen[unit_of_row]
+    training, validation = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    for side in (training, validation):
+        lost = np.setdiff1d(labels, labels[side])
+        if lost.size:
+            raise DataError(
+                f"expected groups that can be split with each class on both sides, but with seed {seed} "
+                f"class {_name(lost[0], names)} is on one side only; try another seed, or give a validation file"
+            )
+    return training, validation
+
+
+def stratified_folds(
+    labels: np.ndarray,
+    folds: int,
+    seed: int,
+    groups: np.ndarray | None = None,
+    *,
+    names: Sequence[str] | None = None,
+) -> list[np.ndarray]:
+    """Deal rows out to folds, each class evenly; with groups these whole, as in `stratified_split`.
+
+    Args:
+        labels: class ids, (n,), 0 or more.
+        folds: how many, 2 or more.
+        seed: 0 or more.
+        groups: group of each row, (n,).
+        names: class names, for the errors.
+
+    Returns:
+        The test rows of each fold, ascending; every row is in one fold. Without groups every class is in each.
+
+    Raises:
+        ConfigError: fewer than two folds.
+        DataError: a class has fewer examples (or groups) than there are folds.
+    """
+    if folds < 2:
+        raise ConfigError(f"expected 2 folds or more, found {folds}")
+    unit_classes, unit_of_row = _units(labels, groups)
+    _check_classes(labels, unit_of_row, folds, f"{folds} folds", groups is not None, names)
+    fold_of_unit = np.zeros(unit_classes.size, np.int64)
+    dealt = 0
+    for members in _shuffled_classes(unit_classes, seed):
+        # going on where the class before ended keeps the folds' sizes within one of each other
+        fold_of_unit[members] = (dealt + np.arange(members.size)) % folds
+        dealt += members.size
+    fold_of_row = fold_of_unit[unit_of_row]
+    return [np.flatnonzero(fold_of_row == fold) for fold in range(folds)]
+
+
+def _units(labels: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """What is dealt out: each unit's class (u,), and the unit of each row (n,)."""
+    if groups is None:
+        return labels, np.arange(labels.size)
+    names, unit_of_row = np.unique(groups, return_inverse=True)
+    classes, class_of_row, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    by_rarity = np.argsort(counts, kind="stable")
+    rank = np.empty_like(by_rarity)
+    rank[by_rarity] = np.arange(by_rarity.size)
+    rarest = np.full(names.size, classes.size)
+    np.minimum.at(rarest, unit_of_row, rank[class_of_row])
+    return classes[by_rarity[rarest]], unit_of_row
+
+
+def _shuffled_classes(unit_classes: np.ndarray, seed: int) -> list[np.ndarray]:
+    """The units of each class, in an order that the seed gives."""
+    order = np.argsort(np.random.PCG64(seed).random_raw(unit_classes.size), kind="stable")
+    return [order[unit_classes[order] == each] for each in np.unique(unit_classes)]
+
+
+def _check_classes(
+    labels: np.ndarray,
+    unit_of_row: np.ndarray,
+    least: int,
+    purpose: str,
+    grouped: bool,
+    names: Sequence[str] | None,
+) -> None:
+    pairs = np.unique(np.stack([labels, unit_of_row]), axis=1)
+    classes, counts = np.unique(pairs[0], return_counts=True)
+    if counts.size and counts.min() < least:
+        scarce = counts.argmin()
+        thing = "group" if grouped else "example"
+        found = f"one {thing}" if counts[scarce] == 1 else f"{counts[scarce]} {thing}s"
+        raise DataError(
+            f"class {_name(classes[scarce], names)} has {found}, expected at least {least} for {purpose}; "
+            "add some, or leave the class out"
+        )
+
+
+def _name(label: int, names: Sequence[str] | None) -> str:
+    return repr(names[label]) if names is not None else str(label)

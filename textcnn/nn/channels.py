@@ -1,0 +1,57 @@
+"""Embedding channels (Kim 2014, section 3.1): what a word's row is made of."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from textcnn.config import KimConfig
+from textcnn.text import FIRST_WORD
+
+
+class Channels(nn.Module):
+    """The rows of words in the channels `rand`, `static`, `non-static` or `multichannel`.
+
+    The paper applies a filter to both channels and adds the results, which is the same as applying
+    it once to their sum (`shared`); filters with weights of their own for each channel are filters
+    over both rows joined (`separate`).
+
+    A `rand` table starts from U(-0.25, 0.25) (Kim's code). The row of unknown words starts at zero,
+    so that a word never met in training says nothing.
+
+    Args:
+        config: channels, filters and dimension D.
+        vocabulary_size: V, padding and the unknown word among them.
+        vectors: word vectors of the whole vocabulary, (V, D); None for `rand` only.
+    """
+
+    def __init__(self, config: KimConfig, vocabulary_size: int, vectors: torch.Tensor | None) -> None:
+        super().__init__()
+        shape = (vocabulary_size, config.dimension)
+        if config.pretrained and (vectors is None or vectors.shape != shape):
+            found = None if vectors is None else tuple(vectors.shape)
+            raise ValueError(f"channels {config.channels}: expected vectors of the shape {shape}, found {found}")
+        if vectors is None:
+            vectors = torch.empty(shape).uniform_(-0.25, 0.25)
+            vectors[:FIRST_WORD] = 0.0
+        self.separate = config.channels == "multichannel" and config.multichannel_filters == "separate"
+        self.dimension = config.dimension * (2 if self.separate else 1)
+        self.fixed: torch.Tensor | None
+        self.tuned: nn.Parameter | None
+        self.register_buffer("fixed", vectors.clone() if config.channels in ("static", "multichannel") else None)
+        self.register_parameter("tuned", None if config.channels == "static" else nn.Parameter(vectors.clone()))
+
+    def forward(self, words: torch.Tensor) -> torch.Tensor:
+        """Rows of some words.
+
+        Args:
+            words: their ids, (U,).
+
+        Returns:
+            Rows, (U, D), or (U, 2 D) for `separate` filters.
+        """
+        # index_select's gradient adds in order: the same bits each time.
+        rows = [table.index_select(0, words) for table in (self.fixed, self.tuned) if table is not None]
+        if len(rows) == 1:
+            return rows[0]
+        return torch.cat(rows, dim=1) if self.separate else rows[0] + rows[1]

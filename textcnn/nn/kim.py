@@ -1,0 +1,80 @@
+"""Kim (2014), Convolutional Neural Networks for Sentence Classification, arXiv 1408.5882."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from textcnn.config import KimConfig
+from textcnn.nn.channels import Channels
+from textcnn.nn.lookup import LookupConvolution
+from textcnn.nn.pooling import average_pool, k_max_pool, max_pool
+
+ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "identity": nn.Identity()}
+
+
+class KimCNN(nn.Module):
+    """The paper's network on flat ids and lengths: channels, convolution, pooling, dropout, softmax.
+
+    Deviations: the windows are those that touch at least one word (the paper's code also admits
+    windows of padding alone, which makes relu(b) a floor of each feature); an empty text pools to 0;
+    `average` and `k-max` pooling are not the paper's.
+
+    Args:
+        config: settings; the defaults are the paper's.
+        vocabulary_size: V, padding (id 0) and the unknown word (id 1) among them.
+        classes: K.
+        vectors: word vectors of the vocabulary, (V, D), for all channels but `rand`.
+
+    Example:
+        >>> model = KimCNN(KimConfig(), vocabulary_size=1000, classes=2)
+        >>> ids, lengths = torch.tensor([5, 8, 13, 5]), torch.tensor([3, 1])  # two texts
+        >>> model(ids, lengths).shape
+        torch.Size([2, 2])
+    """
+
+    def __init__(
+        self, config: KimConfig, *, vocabulary_size: int, classes: int, vectors: torch.Tensor | None = None
+    ) -> None:
+        super().__init__()
+        self.config = config
+        self.channels = Channels(config, vocabulary_size, vectors)
+        self.convolution = LookupConvolution(
+            dimension=self.channels.dimension,
+            region_sizes=config.region_sizes,
+            feature_maps=config.feature_maps,
+            padding=config.padding,
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.softmax = nn.Linear(config.features, classes)
+        nn.init.zeros_(self.softmax.weight)  # Kim's code
+        nn.init.zeros_(self.softmax.bias)
+
+    def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Logits of B texts.
+
+        Args:
+            ids: the texts' word ids, one text after the other, (N,).
+            lengths: words of each text, (B,), N in sum.
+
+        Returns:
+            Logits, (B, K).
+        """
+        distinct, places = torch.unique(ids, return_inverse=True)  # (U,), (N,)
+        words = self.channels(distinct)  # (U, D)
+        features = [
+            self._pool(responses, counts)  # (B, F)
+            for responses, counts in self.convolution(words, places, lengths)
+        ]
+        penultimate = self.dropout(torch.cat(features, dim=1))  # (B, R F): section 2, z
+        return self.softmax(penultimate)  # (B, K): section 2.1, y = w . (z o r) + b
+
+    def _pool(self, responses: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+        """Activation and pooling of one region size, (B, P, F) to (B, F), or (B, k F) for k-max."""
+        activation = ACTIVATIONS[self.config.activation]
+        if self.config.pooling == "max":
+            # All activations are increasing: the maximum may be taken first. An empty text stays 0.
+            return torch.where(counts[:, None] > 0, activation(max_pool(responses, counts)), 0.0)
+        if self.config.pooling == "average":
+            return average_pool(activation(responses), counts)
+        return k_max_pool(activation(responses), counts, self.config.k).flatten(1)

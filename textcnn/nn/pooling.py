@@ -1,0 +1,66 @@
+"""Pooling over the true length of each text.
+
+Shapes: B texts, P positions (those of the longest text), F feature maps. `counts` (B,) says how
+many of a text's positions are real; what stands behind them is never looked at. Of equal values
+the one with the smaller index is taken, and a text without positions pools to zeros.
+"""
+
+from __future__ import annotations
+
+import torch
+
+
+def position_mask(counts: torch.Tensor, positions: int) -> torch.Tensor:
+    """True at the real positions, shape (B, P)."""
+    return torch.arange(positions, device=counts.device) < counts[:, None]
+
+
+def max_pool(x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """Max-over-time pooling (Collobert et al. 2011; Kim 2014, section 2).
+
+    Args:
+        x: responses, (B, P, F).
+        counts: real positions of each text, (B,).
+
+    Returns:
+        The largest response of each map, (B, F).
+    """
+    masked = x.masked_fill(~position_mask(counts, x.shape[1])[:, :, None], -torch.inf)  # (B, P, F)
+    return torch.where(counts[:, None] > 0, masked.max(dim=1).values, 0.0)  # (B, F)
+
+
+def average_pool(x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """The mean response of each map over the real positions.
+
+    Args:
+        x: responses, (B, P, F).
+        counts: real positions of each text, (B,).
+
+    Returns:
+        Means, (B, F).
+    """
+    masked = x.masked_fill(~position_mask(counts, x.shape[1])[:, :, None], 0.0)  # (B, P, F)
+    return masked.sum(dim=1) / counts.clamp(min=1)[:, None]  # (B, F)
+
+
+def k_max_pool(x: torch.Tensor, counts: torch.Tensor, k: int | torch.Tensor) -> torch.Tensor:
+    """The k largest responses of each map, in the order of the text (Kalchbrenner et al. 2014, section 3.2).
+
+    Args:
+        x: responses, (B, P, F).
+        counts: real positions of each text, (B,).
+        k: how many to keep: one number, or one for each text, (B,).
+
+    Returns:
+        Values, (B, K, F) with K the largest k; where a text has fewer positions than its k, zeros
+        follow its values.
+    """
+    B, P, F = x.shape
+    k = torch.as_tensor(k, device=x.device).expand(B)  # (B,)
+    K = int(k.max()) if B else 0
+    masked = x.masked_fill(~position_mask(counts, P)[:, :, None], -torch.inf)  # (B, P, F)
+    best = masked.sort(dim=1, descending=True, stable=True).indices[:, :K]  # (B, min(K, P), F)
+    kept = position_mask(torch.minimum(k, counts), best.shape[1])  # (B, min(K, P))
+    best = best.masked_fill(~kept[:, :, None], P).sort(dim=1).values  # index P: the zeros
+    best = torch.cat([best, best.new_full((B, K - best.shape[1], F), P)], dim=1)  # (B, K, F)
+    return torch.cat([x, x.new_zeros(B, 1, F)], dim=1).gather(1, best)  # (B, K, F)

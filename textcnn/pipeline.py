@@ -1,0 +1,161 @@
+"""Labelled texts to a trained model: what the estimator and the command line share."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from textcnn.artifact import Artifact
+from textcnn.config import Settings, to_json
+from textcnn.data.splits import stratified_split
+from textcnn.errors import DataError
+from textcnn.metrics import evaluate
+from textcnn.text import FIRST_WORD, Encoded, Tokenizer, build_vocabulary, encode_texts
+from textcnn.training.progress import History, Progress
+from textcnn.vectors import WordVectors, load_vectors
+
+
+@dataclasses.dataclass(frozen=True)
+class Labelled:
+    """Texts with their classes.
+
+    Attributes:
+        texts: a column of strings.
+        labels: class ids, (N,) int64.
+        groups: rows that a split must keep together have the same number, (N,); or None.
+    """
+
+    texts: pa.ChunkedArray
+    labels: np.ndarray
+    groups: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray) -> Labelled:
+        """The given rows."""
+        groups = None if self.groups is None else self.groups[rows]
+        return Labelled(self.texts.take(pa.array(rows)), self.labels[rows], groups)
+
+
+def train_model(
+    training: Labelled,
+    classes: np.ndarray,
+    settings: Settings,
+    *,
+    validation: Labelled | None = None,
+    progress: Progress | None = None,
+) -> tuple[Artifact, History]:
+    """Train a Kim CNN.
+
+    Args:
+        training: the training texts; vocabulary and every choice come from them alone.
+        classes: the labels, one a class, (K,).
+        settings: everything else.
+        validation: texts that choose the epoch; None holds out a stratified share of `training`.
+        progress: is told how it goes.
+
+    Returns:
+        The model with the weights of the best epoch, and how training went.
+
+    Raises:
+        DataError: no texts, one class, or too few examples of a class.
+        VectorsError: the word vectors cannot be used.
+        TrainingError: the loss is not finite.
+    """
+    import torch
+
+    progress = progress or Progress()
+    seed = settings.training.seed
+    names = [str(label) for label in classes]
+    if len(classes) < 2:
+        raise DataError(f"expected two classes or more, found {len(classes)}: {', '.join(names) or 'none'}")
+    if validation is None:
+        rows, held_out = stratified_split(
+            training.labels, settings.training.validation_share, seed, groups=training.groups, names=names
+        )
+        training, validation = training.take(rows), training.take(held_out)
+    vocabulary = build_vocabulary(training.texts, settings.text)
+    vectors = _read_vectors(settings, vocabulary.words, progress)
+    if vectors is not None:
+        model = dataclasses.replace(settings.model, dimension=vectors.dimension)
+        settings = dataclasses.replace(settings, model=model)
+    tokenizer = Tokenizer(settings.text)
+    encoded = [(encode_texts(part.texts, tokenizer, vocabulary), part.labels) for part in (training, validation)]
+    cuda = list(range(torch.cuda.device_count()))
+    with torch.random.fork_rng(devices=cuda):
+        torch.manual_seed(seed)
+        weights, history, probabilities = _train(encoded, len(vocabulary), len(classes), settings, vectors, progress)
+    artifact = Artifact(
+        text=settings.text,
+        model=settings.model,
+        classes=np.asarray(classes),
+        words=vocabulary.words,
+        weights=weights,
+        training={
+            "settings": to_json(settings.training),
+            "history": history.to_json(),
+            "texts": len(training.labels),
+            "vectors": None if vectors is None else {"found": vectors.found_count, "words": len(vectors.found)},
+            "environment": _environment(torch.__version__, torch.get_num_threads()),
+        },
+        metrics={"validation": evaluate(validation.labels, probabilities, names)},
+    )
+    return artifact, history
+
+
+def _read_vectors(settings: Settings, words: Sequence[str], progress: Progress) -> WordVectors | None:
+    if settings.vectors is None:
+        return None
+    return load_vectors(
+        settings.vectors,
+        words,
+        dimension=settings.vector_dimension,
+        progress=lambda done: progress.stage("reading vectors", done),
+    )
+
+
+def _initial_vectors(vectors: WordVectors, seed: int) -> np.ndarray:
+    """Rows of the whole vocabulary, (V, D): padding and the unknown word at zero."""
+    matrix = vectors.filled(np.random.default_rng(seed))
+    return np.concatenate([np.zeros((FIRST_WORD, matrix.shape[1]), np.float32), matrix])
+
+
+def _train(
+    encoded: list[tuple[Encoded, np.ndarray]],
+    vocabulary_size: int,
+    classes: int,
+    settings: Settings,
+    vectors: WordVectors | None,
+    progress: Progress,
+) -> tuple[dict[str, np.ndarray], History, np.ndarray]:
+    """Weights of the best epoch, the history, and the probabilities of the validation texts."""
+    import torch
+
+    from textcnn.nn.kim import KimCNN
+    from textcnn.training.loop import Trainer, predict_probabilities
+
+    matrix = None if vectors is None else torch.from_numpy(_initial_vectors(vectors, settings.training.seed))
+    model = KimCNN(settings.model, vocabulary_size=vocabulary_size, classes=classes, vectors=matrix)
+    bound = settings.training.max_norm
+    if bound is not None:
+        # The paper scales the weights by the share kept at test time, torch the features by its inverse
+        # in training: the paper's bound s on the former is s (1 - dropout) on the latter.
+        bound *= 1 - settings.model.dropout
+    trainer = Trainer(model, settings.training, classes=classes, max_norm=bound, progress=progress)
+    history = trainer.run(*encoded)
+    probabilities = predict_probabilities(model, encoded[1][0], classes=classes)
+    weights = {name: tensor.detach().cpu().numpy() for name, tensor in model.state_dict().items()}
+    return weights, history, probabilities
+
+
+def _environment(torch_version: str, threads: int) -> dict[str, str | int]:
+    """What a run's bits depend on besides its seed."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch_version,
+        "numpy": np.__version__,
+        "machine": platform.machine(),
+        "threads": threads,
+    }

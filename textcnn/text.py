@@ -1,0 +1,442 @@
+"""Texts to tokens to ids.
+
+One grammar, two paths. `Tokenizer.columns` takes an Arrow column and works on all its characters
+at once: a character is a number, a token begins where two neighbours say so, and no Python object
+is made for a text or a token. `Tokenizer.spans` takes a single text through a regular expression,
+which costs microseconds and says where in the original each token stands. Tests hold the two
+equal on any text.
+
+The grammars (of NFC text, lower-cased per character if asked):
+
+- `unicode`: words of any language with their inner apostrophes (`don't`), single punctuation
+  marks, symbols and emoji (a sequence that shows as one emoji is one token); scripts without
+  spaces between words give a token a character.
+- `kim`: the cleaning of Kim (2014): ASCII letters and digits, ``'`` and `` ` `` make words,
+  ``( ) , ! ?`` stand alone, the clitics `'s 've n't 're 'd 'll` are cut off.
+- `kim-sst`: the same for the Stanford treebank, which is tokenized already: nothing is cut off
+  and ``( ) , ! ?`` stay within words.
+- `whitespace`: what `str.split()` gives.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from textcnn.characters import APOSTROPHE, CONTROL, FLAG, JOINER, OTHER, SPACE, WORD, ZWJ, classes
+from textcnn.config import TextConfig
+from textcnn.errors import DataError
+
+PAD, UNKNOWN = 0, 1  # ids; words begin at 2
+FIRST_WORD = 2
+CHUNK = 1 << 20  # tokens are numbered in chunks of about so many characters
+
+# The grammar `unicode` over the class letters of `characters.py`: a word with inner apostrophes;
+# a pair of regional indicators; emoji joined by ZWJ; any other visible character. Marks follow along.
+_UNICODE = re.compile(rb"w[wjz]*(?:'w[wjz]*)*|rr?[jz]*|o[jz]*(?:(?<=z)o[jz]*)*|[c'][jz]*".replace(b"'", b"a"))
+_KIM = re.compile(r"[(),!?]|[A-Za-z0-9'`](?:(?!'s|'ve|n't|'re|'d|'ll)[A-Za-z0-9'`])*")
+_KIM_SST = re.compile(r"[A-Za-z0-9(),!?'`]+")
+_WHITESPACE = re.compile(r"\S+")
+
+
+@dataclass(frozen=True)
+class Token:
+    """A token and where it stands: `original[start:end]` is its source."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of N texts: text n has `words[offsets[n]:offsets[n + 1]]`."""
+
+    words: pa.Array
+    offsets: np.ndarray
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens in each text, shape (N,)."""
+        return np.diff(self.offsets)
+
+
+def lower(text: str) -> str:
+    """Lower-case each character by itself: no final sigma, no character that becomes two."""
+    return text.replace("Σ", "σ").replace("İ", "i").lower()
+
+
+def as_column(texts: object, *, what: str = "texts") -> pa.ChunkedArray:
+    """Strings in any usual container as an Arrow column.
+
+    Args:
+        texts: a list, tuple, numpy array, pandas Series or Index, Arrow array or other iterable.
+        what: names the argument in errors.
+
+    Raises:
+        DataError: a bare string, something that is not text, or a missing value.
+    """
+    if isinstance(texts, (str, bytes)):
+        raise DataError(f"{what}: expected a list of strings, found a single one; write [{texts!r:.40}]")
+    if isinstance(texts, pa.ChunkedArray):
+        column = texts
+    elif isinstance(texts, pa.Array):
+        column = pa.chunked_array([texts])
+    else:
+        column = _from_objects(texts, what)
+    if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
+        if len(column) and not pa.types.is_null(column.type):
+            column = _cast(column, what)
+        elif len(column):
+            raise DataError(f"{what}: expected strings, found a missing value at row 0")
+        else:
+            column = pa.chunked_array([], pa.string())
+    if column.null_count:
+        row = pc.index(column.is_null(), True).as_py()
+        raise DataError(f"{what}: expected strings, found a missing value at row {row}")
+    return column
+
+
+def _cast(column: pa.ChunkedArray, what: str) -> pa.ChunkedArray:
+    """Dictionary and view encodings of strings as plain strings."""
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
+        raise DataError(f"{what}: expected strings, found {column.type}")
+    return column.cast(pa.large_string())
+
+
+def _from_objects(texts: object, what: str) -> pa.ChunkedArray:
+    if getattr(texts, "ndim", 1) != 1:
+        raise DataError(f"{what}: expected one dimension, found the shape {getattr(texts, 'shape', None)}")
+    if not isinstance(texts, Iterable):
+        raise DataError(f"{what}: expected a list of strings, found {type(texts).__name__}")
+    items = texts if hasattr(texts, "__array__") or isinstance(texts, (list, tuple)) else list(texts)
+    try:
+        column = pa.array(items, from_pandas=True)
+    except UnicodeEncodeError:
+        raise DataError(f"{what}: expected Unicode text, found a lone surrogate (half a character)") from None
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        kinds = sorted({type(item).__name__ for item in items})
+        raise DataError(f"{what}: expected strings, found {', '.join(kinds)}") from None
+    return column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+
+
+class Tokenizer:
+    """Texts to tokens by one of the four grammars.
+
+    Args:
+        config: which grammar, lower-casing, and the number of tokens read of a text.
+    """
+
+    def __init__(self, config: TextConfig) -> None:
+        self.config = config
+
+    def columns(self, texts: pa.ChunkedArray | pa.Array) -> Iterator[Tokens]:
+        """Tokenize a column of strings without nulls, in chunks of bounded size, in order."""
+        chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
+        for chunk in chunks:
+            for part in _bounded(chunk.cast(pa.large_string())):
+                yield self._columns(part)
+
+    def _columns(self, texts: pa.LargeStringArray) -> Tokens:
+        codes, borders = _characters(texts, lowercase=self.config.lowercase)
+        first = np.zeros(len(codes) + 1, dtype=bool)  # a text begins here
+        first[borders] = True
+        start, keep = _RULES[self.config.tokenizer](codes, first[:-1])
+        starts = np.flatnonzero(start)
+        offsets = np.searchsorted(starts, borders)
+        words = _strings(codes[keep], start[keep])
+        limit = self.config.max_length
+        if limit is not None and len(texts) and int(np.diff(offsets).max()) > limit:
+            lengths = np.diff(offsets)
+            words = words.filter(pa.array(run_positions(lengths) < limit))
+            offsets = _offsets(np.minimum(lengths, limit))
+        return Tokens(words, offsets)
+
+    def spans(self, text: str) -> list[Token]:
+        """The tokens of one text with their places in it.
+
+        Where `text` is not NFC, a token's place is that of the characters it was composed from.
+        """
+        origin = None
+        if not text.isascii() and not unicodedata.is_normalized("NFC", text):
+            text, origin = _normalize_with_origin(text)
+        if self.config.lowercase:
+            text = lower(text)
+        matches = [match.span() for match in self._matches(text)][: self.config.max_length]
+        if origin is None:
+            return [Token(text[i:j], i, j) for i, j in matches]
+        return [Token(text[i:j], origin[i], origin[j]) for i, j in matches]
+
+    def _matches(self, text: str) -> Iterator[re.Match]:
+        if self.config.tokenizer == "unicode":
+            codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
+            return _UNICODE.finditer(classes()[codes].tobytes())
+        pattern = {"kim": _KIM, "kim-sst": _KIM_SST, "whitespace": _WHITESPACE}[self.config.tokenizer]
+        return pattern.finditer(text)
+
+
+def _bounded(texts: pa.LargeStringArray) -> Iterator[pa.LargeStringArray]:
+    """Cut a column where its characters pass a multiple of CHUNK; a single long text stays whole."""
+    if not len(texts):
+        return
+    ends = np.frombuffer(texts.buffers()[1], dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    edges = np.flatnonzero(np.diff((ends[1:] - ends[0]) // CHUNK)) + 1
+    previous = 0
+    for edge in [*edges.tolist(), len(texts)]:
+        yield texts.slice(previous, edge - previous)
+        previous = edge
+
+
+def _offsets(lengths: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+
+
+def run_positions(lengths: np.ndarray) -> np.ndarray:
+    """0, 1, 2, ... within each run of the given lengths."""
+    return np.arange(int(lengths.sum())) - np.repeat(_offsets(lengths)[:-1], lengths)
+
+
+def _characters(texts: pa.LargeStringArray, *, lowercase: bool) -> tuple[np.ndarray, np.ndarray]:
+    """All characters of a column as numbers (uint8 if all are ASCII, else uint32), and the texts' borders (N + 1,)."""
+    _, ends, data = texts.buffers()
+    borders = np.frombuffer(ends, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    content = np.frombuffer(data or b"", dtype=np.uint8)[borders[0] : borders[-1]]
+    borders = borders - borders[0]
+    if not len(content) or content.max() < 0x80:
+        return (_ASCII_LOWER[content] if lowercase else content), borders
+    text = content.tobytes().decode()
+    if not unicodedata.is_normalized("NFC", text):
+        # Rare: compose text by text, so that a mark never joins the text before.
+        composed = pa.array([unicodedata.normalize("NFC", t) for t in texts.to_pylist()], pa.large_string())
+        if not composed.equals(texts):
+            return _characters(composed, lowercase=lowercase)
+    before = np.concatenate([[0], np.cumsum((content & 0xC0) != 0x80, dtype=np.int64)])  # characters before a byte
+    codes = np.frombuffer((lower(text) if lowercase else text).encode("utf-32-le"), dtype="<u4")
+    return codes, before[borders]
+
+
+_ASCII_LOWER = np.frombuffer(bytes(range(0x80)).lower(), dtype=np.uint8)
+
+
+def _strings(codes: np.ndarray, start: np.ndarray) -> pa.Array:
+    """Characters to an Arrow column of strings, a new one at each True of `start`."""
+    starts = np.flatnonzero(start)
+    if codes.dtype == np.uint8:
+        data, bytes_before = codes.tobytes(), None
+    else:
+        data = codes.tobytes().decode("utf-32-le").encode()
+        sizes = 1 + (codes > 0x7F).astype(np.int64) + (codes > 0x7FF) + (codes > 0xFFFF)
+        bytes_before = np.cumsum(sizes) - sizes
+    ends = np.append(starts if bytes_before is None else bytes_before[starts], len(data))
+    buffers = [None, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.string(), len(starts), buffers)
+
+
+def _after(mask: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Where the character before, in the same text, is in the mask."""
+    out = np.empty_like(mask)
+    out[:1] = False
+    out[1:] = mask[:-1]
+    return out & ~first
+
+
+def _before(mask: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Where the next character, in the same text, is in the mask."""
+    out = np.empty_like(mask)
+    out[-1:] = False
+    out[:-1] = mask[1:] & ~first[1:]
+    return out
+
+
+def _unicode_rule(codes: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where a token of the grammar `unicode` starts, and which characters belong to a token."""
+    kinds = classes()[codes]
+    joins = (kinds == JOINER) | (kinds == ZWJ)
+    if not joins.any():
+        start = _base_starts(kinds, first, np.True_, np.False_)
+        return start, (kinds != SPACE) & (kinds != CONTROL)
+    # Decide among the characters that are not marks, then let the marks follow the one before.
+    base = np.flatnonzero(~joins)
+    text = np.cumsum(first)
+    adjacent = np.diff(base, prepend=-1) == 1
+    base_first = np.diff(text[base], prepend=0) != 0
+    after_zwj = (kinds[base - 1] == ZWJ) & (base > 0)
+    start = np.zeros(len(codes), dtype=bool)
+    start[base] = _base_starts(kinds[base], base_first, adjacent, after_zwj)
+    keep = (kinds != SPACE) & (kinds != CONTROL) & ~joins
+    marks = np.flatnonzero(joins)
+    owner = np.searchsorted(base, marks) - 1
+    owned = owner >= 0
+    owner = base[owner[owned]]
+    keep[marks[owned]] = keep[owner] & (text[owner] == text[marks[owned]])
+    return start, keep
+
+
+def _base_starts(kinds: np.ndarray, first: np.ndarray, adjacent: np.ndarray, after_zwj: np.ndarray) -> np.ndarray:
+    """Token starts among characters that are not marks.
+
+    Args:
+        kinds: their classes, (M,).
+        first: whether a text begins with it.
+        adjacent: whether no mark stands between it and the character before.
+        after_zwj: whether a zero-width joiner stands right before it.
+    """
+    word = kinds == WORD
+    inner = (kinds == APOSTROPHE) & _after(word, first) & _before(word & adjacent, first)
+    start = (kinds != SPACE) & (kinds != CONTROL) & ~inner & ~(word & _after(word | inner, first))
+    other = kinds == OTHER
+    start &= ~(other & _after(other, first) & after_zwj)
+    flag = kinds == FLAG
+    if flag.any():
+        at = np.arange(len(kinds))
+        begins = flag & ~(_after(flag, first) & adjacent)
+        run = np.maximum.accumulate(np.where(begins, at, 0))
+        start &= ~(flag & ((at - run) % 2 == 1))
+    return start
+
+
+def _kim_rule(codes: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The grammar `kim`: clean_str of the paper's code."""
+    kept, single = _kim_characters(codes, "(),!?")
+    mark = codes == ord("'")
+    n = codes == ord("n")
+    following = {c: _before(codes == ord(c), first) for c in "sdvertl"}
+    pair = {p: _before((codes == ord(p[0])) & following[p[1]], first) for p in ("ve", "re", "ll")}
+    clitic = mark & (following["s"] | following["d"] | pair["ve"] | pair["re"] | pair["ll"])
+    clitic |= n & _before(mark & following["t"], first)
+    word = kept & ~single
+    return kept & (single | clitic | ~_after(word, first)), kept
+
+
+def _kim_sst_rule(codes: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    kept, _ = _kim_characters(codes, "")
+    return kept & ~_after(kept, first), kept
+
+
+def _kim_characters(codes: np.ndarray, single: str) -> tuple[np.ndarray, np.ndarray]:
+    """The characters that Kim's cleaning keeps, and those of them that stand alone."""
+    within = np.zeros(0x81, dtype=np.uint8)  # the last entry: all that is not ASCII
+    within[[ord(c) for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789(),!?'`"]] = 1
+    within[[ord(c) for c in single]] = 2
+    kinds = within[np.minimum(codes, 0x80)]
+    return kinds > 0, kinds == 2
+
+
+def _whitespace_rule(codes: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    kept = classes()[codes] != SPACE
+    return kept & ~_after(kept, first), kept
+
+
+_RULES = {"unicode": _unicode_rule, "kim": _kim_rule, "kim-sst": _kim_sst_rule, "whitespace": _whitespace_rule}
+
+
+def _normalize_with_origin(text: str) -> tuple[str, list[int]]:
+    """NFC of `text`, and for each character of it (and its end) the index in `text` where its source begins."""
+    pieces: list[str] = []
+    origin: list[int] = []
+    begin = 0
+    for end in range(1, len(text) + 1):
+        if end < len(text) and not _breaks(text[begin:end], text[end]):
+            continue
+        piece = unicodedata.normalize("NFC", text[begin:end])
+        pieces.append(piece)
+        # A piece of the same length kept its characters apart; else all of it counts as one source.
+        same = len(piece) == end - begin
+        origin += range(begin, end) if same else [begin] * len(piece)
+        begin = end
+    return "".join(pieces), [*origin, len(text)]
+
+
+def _breaks(before: str, character: str) -> bool:
+    """Whether NFC treats `character` apart from the characters before it."""
+    if unicodedata.combining(character):
+        return False
+    joined = unicodedata.normalize("NFC", before + character)
+    return joined == unicodedata.normalize("NFC", before) + unicodedata.normalize("NFC", character)
+
+
+class Vocabulary:
+    """The words a model knows, ids from 2; 0 is padding and 1 any unknown word.
+
+    Args:
+        words: distinct words, in the order of their ids.
+    """
+
+    def __init__(self, words: Sequence[str]) -> None:
+        self.words = list(words)
+        self._ids = {word: i for i, word in enumerate(self.words, FIRST_WORD)}
+        self._column = pa.array(self.words, pa.string())
+
+    def __len__(self) -> int:
+        """Ids in all, padding and the unknown word among them."""
+        return len(self.words) + FIRST_WORD
+
+    def encode(self, words: pa.Array) -> np.ndarray:
+        """Ids of a column of words, shape (N,), int32."""
+        found = pc.index_in(words, value_set=self._column)
+        return pc.add(pc.fill_null(found, UNKNOWN - FIRST_WORD), FIRST_WORD).to_numpy(zero_copy_only=False)
+
+    def ids(self, tokens: Iterable[Token]) -> list[int]:
+        """Ids of a few tokens."""
+        return [self._ids.get(token.text, UNKNOWN) for token in tokens]
+
+
+def count_words(chunks: Iterable[Tokens]) -> tuple[list[str], np.ndarray]:
+    """Distinct words and how often each occurs, the most frequent first (ties by code point)."""
+    counts = [pc.value_counts(tokens.words) for tokens in chunks]
+    if not counts:
+        return [], np.zeros(0, dtype=np.int64)
+    table = pa.table(
+        {
+            "word": pa.chunked_array([c.field("values") for c in counts]),
+            "count": pa.chunked_array([c.field("counts") for c in counts]),
+        }
+    )
+    table = table.group_by("word").aggregate([("count", "sum")])
+    table = table.sort_by([("count_sum", "descending"), ("word", "ascending")])
+    return table["word"].to_pylist(), table["count_sum"].to_numpy()
+
+
+def build_vocabulary(texts: pa.ChunkedArray, config: TextConfig) -> Vocabulary:
+    """The vocabulary of the training texts: at least `min_count` times, the `max_size` most frequent.
+
+    Raises:
+        DataError: no word is left.
+    """
+    words, counts = count_words(Tokenizer(config).columns(texts))
+    words = words[: int(np.count_nonzero(counts >= config.min_count))][: config.max_size]
+    if not words:
+        raise DataError(
+            f"expected words in the training texts, found none that occur {config.min_count} times or more; "
+            "check the text column or lower min_count"
+        )
+    return Vocabulary(words)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """N texts as one flat run of ids: text n has `ids[offsets[n]:offsets[n + 1]]`."""
+
+    ids: np.ndarray
+    offsets: np.ndarray
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens in each text, shape (N,)."""
+        return np.diff(self.offsets)
+
+
+def encode_texts(texts: pa.ChunkedArray, tokenizer: Tokenizer, vocabulary: Vocabulary) -> Encoded:
+    """A whole column of strings as flat ids (int32) and offsets (int64)."""
+    ids, lengths = [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=np.int64)]
+    for tokens in tokenizer.columns(texts):
+        ids.append(vocabulary.encode(tokens.words))
+        lengths.append(tokens.lengths)
+    return Encoded(np.concatenate(ids), _offsets(np.concatenate(lengths)))

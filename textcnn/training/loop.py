@@ -1,0 +1,194 @@
+"""The training loop: steps, validation after each epoch, early stopping, the best weights kept."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from textcnn.batching import ordered_batches, training_batches
+from textcnn.config import TrainingConfig
+from textcnn.errors import ConfigError, TrainingError
+from textcnn.metrics import log_loss, macro_f1
+from textcnn.text import Encoded
+from textcnn.training.optim import constrain_norm, make_optimizer
+from textcnn.training.progress import Epoch, History, Progress
+
+logger = logging.getLogger(__name__)
+
+SCORING_BATCH = 256
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; `auto` is CUDA where present.
+
+    Raises:
+        ConfigError: the device is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"device: expected auto, cpu, cuda or cuda:N, found {name!r}") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(f"device: expected one that is present, found {name!r}; use cpu or auto")
+    return device
+
+
+@torch.no_grad()
+def predict_probabilities(model: nn.Module, texts: Encoded, *, classes: int) -> np.ndarray:
+    """Probabilities of each class for encoded texts, (N, K) float32, in evaluation mode."""
+    device = next(model.parameters()).device
+    model.eval()
+    out = np.zeros((len(texts.lengths), classes), dtype=np.float32)
+    for rows, batch in ordered_batches(texts, batch_size=SCORING_BATCH):
+        batch = batch.to(device)
+        out[rows] = model(batch.ids, batch.lengths).softmax(dim=1).cpu().numpy()
+    return out
+
+
+class _Best:
+    """The weights of the best epoch so far by the monitored validation score."""
+
+    def __init__(self, monitor: str) -> None:
+        self.monitor = monitor
+        self.score = -math.inf
+        self.epoch = 0
+        self.state: dict[str, torch.Tensor] = {}
+
+    def offer(self, number: int, scores: dict[str, float], model: nn.Module) -> bool:
+        """Keep this epoch's weights if its score is better than all before."""
+        score = -scores["loss"] if self.monitor == "loss" else scores[self.monitor]
+        if score <= self.score:
+            return False
+        state = {name: weight.detach().clone() for name, weight in model.named_parameters()}
+        self.score, self.epoch, self.state = score, number, state
+        return True
+
+    def restore(self, model: nn.Module) -> None:
+        with torch.no_grad():
+            for name, weight in model.named_parameters():
+                weight.copy_(self.state[name])
+
+
+class Trainer:
+    """Trains one network on encoded texts.
+
+    Args:
+        model: maps flat ids (N,) and lengths (B,) to logits (B, K); its layer `softmax` is held to
+            the max-norm.
+        config: how to train.
+        classes: K.
+        max_norm: the bound on the norm of each class's softmax weights; None for none.
+        progress: is told how it goes.
+    """
+
+    def __init__(
+        self, model: nn.Module, config: TrainingConfig, *, classes: int, max_norm: float | None, progress: Progress
+    ) -> None:
+        self.config = config
+        self.classes = classes
+        self.max_norm = max_norm
+        self.progress = progress
+        self.device = choose_device(config.device)
+        self.model = model.to(self.device)
+        self.optimizer = make_optimizer(self.model, config)
+        self.generator = np.random.default_rng(config.seed)
+
+    def run(self, training: tuple[Encoded, np.ndarray], validation: tuple[Encoded, np.ndarray]) -> History:
+        """Train until the epochs or the patience are used up, or until Ctrl-C; the best weights stay in the model.
+
+        Args:
+            training: texts and class ids.
+            validation: texts and class ids that choose the epoch.
+
+        Raises:
+            TrainingError: the loss is not finite.
+            KeyboardInterrupt: Ctrl-C before the first epoch's end, when there is nothing to keep.
+        """
+        best = _Best(self.config.monitor)
+        epochs: list[Epoch] = []
+        interrupted = False
+        self.progress.begin(texts=len(training[1]), epochs=self.config.max_epochs)
+        try:
+            for number in range(1, self.config.max_epochs + 1):
+                epoch = self._epoch(number, training, validation, best)
+                epochs.append(epoch)
+                self.progress.epoch(epoch)
+                if number - best.epoch >= self.config.patience:
+                    break
+        except KeyboardInterrupt:
+            if not best.epoch:
+                raise
+            interrupted = True
+            logger.warning("interrupted: the weights of epoch %d, the best so far, are kept", best.epoch)
+        best.restore(self.model)
+        history = History(tuple(epochs), best.epoch, interrupted)
+        self.progress.end(history)
+        return history
+
+    def _epoch(
+        self, number: int, training: tuple[Encoded, np.ndarray], validation: tuple[Encoded, np.ndarray], best: _Best
+    ) -> Epoch:
+        begin = time.perf_counter()
+        loss = self._pass(number, *training)
+        seconds = time.perf_counter() - begin
+        probabilities = predict_probabilities(self.model, validation[0], classes=self.classes)
+        predicted = probabilities.argmax(axis=1)
+        scores = {
+            "loss": log_loss(validation[1], probabilities),
+            "accuracy": float((predicted == validation[1]).mean()),
+            "macro_f1": macro_f1(validation[1], predicted),
+        }
+        return Epoch(
+            number=number,
+            training_loss=loss,
+            validation_loss=scores["loss"],
+            accuracy=scores["accuracy"],
+            macro_f1=scores["macro_f1"],
+            seconds=seconds,
+            texts_per_second=len(training[1]) / seconds,
+            best=best.offer(number, scores, self.model),
+        )
+
+    def _pass(self, number: int, texts: Encoded, labels: np.ndarray) -> float:
+        """One pass over the training texts; their mean loss."""
+        weights = self._class_weights(labels)
+        self.model.train()
+        total, done = 0.0, 0
+        batches = training_batches(texts, labels, batch_size=self.config.batch_size, generator=self.generator)
+        for step, batch in enumerate(batches, 1):
+            batch = batch.to(self.device)
+            loss = F.cross_entropy(self.model(batch.ids, batch.lengths), batch.labels, weight=weights)
+            value = loss.item()
+            if not math.isfinite(value):
+                raise TrainingError(
+                    f"expected a finite loss, found {value} at epoch {number}, step {step}; "
+                    f"use a smaller learning rate (now {self.config.step_size:g}) or check the word vectors"
+                )
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            if self.max_norm is not None:
+                constrain_norm(self.model.softmax.weight, self.max_norm)
+            total += value * len(batch.lengths)
+            done += len(batch.lengths)
+            self.progress.batch(epoch=number, texts=done, loss=total / done)
+        return total / done
+
+    def _class_weights(self, labels: np.ndarray) -> torch.Tensor | None:
+        """A weight for each class, (K,), or None."""
+        if self.config.class_weight is None:
+            return None
+        if self.config.class_weight == "balanced":
+            counts = np.bincount(labels, minlength=self.classes)
+            values = len(labels) / (self.classes * np.maximum(counts, 1))
+        else:
+            values = np.asarray(self.config.class_weight)
+        return torch.tensor(values, dtype=torch.float32, device=self.device)
