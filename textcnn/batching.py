@@ -19,42 +19,36 @@ class Batch:
 
     ids: torch.Tensor  # (N,) int64
     lengths: torch.Tensor  # (B,) int64
-    labels: torch.Tensor | None  # (B,) int64
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
-        labels = None if self.labels is None else self.labels.to(device)
-        return Batch(self.ids.to(device), self.lengths.to(device), labels)
+        return Batch(self.ids.to(device), self.lengths.to(device))
 
 
-def make_batch(texts: Encoded, rows: np.ndarray, labels: np.ndarray | None = None) -> Batch:
+def make_batch(texts: Encoded, rows: np.ndarray) -> Batch:
     """The texts of the given rows, in that order."""
     lengths = texts.lengths[rows]
     at = np.repeat(texts.offsets[rows], lengths) + run_positions(lengths)
-    return Batch(
-        torch.from_numpy(texts.ids[at].astype(np.int64)),
-        torch.from_numpy(lengths),
-        None if labels is None else torch.from_numpy(labels[rows]),
-    )
+    return Batch(torch.from_numpy(texts.ids[at].astype(np.int64)), torch.from_numpy(lengths))
 
 
 def training_batches(
-    texts: Encoded, labels: np.ndarray, *, batch_size: int, generator: np.random.Generator
-) -> Iterator[Batch]:
-    """One epoch: all texts once, in random order, those of a batch of similar length."""
-    order = generator.permutation(len(labels))
+    texts: Encoded, *, batch_size: int, generator: np.random.Generator
+) -> Iterator[tuple[np.ndarray, Batch]]:
+    """One epoch: all texts once, in random order, those of a batch of similar length, with the rows it holds."""
     lengths = texts.lengths
+    order = generator.permutation(len(lengths))
     batches = []
     for begin in range(0, len(order), POOL * batch_size):
         pool = order[begin : begin + POOL * batch_size]
         pool = pool[np.argsort(lengths[pool], kind="stable")]
         batches += [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
     for i in generator.permutation(len(batches)):
-        yield make_batch(texts, batches[i], labels)
+        yield batches[i], make_batch(texts, batches[i])
 
 
 def ordered_batches(texts: Encoded, *, batch_size: int) -> Iterator[tuple[np.ndarray, Batch]]:
-    """All texts by length, without labels, each batch with the rows that it holds."""
+    """All texts by length, each batch with the rows that it holds."""
     order = np.argsort(texts.lengths, kind="stable")
     for begin in range(0, len(order), batch_size):
         rows = order[begin : begin + batch_size]

@@ -6,10 +6,10 @@ in a table that fills as words are met; a window's response is then a sum of h o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from textcnn.artifact import Artifact, load_artifact, save_artifact
 from textcnn.config import KimConfig
@@ -28,7 +28,7 @@ def _identity(x: np.ndarray) -> np.ndarray:
     return x
 
 
-_ACTIVATIONS = {"relu": _relu, "tanh": np.tanh, "identity": _identity}
+_ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"relu": _relu, "tanh": np.tanh, "identity": _identity}
 
 
 class _Table:
@@ -186,8 +186,7 @@ class Predictor:
 
     def predict_proba(self, texts: object) -> np.ndarray:
         """Probabilities of each class, in the order of `classes_`, (N, K) float32; errors as in `predict`."""
-        column = as_column(texts)
-        logits = self._scorer.logits(self._encode(column))
+        logits = self._scorer.logits(self._encode(texts))
         shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
         return shifted / shifted.sum(axis=1, keepdims=True)
 
@@ -199,12 +198,27 @@ class Predictor:
         """
         save_artifact(self.artifact, Path(path), overwrite=overwrite)
 
-    def _encode(self, column: pa.ChunkedArray) -> Encoded:
-        if len(column) > FEW:
-            return encode_texts(column, self._tokenizer, self._vocabulary)
-        ids = [self._vocabulary.ids(self._tokenizer.spans(text)) for text in column.to_pylist()]
+    def _encode(self, texts: object) -> Encoded:
+        few = _few_strings(texts)
+        if few is None:
+            column = as_column(texts)
+            if len(column) > FEW:
+                return encode_texts(column, self._tokenizer, self._vocabulary)
+            few = column.to_pylist()
+        ids = [self._vocabulary.ids(self._tokenizer.spans(text)) for text in few]
         offsets = np.cumsum([0, *map(len, ids)])
         return Encoded(np.array([i for text in ids for i in text], dtype=np.int32), offsets)
+
+
+def _few_strings(texts: object) -> list[str] | tuple[str, ...] | None:
+    """`texts` if they are a few well-formed strings, which need no Arrow column; else None."""
+    if not isinstance(texts, (list, tuple)) or len(texts) > FEW or any(type(text) is not str for text in texts):
+        return None
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return None
+    return texts
 
 
 def load_model(path: Path | str) -> Predictor:

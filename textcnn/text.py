@@ -24,6 +24,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -260,7 +261,7 @@ def _unicode_rule(codes: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.
     kinds = classes()[codes]
     joins = (kinds == JOINER) | (kinds == ZWJ)
     if not joins.any():
-        start = _base_starts(kinds, first, np.True_, np.False_)
+        start = _base_starts(kinds, first, adjacent=True, after_zwj=False)
         return start, (kinds != SPACE) & (kinds != CONTROL)
     # Decide among the characters that are not marks, then let the marks follow the one before.
     base = np.flatnonzero(~joins)
@@ -269,7 +270,7 @@ def _unicode_rule(codes: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.
     base_first = np.diff(text[base], prepend=0) != 0
     after_zwj = (kinds[base - 1] == ZWJ) & (base > 0)
     start = np.zeros(len(codes), dtype=bool)
-    start[base] = _base_starts(kinds[base], base_first, adjacent, after_zwj)
+    start[base] = _base_starts(kinds[base], base_first, adjacent=adjacent, after_zwj=after_zwj)
     keep = (kinds != SPACE) & (kinds != CONTROL) & ~joins
     marks = np.flatnonzero(joins)
     owner = np.searchsorted(base, marks) - 1
@@ -279,7 +280,9 @@ def _unicode_rule(codes: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.
     return start, keep
 
 
-def _base_starts(kinds: np.ndarray, first: np.ndarray, adjacent: np.ndarray, after_zwj: np.ndarray) -> np.ndarray:
+def _base_starts(
+    kinds: np.ndarray, first: np.ndarray, *, adjacent: np.ndarray | bool, after_zwj: np.ndarray | bool
+) -> np.ndarray:
     """Token starts among characters that are not marks.
 
     Args:
@@ -372,7 +375,10 @@ class Vocabulary:
     def __init__(self, words: Sequence[str]) -> None:
         self.words = list(words)
         self._ids = {word: i for i, word in enumerate(self.words, FIRST_WORD)}
-        self._column = pa.array(self.words, pa.string())
+
+    @cached_property
+    def _column(self) -> pa.Array:
+        return pa.array(self.words, pa.string())
 
     def __len__(self) -> int:
         """Ids in all, padding and the unknown word among them."""

@@ -137,7 +137,7 @@ def measured_apart(name: str, path: Path, arguments: argparse.Namespace, runs: i
     options = ["--words", str(arguments.words), "--dimension", str(arguments.dimension), "--runs", str(runs)]
     options += ["--wanted", str(arguments.wanted), "--measure", name]
     command = [sys.executable, __file__, str(path), *options]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
 def show(results: list[dict], gigabytes: float) -> None:

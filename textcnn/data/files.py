@@ -107,8 +107,10 @@ def read_batches(
 
 def read_table(path: str | Path, *, encoding: str = "utf-8", file_format: str | None = None) -> pa.Table:
     """Read a whole file; see `read_batches`."""
-    batches = read_batches(path, encoding=encoding, file_format=file_format)
-    return pa.concat_tables([pa.Table.from_batches([batch]) for batch in batches], promote_options="permissive")
+    batches = list(read_batches(path, encoding=encoding, file_format=file_format))
+    alike = all(batch.schema == batches[0].schema for batch in batches)
+    tables = [pa.Table.from_batches([batch]) for batch in batches]
+    return pa.concat_tables(tables, promote_options="none" if alike else "permissive")
 
 
 def _check_path(path: Path) -> None:
@@ -147,9 +149,11 @@ def _parquet_batches(path: Path, batch_rows: int) -> Iterator[pa.RecordBatch]:
     try:
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_rows):
-                batch.validate(full=True)  # Arrow trusts a file that its strings are UTF-8
+                # Arrow trusts a file that its strings, and its columns' names, are UTF-8
+                batch.validate(full=True)
+                _ = batch.schema.names
                 yield batch
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeError) as error:
         raise DataError(
             f"expected a whole Parquet file, but {path} cannot be read: {_one_line(error)}; fetch or write it anew"
         ) from error
@@ -169,8 +173,9 @@ def _csv_tables(blocks: Iterator[bytes], *, path: Path, delimiter: str) -> Itera
             names = _header(run[at:end], path=path, delimiter=delimiter)
             line, rows = first + run.count(b"\n", 0, end), run[end:]
         if rows:
-            filled = True
-            yield _parse_csv(rows, names, line, path=path, delimiter=delimiter)
+            table = _parse_csv(rows, names, line, path=path, delimiter=delimiter)
+            filled = filled or table.num_rows > 0
+            yield table
     if names is not None and not filled:
         raise DataError(f"expected rows below the header of {path}, found only {names}; is it the right file?")
 

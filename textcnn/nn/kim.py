@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
@@ -10,7 +12,11 @@ from textcnn.nn.channels import Channels
 from textcnn.nn.lookup import LookupConvolution
 from textcnn.nn.pooling import average_pool, k_max_pool, max_pool
 
-ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "identity": nn.Identity()}
+ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "relu": torch.relu,
+    "tanh": torch.tanh,
+    "identity": nn.Identity(),
+}
 
 
 class KimCNN(nn.Module):

@@ -25,10 +25,8 @@ def window_counts(lengths: torch.Tensor, region_size: int, padding: str) -> torc
     Returns:
         Counts, (B,).
     """
-    if padding == "wide":
-        counts = lengths + (region_size - 1)
-    else:
-        counts = (lengths - (region_size - 1)).clamp(min=1)
+    margin = region_size - 1
+    counts = lengths + margin if padding == "wide" else (lengths - margin).clamp(min=1)
     return torch.where(lengths > 0, counts, 0)
 
 

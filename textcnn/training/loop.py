@@ -8,13 +8,13 @@ import time
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional as F
 
 from textcnn.batching import ordered_batches, training_batches
 from textcnn.config import TrainingConfig
 from textcnn.errors import ConfigError, TrainingError
 from textcnn.metrics import log_loss, macro_f1
+from textcnn.nn.kim import KimCNN
 from textcnn.text import Encoded
 from textcnn.training.optim import constrain_norm, make_optimizer
 from textcnn.training.progress import Epoch, History, Progress
@@ -42,7 +42,7 @@ def choose_device(name: str) -> torch.device:
 
 
 @torch.no_grad()
-def predict_probabilities(model: nn.Module, texts: Encoded, *, classes: int) -> np.ndarray:
+def predict_probabilities(model: KimCNN, texts: Encoded, *, classes: int) -> np.ndarray:
     """Probabilities of each class for encoded texts, (N, K) float32, in evaluation mode."""
     device = next(model.parameters()).device
     model.eval()
@@ -62,7 +62,7 @@ class _Best:
         self.epoch = 0
         self.state: dict[str, torch.Tensor] = {}
 
-    def offer(self, number: int, scores: dict[str, float], model: nn.Module) -> bool:
+    def offer(self, number: int, scores: dict[str, float], model: KimCNN) -> bool:
         """Keep this epoch's weights if its score is better than all before."""
         score = -scores["loss"] if self.monitor == "loss" else scores[self.monitor]
         if score <= self.score:
@@ -71,7 +71,7 @@ class _Best:
         self.score, self.epoch, self.state = score, number, state
         return True
 
-    def restore(self, model: nn.Module) -> None:
+    def restore(self, model: KimCNN) -> None:
         with torch.no_grad():
             for name, weight in model.named_parameters():
                 weight.copy_(self.state[name])
@@ -90,7 +90,7 @@ class Trainer:
     """
 
     def __init__(
-        self, model: nn.Module, config: TrainingConfig, *, classes: int, max_norm: float | None, progress: Progress
+        self, model: KimCNN, config: TrainingConfig, *, classes: int, max_norm: float | None, progress: Progress
     ) -> None:
         self.config = config
         self.classes = classes
@@ -162,10 +162,12 @@ class Trainer:
         weights = self._class_weights(labels)
         self.model.train()
         total, done = 0.0, 0
-        batches = training_batches(texts, labels, batch_size=self.config.batch_size, generator=self.generator)
-        for step, batch in enumerate(batches, 1):
+        targets = torch.from_numpy(labels).to(self.device)  # (N,)
+        batches = training_batches(texts, batch_size=self.config.batch_size, generator=self.generator)
+        for step, (rows, batch) in enumerate(batches, 1):
             batch = batch.to(self.device)
-            loss = F.cross_entropy(self.model(batch.ids, batch.lengths), batch.labels, weight=weights)
+            logits = self.model(batch.ids, batch.lengths)  # (B, K)
+            loss = F.cross_entropy(logits, targets[torch.from_numpy(rows).to(self.device)], weight=weights)
             value = loss.item()
             if not math.isfinite(value):
                 raise TrainingError(

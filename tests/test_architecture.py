@@ -1,0 +1,105 @@
+"""The allowed imports: a module imports only from what stands before it on the way from text to label."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import textcnn
+
+ROOT = Path(textcnn.__file__).parent
+
+# Module or package -> what of textcnn it may import.
+ALLOWED = {
+    "__init__": {"data", "estimator", "inference", "nn", "version"},
+    "__main__": {"cli"},
+    "errors": set(),
+    "version": set(),
+    "characters": set(),
+    "config": {"errors"},
+    "data": {"data", "errors"},
+    "text": {"characters", "config", "errors"},
+    "vectors": {"errors"},
+    "batching": {"text"},
+    "nn": {"nn", "config", "text"},
+    "metrics": set(),
+    "training": {"training", "nn", "batching", "config", "errors", "metrics", "text"},
+    "artifact": {"config", "errors", "text", "version"},
+    "inference": {"artifact", "config", "text"},
+    "pipeline": {"artifact", "config", "data", "errors", "metrics", "nn", "text", "training", "vectors"},
+    "estimator": {"config", "errors", "inference", "pipeline", "text", "training"},
+    "writers": set(),
+    "cli": {
+        "cli",
+        "artifact",
+        "config",
+        "data",
+        "errors",
+        "inference",
+        "metrics",
+        "pipeline",
+        "text",
+        "training",
+        "writers",
+    },
+}
+# Libraries that cost seconds to import, or that a layer must not know.
+FOREIGN = {
+    "torch": {"nn", "batching", "training", "pipeline"},
+    "sklearn": {"metrics", "estimator"},
+    "datasets": {"data", "cli"},
+    "gensim": set(),
+    "rich": {"cli"},
+    "click": {"cli"},
+}
+
+
+def place(path):
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imports(path):
+    """(module, name imported from it or None) of every import in a file, those in functions too."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, None) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield from ((node.module, alias.name) for alias in node.names)
+
+
+FILES = sorted(ROOT.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_module_imports_only_what_stands_before_it(path):
+    here = place(path)
+    assert here in ALLOWED, f"add {here} to the table"
+    for module, name in imports(path):
+        top, _, rest = module.partition(".")
+        if top == "textcnn":
+            target = rest.split(".")[0] or name
+            assert target in ALLOWED[here] or target == "__version__", f"{here} imports {module}"
+        elif top in FOREIGN:
+            assert here in FOREIGN[top], f"{here} imports {module}"
+        assert top != "pickle", f"{path}: pickle"
+
+
+def test_only_the_command_line_prints():
+    for path in FILES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                assert node.func.id != "print", path
+
+
+def test_modules_stay_small():
+    for path in FILES:
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 520, path
+
+
+def test_public_names():
+    for name in textcnn.__all__:
+        assert getattr(textcnn, name).__name__ == name
+    assert isinstance(textcnn.__version__, str)
+    with pytest.raises(AttributeError, match="module 'textcnn' has no attribute 'nothing'"):
+        _ = textcnn.nothing

@@ -1,0 +1,255 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from textcnn import artifact as module
+from textcnn.artifact import Artifact, check_target, load_artifact, save_artifact, weight_shapes
+from textcnn.config import KimConfig, TextConfig
+from textcnn.errors import ModelError
+
+MODEL = KimConfig(dimension=4, region_sizes=(1, 2), feature_maps=3)
+WORDS = ["good", "bad", "日本", "a b", "\n", '"']
+
+
+def make(classes=("negative", "positive"), model=MODEL, seed=0):
+    generator = np.random.default_rng(seed)
+    shapes = weight_shapes(model, vocabulary_size=len(WORDS) + 2, classes=len(classes))
+    weights = {name: generator.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+    return Artifact(
+        TextConfig(),
+        model,
+        np.array(classes),
+        WORDS,
+        weights,
+        {"source": "x"},
+        {"test": {"accuracy": 0.5, "examples": 4}},
+    )
+
+
+def assert_equal(left, right):
+    assert (left.text, left.model, list(left.words)) == (right.text, right.model, list(right.words))
+    assert left.classes.tolist() == right.classes.tolist()
+    assert left.classes.dtype.kind == right.classes.dtype.kind
+    assert left.training == right.training
+    assert left.metrics == right.metrics
+    assert left.weights.keys() == right.weights.keys()
+    for name, weight in left.weights.items():
+        np.testing.assert_array_equal(weight, right.weights[name])
+
+
+@pytest.mark.parametrize("classes", [("a", "b", "ü"), (1, 2), (-1.5, 2.5), (False, True)])
+def test_round_trip(tmp_path, classes):
+    saved = make(classes)
+    save_artifact(saved, tmp_path / "m")
+    assert_equal(load_artifact(tmp_path / "m"), saved)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m"]
+    assert sorted(p.name for p in (tmp_path / "m").iterdir()) == [
+        "README.md",
+        "config.json",
+        "metrics.json",
+        "model.safetensors",
+        "vocabulary.json",
+    ]
+
+
+@pytest.mark.parametrize("channels", ["rand", "static", "non-static", "multichannel"])
+@pytest.mark.parametrize("filters", ["shared", "separate"])
+def test_shapes_are_the_networks(channels, filters):
+    import torch
+
+    from textcnn.nn.kim import KimCNN
+
+    config = KimConfig(
+        dimension=4,
+        region_sizes=(1, 2),
+        feature_maps=3,
+        channels=channels,
+        multichannel_filters=filters,
+        pooling="k-max",
+    )
+    network = KimCNN(config, vocabulary_size=7, classes=2, vectors=torch.zeros(7, 4) if config.pretrained else None)
+    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    assert shapes == weight_shapes(config, vocabulary_size=7, classes=2)
+
+
+def test_a_model_is_replaced_only_on_request(tmp_path):
+    path = tmp_path / "m"
+    save_artifact(make(), path)
+    with pytest.raises(ModelError) as error:
+        save_artifact(make(seed=1), path)
+    assert str(error.value) == f"{path}: a model is there already; choose another name or replace it (--overwrite)"
+    save_artifact(make(seed=1), path, overwrite=True)
+    assert_equal(load_artifact(path), make(seed=1))
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+def test_other_peoples_files_are_never_replaced(tmp_path):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "thesis.txt").write_text("years of work")
+    (tmp_path / "file").write_text("x")
+    for name, found in (
+        ("notes", "expected a new folder or a saved model, found a folder of other files; choose another"),
+        ("file", "expected a folder to save the model in, found a file; choose another name"),
+        ("no/where", f"expected the folder {tmp_path / 'no'} to exist; create it first"),
+    ):
+        with pytest.raises(ModelError) as error:
+            check_target(tmp_path / name, overwrite=True)
+        assert str(error.value) == f"{tmp_path / name}: {found}"
+    (tmp_path / "empty").mkdir()
+    save_artifact(make(), tmp_path / "empty")
+    assert_equal(load_artifact(tmp_path / "empty"), make())
+
+
+@pytest.mark.parametrize("step", range(12))
+def test_a_crash_at_any_step_leaves_a_model_that_loads(tmp_path, monkeypatch, step):
+    """The process dies (no cleaning up) at each file operation of a save in turn."""
+    path = tmp_path / "m"
+    save_artifact(make(), path)
+
+    class Died(BaseException):
+        pass
+
+    calls = 0
+
+    def dying(function):
+        def wrapped(*args, **kwargs):
+            nonlocal calls
+            calls += 1
+            if calls > step:
+                raise Died
+            return function(*args, **kwargs)
+
+        return wrapped
+
+    with monkeypatch.context() as patch:
+        for owner, name in (
+            (module.Path, "rename"),
+            (module.Path, "mkdir"),
+            (module, "_write"),
+            (module.shutil, "rmtree"),
+        ):
+            patch.setattr(owner, name, dying(getattr(owner, name)))
+        try:
+            save_artifact(make(seed=1), path, overwrite=True)
+            finished = True
+        except Died:
+            finished = False
+    loaded = load_artifact(path)
+    renamed = not (tmp_path / ".m.new").exists() and path.exists() and calls > step
+    expected = (
+        make(seed=1)
+        if finished or (renamed and loaded.weights["softmax.bias"][0] == make(seed=1).weights["softmax.bias"][0])
+        else make()
+    )
+    assert_equal(loaded, expected)
+    save_artifact(make(seed=2), path, overwrite=True)
+    assert_equal(load_artifact(path), make(seed=2))
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+def test_a_full_disk_leaves_the_old_model(tmp_path, monkeypatch):
+    path = tmp_path / "m"
+    save_artifact(make(), path)
+
+    def full(target, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "_write", full)
+    with pytest.raises(ModelError) as error:
+        save_artifact(make(seed=1), path, overwrite=True)
+    assert str(error.value) == f"{path}: could not save the model: No space left on device"
+    assert_equal(load_artifact(path), make())
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+@pytest.fixture
+def saved(tmp_path):
+    save_artifact(make(), tmp_path / "m")
+    return tmp_path / "m"
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(ModelError) as error:
+        load_artifact(tmp_path / "x")
+    assert str(error.value) == (
+        f"{tmp_path / 'x'}: expected a saved model, found nothing there; train one first (textcnn train)"
+    )
+    (tmp_path / "f").write_text("")
+    with pytest.raises(ModelError) as error:
+        load_artifact(tmp_path / "f")
+    assert str(error.value) == f"{tmp_path / 'f'}: expected the folder of a saved model, found a file"
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "vocabulary.json", "metrics.json"])
+def test_every_flipped_byte_is_seen(saved, name):
+    content = (saved / name).read_bytes()
+    for place in range(0, len(content), max(1, len(content) // 40)):
+        damaged = bytearray(content)
+        damaged[place] ^= 1
+        (saved / name).write_bytes(damaged)
+        with pytest.raises(ModelError) as error:
+            load_artifact(saved)
+        assert str(error.value) == (
+            f"{saved / name}: expected the SHA-256 that config.json names, found another: the file is damaged or was "
+            "edited; copy the model again or train it anew"
+        )
+
+
+def test_missing_files(saved):
+    (saved / "vocabulary.json").unlink()
+    with pytest.raises(ModelError) as error:
+        load_artifact(saved)
+    assert str(error.value) == f"{saved / 'vocabulary.json'}: could not read it: No such file or directory"
+    (saved / "config.json").unlink()
+    with pytest.raises(ModelError) as error:
+        load_artifact(saved)
+    assert str(error.value) == f"{saved}: expected the folder of a saved model, found a folder without config.json"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "other"}, "expected a model of textcnn, found a file of another program"),
+        (
+            {"version": 99},
+            "expected version 1 of the format, found 99; load it with the textcnn that saved it, or upgrade textcnn",
+        ),
+        ({"files": None}, "expected the SHA-256 of each file under 'files', found none"),
+    ],
+)
+def test_configs_that_are_refused(saved, change, message):
+    config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
+    (saved / "config.json").write_text(json.dumps({**config, **change}), encoding="utf-8")
+    with pytest.raises(ModelError) as error:
+        load_artifact(saved)
+    assert str(error.value) == f"{saved / 'config.json'}: {message}"
+
+
+def test_settings_and_weights_must_fit(saved):
+    config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
+    config["model"]["feature_maps"] = 4
+    (saved / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(ModelError, match="expected arrays of the shapes .* found"):
+        load_artifact(saved)
+    config["model"]["feature_maps"] = "x"
+    (saved / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(ModelError, match="feature_maps: expected a whole number at least 1, found 'x'"):
+        load_artifact(saved)
+    (saved / "config.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ModelError, match=r"config.json: expected JSON, found something else$"):
+        load_artifact(saved)
+
+
+def test_loading_and_predicting_imports_no_heavy_library(saved):
+    code = (
+        "import sys, textcnn; m = textcnn.load_model(sys.argv[1]); m.predict(['good bad']);"
+        "print([n for n in ('torch', 'sklearn', 'datasets', 'gensim', 'pandas', 'scipy') if n in sys.modules])"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code, str(saved)], capture_output=True, text=True, check=True, env=dict(os.environ)
+    )
+    assert out.stdout == "[]\n"

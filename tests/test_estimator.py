@@ -1,0 +1,251 @@
+import inspect
+import pickle
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from sklearn.base import clone
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from textcnn import TextCNNClassifier, load_model
+from textcnn.config import OPTIONS
+from textcnn.errors import ConfigError, DataError
+from textcnn.training.progress import Progress
+
+SMALL = {
+    "dimension": 8,
+    "feature_maps": 6,
+    "region_sizes": (1, 2),
+    "max_epochs": 8,
+    "learning_rate": 0.02,
+    "batch_size": 10,
+}
+
+
+def corpus(size=90, labels=("neg", "pos"), seed=0):
+    generator = np.random.default_rng(seed)
+    y = generator.integers(0, len(labels), size=size)
+    filler = [f"w{i}" for i in range(20)]
+    texts = [
+        " ".join([*generator.choice(filler, size=4), f"mark{label}", *generator.choice(filler, size=3)]) for label in y
+    ]
+    return texts, np.array(labels)[y]
+
+
+TEXTS, LABELS = corpus()
+
+
+def fitted(**kwargs):
+    return TextCNNClassifier(**{**SMALL, **kwargs}).fit(TEXTS, LABELS)
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return fitted()
+
+
+def test_it_learns(classifier):
+    texts, labels = corpus(seed=1)
+    assert classifier.score(texts, labels) > 0.9
+    probabilities = classifier.predict_proba(texts)
+    assert probabilities.shape == (90, 2)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_array_equal(classifier.classes_[probabilities.argmax(axis=1)], classifier.predict(texts))
+
+
+def test_the_same_seed_gives_the_same_bits(classifier):
+    again = clone(classifier).fit(TEXTS, LABELS)
+    for name, weight in classifier.predictor_.artifact.weights.items():
+        np.testing.assert_array_equal(weight, again.predictor_.artifact.weights[name])
+    other = fitted(random_state=1)
+    assert not np.array_equal(other.predict_proba(TEXTS), classifier.predict_proba(TEXTS))
+
+
+def test_fitting_leaves_the_callers_randomness_alone():
+    import torch
+
+    torch.manual_seed(5)
+    expected = torch.rand(1)
+    torch.manual_seed(5)
+    fitted(max_epochs=1)
+    assert torch.equal(torch.rand(1), expected)
+
+
+@pytest.mark.parametrize("kind", [list, np.array, pd.Series, pa.array, lambda x: pa.chunked_array([x])])
+def test_containers_of_texts(classifier, kind):
+    model = TextCNNClassifier(**SMALL).fit(kind(TEXTS), LABELS)
+    np.testing.assert_array_equal(model.predict(kind(TEXTS)), classifier.predict(TEXTS))
+
+
+@pytest.mark.parametrize(
+    "labels", [("a", "b"), (3, 7), (-1, 1), (False, True), (0.0, 1.0), ("ü", "日"), ("x", "y", "z")]
+)
+def test_label_types(tmp_path, labels):
+    texts, y = corpus(labels=labels)
+    model = TextCNNClassifier(**SMALL).fit(texts, y)
+    assert model.classes_.tolist() == sorted(labels)
+    predicted = model.predict(texts)
+    assert predicted.dtype.kind == y.dtype.kind
+    assert set(predicted.tolist()) <= set(labels)
+    model.save(tmp_path / "m")
+    loaded = load_model(tmp_path / "m")
+    np.testing.assert_array_equal(loaded.predict(texts), predicted)
+    assert loaded.classes_.tolist() == model.classes_.tolist()
+
+
+@pytest.mark.parametrize("kind", [list, pd.Series, pd.Categorical, pa.array, lambda y: np.array(y, dtype=object)])
+def test_containers_of_labels(kind):
+    model = TextCNNClassifier(**{**SMALL, "max_epochs": 1}).fit(TEXTS, kind(LABELS.tolist()))
+    assert model.classes_.tolist() == ["neg", "pos"]
+
+
+def test_cross_validation_and_search():
+    model = TextCNNClassifier(**{**SMALL, "max_epochs": 3})
+    assert cross_val_score(model, TEXTS, LABELS, cv=2, error_score="raise").shape == (2,)
+    assert cross_val_score(model, np.array(TEXTS, dtype=object), LABELS, cv=2, n_jobs=2, error_score="raise").shape == (
+        2,
+    )
+    search = GridSearchCV(model, {"pooling": ["max", "average"]}, cv=2, error_score="raise").fit(
+        pd.Series(TEXTS), LABELS
+    )
+    assert set(search.predict(TEXTS)) <= {"neg", "pos"}
+    search = GridSearchCV(model, {"k": [1]}, cv=2, error_score="raise").fit(pa.array(TEXTS), LABELS)
+    assert search.best_params_ == {"k": 1}
+
+
+@pytest.mark.parametrize("kind", [list, np.array, pd.Series, pa.array])
+def test_calibration(kind):
+    model = CalibratedClassifierCV(TextCNNClassifier(**{**SMALL, "max_epochs": 2}), cv=2)
+    model.fit(kind(TEXTS), LABELS)
+    assert model.predict_proba(kind(TEXTS)).shape == (90, 2)
+
+
+def test_pipeline():
+    upper = FunctionTransformer(lambda texts: [text.upper() for text in texts])
+    model = make_pipeline(upper, TextCNNClassifier(**{**SMALL, "max_epochs": 2})).fit(TEXTS, LABELS)
+    assert len(model.predict(TEXTS)) == 90
+
+
+def test_pickle(classifier):
+    copy = pickle.loads(pickle.dumps(classifier))  # noqa: S301
+    np.testing.assert_array_equal(copy.predict_proba(TEXTS), classifier.predict_proba(TEXTS))
+
+
+def test_settings_are_stored_untouched():
+    model = TextCNNClassifier(region_sizes=[2, 3], dropout="nonsense")
+    assert model.region_sizes == [2, 3]
+    with pytest.raises(ConfigError, match="dropout: expected a number at least 0 and below 1, found 'nonsense'"):
+        model.fit(TEXTS, LABELS)
+    names = set(inspect.signature(TextCNNClassifier.__init__).parameters) - {"self"}
+    assert names == {option.keyword for option in OPTIONS} | {"vectors"}
+
+
+def test_before_fit():
+    with pytest.raises(NotFittedError, match="expected a fitted TextCNNClassifier"):
+        TextCNNClassifier().predict(["x"])
+
+
+def test_validation_data_chooses():
+    model = TextCNNClassifier(**SMALL).fit(TEXTS, LABELS, validation_data=(TEXTS[:10], LABELS[:10]))
+    assert model.predictor_.artifact.metrics["validation"]["examples"] == 10
+    assert model.predictor_.artifact.training["texts"] == 90
+    with pytest.raises(DataError) as error:
+        TextCNNClassifier(**SMALL).fit(TEXTS, LABELS, validation_data=(["a"], ["other"]))
+    assert str(error.value).startswith("validation y: expected labels seen in training ['neg', 'pos'], found ")
+
+
+def test_a_share_is_held_out():
+    model = fitted(validation_share=0.2, max_epochs=1)
+    assert model.predictor_.artifact.metrics["validation"]["examples"] == 18
+    assert model.predictor_.artifact.training["texts"] == 72
+
+
+def test_the_vocabulary_is_of_the_training_part_alone():
+    texts = [*TEXTS, "onlyinvalidation"]
+    labels = np.append(LABELS, "pos")
+    model = TextCNNClassifier(**{**SMALL, "max_epochs": 1}).fit(
+        TEXTS, LABELS, validation_data=(texts[-1:], labels[-1:])
+    )
+    assert "onlyinvalidation" not in model.predictor_.artifact.words
+
+
+def test_class_weights():
+    balanced = fitted(class_weight="balanced", max_epochs=1)
+    assert balanced.predict_proba(TEXTS).shape == (90, 2)
+    heavy = fitted(class_weight={"neg": 1, "pos": 50}, max_epochs=1).predict_proba(TEXTS)[:, 1].mean()
+    light = fitted(class_weight={"neg": 50, "pos": 1}, max_epochs=1).predict_proba(TEXTS)[:, 1].mean()
+    assert heavy > light
+    with pytest.raises(ConfigError) as error:
+        fitted(class_weight={"neg": 1})
+    assert str(error.value) == "class_weight: expected a weight for each of ['neg', 'pos'], found {'neg': 1}"
+
+
+def test_random_states():
+    fitted(random_state=np.random.RandomState(3), max_epochs=1)
+    fitted(random_state=None, max_epochs=1)
+
+
+def test_vectors(tmp_path):
+    path = tmp_path / "vectors.txt"
+    generator = np.random.default_rng(0)
+    words = ["mark0", "mark1", *[f"w{i}" for i in range(15)]]
+    rows = [f"{word} {' '.join(f'{x:.4f}' for x in generator.normal(size=5))}" for word in words]
+    path.write_text(f"{len(words)} 5\n" + "\n".join(rows) + "\n")
+    settings = {key: value for key, value in SMALL.items() if key != "dimension"}
+    for channels in (None, "static", "non-static", "multichannel"):
+        model = TextCNNClassifier(vectors=path, channels=channels, **settings).fit(TEXTS, LABELS)
+        artifact = model.predictor_.artifact
+        assert artifact.model.channels == (channels or "non-static")
+        assert artifact.model.dimension == 5
+        assert artifact.training["vectors"] == {"found": 17, "words": 22}
+        assert model.score(TEXTS, LABELS) > 0.8
+        name = "channels.tuned" if artifact.model.channels == "non-static" else "channels.fixed"
+        row = artifact.weights[name][2 + list(artifact.words).index("mark1")]
+        given = np.array(rows[1].split()[1:], dtype=np.float32)
+        assert np.allclose(row, given) == (channels in ("static", "multichannel"))
+
+
+def test_ctrl_c_keeps_the_best_so_far():
+    class Interrupt(Progress):
+        def batch(self, *, epoch, texts, loss):
+            if epoch == 2:
+                raise KeyboardInterrupt
+
+    model = TextCNNClassifier(**SMALL).fit(TEXTS, LABELS, progress=Interrupt())
+    assert model.history_.interrupted
+    assert len(model.predict(TEXTS)) == 90
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "message"),
+    [
+        ("a text", ["a"], "X: expected a list of strings, found a single one; write ['a text']"),
+        (["a"], ["x", "y"], "y: expected one label for each of the 1 texts, found the shape (2,)"),
+        ([], [], "X: expected texts to train on, found none"),
+        (["a", "b"], ["x", "x"], "expected two classes or more, found 1: x"),
+        (["a", "b"], ["x", None], "y: expected labels of one type, none missing, found NoneType, str"),
+        (["a", None], ["x", "y"], "X: expected strings, found a missing value at row 1"),
+    ],
+)
+def test_what_cannot_be_fitted(texts, labels, message):
+    with pytest.raises(DataError) as error:
+        TextCNNClassifier(**SMALL).fit(texts, labels)
+    assert str(error.value) == message
+
+
+def test_few_examples_of_a_class():
+    texts, labels = ["a b", "c d", "e f", "g h", "i"], ["x", "x", "y", "y", "z"]
+    with pytest.raises(DataError, match="^class 'z' has one example, expected at least 2"):
+        TextCNNClassifier(**SMALL).fit(texts, labels)
+    model = TextCNNClassifier(**{**SMALL, "max_epochs": 1}).fit(texts[:4], labels[:4])
+    assert model.predictor_.artifact.metrics["validation"]["examples"] == 2
+
+
+def test_regression_targets_are_refused():
+    with pytest.raises(ValueError, match="continuous"):
+        TextCNNClassifier(**SMALL).fit(["a", "b", "c"], [0.1, 0.2, 0.3])

@@ -1,0 +1,123 @@
+import dataclasses
+import itertools
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from textcnn import inference
+from textcnn.artifact import Artifact
+from textcnn.config import KimConfig, TextConfig
+from textcnn.errors import DataError
+from textcnn.inference import Predictor, load_model
+from textcnn.nn.kim import KimCNN
+from textcnn.text import Tokenizer, Vocabulary, as_column, encode_texts
+
+WORDS = [f"w{i}" for i in range(30)]
+SMALL = KimConfig(dimension=6, region_sizes=(2, 4), feature_maps=5, k=2)
+VARIANTS = [
+    dataclasses.replace(SMALL, channels=c, multichannel_filters=m, padding=p, pooling=q, activation=a)
+    for (c, m), p, q, a in itertools.product(
+        [("rand", "shared"), ("static", "shared"), ("multichannel", "shared"), ("multichannel", "separate")],
+        ["wide", "narrow"],
+        ["max", "average", "k-max"],
+        ["relu", "tanh", "identity"],
+    )
+]
+
+
+def make(config):
+    torch.manual_seed(0)
+    vectors = torch.randn(len(WORDS) + 2, 6) if config.pretrained else None
+    network = KimCNN(config, vocabulary_size=len(WORDS) + 2, classes=3, vectors=vectors).eval()
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.5)
+    weights = {name: tensor.numpy().copy() for name, tensor in network.state_dict().items()}
+    classes = np.array(["a", "b", "c"])
+    return network, Predictor(Artifact(TextConfig(tokenizer="whitespace"), config, classes, WORDS, weights))
+
+
+def corpus(size=60):
+    generator = np.random.default_rng(1)
+    return [
+        " ".join(generator.choice([*WORDS, "unknown"], size=length))
+        for length in [0, 1, 2, 3, 40, *generator.integers(0, 12, size=size)]
+    ]
+
+
+def forward(network, texts):
+    encoded = encode_texts(as_column(texts), Tokenizer(TextConfig(tokenizer="whitespace")), Vocabulary(WORDS))
+    with torch.no_grad():
+        logits = network(torch.from_numpy(encoded.ids.astype(np.int64)), torch.from_numpy(encoded.lengths))
+    return logits.softmax(dim=1).numpy()
+
+
+@pytest.mark.parametrize("config", VARIANTS, ids=str)
+def test_predictor_equals_the_network(config):
+    network, predictor = make(config)
+    texts = corpus()
+    expected = forward(network, texts)
+    np.testing.assert_allclose(predictor.predict_proba(texts), expected, atol=1e-5)
+    assert predictor.predict(texts).tolist() == np.array(["a", "b", "c"])[expected.argmax(axis=1)].tolist()
+
+
+@pytest.mark.parametrize("pooling", ["max", "average", "k-max"])
+@pytest.mark.parametrize("padding", ["wide", "narrow"])
+def test_scores_do_not_depend_on_batches_or_tables(monkeypatch, pooling, padding):
+    config = dataclasses.replace(SMALL, pooling=pooling, padding=padding)
+    texts = corpus()
+    together = make(config)[1].predict_proba(texts)
+    warm = make(config)[1]
+    alone = np.concatenate([warm.predict_proba([text]) for text in texts])
+    np.testing.assert_allclose(alone, together, atol=1e-5)
+    np.testing.assert_allclose(warm.predict_proba(texts[::-1])[::-1], together, atol=1e-5)
+    monkeypatch.setattr(inference, "CHUNK", 7)
+    np.testing.assert_allclose(warm.predict_proba(texts), together, atol=1e-5)
+    monkeypatch.setattr(inference, "TABLE_BYTES", 0)
+    np.testing.assert_allclose(make(config)[1].predict_proba(texts), together, atol=1e-5)
+
+
+def test_no_texts_and_only_empty_texts():
+    _, predictor = make(SMALL)
+    assert predictor.predict([]).shape == (0,)
+    assert predictor.predict_proba([]).shape == (0, 3)
+    scores = predictor.predict_proba(["", " "])
+    np.testing.assert_array_equal(scores[0], scores[1])
+
+
+def test_probabilities_of_far_apart_logits():
+    _, predictor = make(SMALL)
+    predictor.artifact.weights["softmax.bias"][:] = [1e4, 0, -1e4]
+    np.testing.assert_allclose(predictor.predict_proba(["w1"]), [[1, 0, 0]])
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("w1", "w2"),
+        np.array(["w1", "w2"]),
+        pa.array(["w1", "w2"]),
+        pa.chunked_array([["w1"], ["w2"]]),
+        iter(["w1", "w2"]),
+    ],
+)
+def test_any_container_of_strings(texts):
+    _, predictor = make(SMALL)
+    labels = predictor.predict(texts)
+    assert labels.shape == (2,)
+    assert set(labels) <= set(predictor.classes_)
+
+
+def test_a_bare_string_is_an_error():
+    _, predictor = make(SMALL)
+    with pytest.raises(DataError) as error:
+        predictor.predict("w1 w2")
+    assert str(error.value) == "texts: expected a list of strings, found a single one; write ['w1 w2']"
+
+
+def test_save_and_load(tmp_path):
+    _, predictor = make(SMALL)
+    predictor.save(tmp_path / "m")
+    loaded = load_model(tmp_path / "m")
+    np.testing.assert_array_equal(loaded.predict_proba(corpus()), predictor.predict_proba(corpus()))
