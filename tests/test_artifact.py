@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import subprocess
@@ -8,7 +9,7 @@ import pytest
 
 from textcnn import artifact as module
 from textcnn.artifact import Artifact, check_target, load_artifact, save_artifact, weight_shapes
-from textcnn.config import KimConfig, TextConfig
+from textcnn.config import DCNNConfig, KimConfig, TextConfig
 from textcnn.errors import ModelError
 
 MODEL = KimConfig(dimension=4, region_sizes=(1, 2), feature_maps=3)
@@ -41,9 +42,10 @@ def assert_equal(left, right):
         np.testing.assert_array_equal(weight, right.weights[name])
 
 
+@pytest.mark.parametrize("model", [MODEL, DCNNConfig(dimension=8)])
 @pytest.mark.parametrize("classes", [("a", "b", "ü"), (1, 2), (-1.5, 2.5), (False, True)])
-def test_round_trip(tmp_path, classes):
-    saved = make(classes)
+def test_round_trip(tmp_path, classes, model):
+    saved = make(classes, model)
     save_artifact(saved, tmp_path / "m")
     assert_equal(load_artifact(tmp_path / "m"), saved)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m"]
@@ -61,19 +63,19 @@ def test_round_trip(tmp_path, classes):
 def test_shapes_are_the_networks(channels, filters):
     import torch
 
+    from textcnn.nn.dcnn import DCNN
     from textcnn.nn.kim import KimCNN
 
-    config = KimConfig(
-        dimension=4,
-        region_sizes=(1, 2),
-        feature_maps=3,
-        channels=channels,
-        multichannel_filters=filters,
-        pooling="k-max",
-    )
-    network = KimCNN(config, vocabulary_size=7, classes=2, vectors=torch.zeros(7, 4) if config.pretrained else None)
-    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    assert shapes == weight_shapes(config, vocabulary_size=7, classes=2)
+    for architecture, config in (
+        (KimCNN, KimConfig(dimension=4, region_sizes=(1, 2), feature_maps=3, pooling="k-max")),
+        (DCNN, DCNNConfig(dimension=8, region_sizes=(3, 2, 4), feature_maps=(2, 3, 5))),
+        (DCNN, DCNNConfig(dimension=8, region_sizes=(3,), feature_maps=(2,))),
+    ):
+        config = dataclasses.replace(config, channels=channels, multichannel_filters=filters)
+        vectors = torch.zeros(7, config.dimension) if config.pretrained else None
+        network = architecture(config, vocabulary_size=7, classes=2, vectors=vectors)
+        shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+        assert shapes == weight_shapes(config, vocabulary_size=7, classes=2)
 
 
 def test_a_model_is_replaced_only_on_request(tmp_path):

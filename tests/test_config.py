@@ -1,25 +1,16 @@
-import dataclasses
 import json
 
 import pytest
 
 from textcnn.config import (
-    OPTIONS,
+    DCNNConfig,
     KimConfig,
     TextConfig,
     TrainingConfig,
     from_json,
-    make_settings,
     to_json,
 )
 from textcnn.errors import ConfigError
-
-KEYWORDS = {
-    option.keyword: getattr(
-        {"text": TextConfig(), "model": KimConfig(), "training": TrainingConfig()}[option.component], option.field
-    )
-    for option in OPTIONS
-}
 
 
 @pytest.mark.parametrize(
@@ -32,6 +23,20 @@ KEYWORDS = {
         (KimConfig, {"feature_maps": True}, "feature_maps: expected a whole number at least 1, found True"),
         (KimConfig, {"region_sizes": ()}, "region_sizes: expected whole numbers such as (3, 4, 5), found ()"),
         (KimConfig, {"region_sizes": (3, 0)}, "region_sizes: expected a whole number at least 1, found 0"),
+        (
+            DCNNConfig,
+            {"region_sizes": (7,)},
+            "feature_maps: expected one number for each of the 1 region sizes, found (6, 14)",
+        ),
+        (
+            DCNNConfig,
+            {"dimension": 30},
+            "dimension: expected a multiple of 4, since each of the 2 layers folds the rows in pairs, found 30",
+        ),
+        (DCNNConfig, {"k_top": 0}, "k_top: expected a whole number at least 1, found 0"),
+        (TrainingConfig, {"l2": -1}, "l2: expected a number at least 0, found -1"),
+        (TrainingConfig, {"l2": (0, 1, "x")}, "l2: expected a number at least 0, found 'x'"),
+        (TrainingConfig, {"max_norm": -1}, "max_norm: expected a number at least 0, found -1"),
         (TextConfig, {"min_count": 0}, "min_count: expected a whole number at least 1, found 0"),
         (TextConfig, {"max_size": -1}, "max_size: expected a whole number at least 1, found -1"),
         (TrainingConfig, {"learning_rate": 0}, "learning_rate: expected a number above 0, found 0"),
@@ -54,6 +59,7 @@ def test_values_out_of_range(kind, values, message):
     [
         TextConfig(tokenizer="kim", max_size=5),
         KimConfig(region_sizes=(2, 7), channels="static"),
+        DCNNConfig(region_sizes=8, feature_maps=5),
         TrainingConfig(class_weight=(1.0, 2.0), learning_rate=0.5),
     ],
 )
@@ -66,37 +72,6 @@ def test_json_that_is_not_the_settings():
         from_json(TextConfig, {"a": 1}, where="f.json")
     with pytest.raises(ConfigError, match="^f.json: min_count: expected a whole number at least 1, found 0$"):
         from_json(TextConfig, {**to_json(TextConfig()), "min_count": 0}, where="f.json")
-
-
-def test_every_field_has_an_option():
-    for component, kind in (("text", TextConfig), ("model", KimConfig), ("training", TrainingConfig)):
-        fields = {field.name for field in dataclasses.fields(kind)}
-        assert {option.field for option in OPTIONS if option.component == component} == fields
-    assert len({option.flag for option in OPTIONS}) == len({option.keyword for option in OPTIONS}) == len(OPTIONS)
-
-
-def test_channels_follow_the_vectors(tmp_path):
-    free = {**KEYWORDS, "channels": None, "dimension": None}
-    assert make_settings(free, vectors=None).model == KimConfig(channels="rand")
-    settings = make_settings(free, vectors=tmp_path)
-    assert settings.model.channels == "non-static"
-    assert settings.vector_dimension is None
-    assert make_settings({**free, "dimension": 50}, vectors=tmp_path).vector_dimension == 50
-
-
-def test_contradictory_settings(tmp_path):
-    with pytest.raises(ConfigError) as error:
-        make_settings({**KEYWORDS, "channels": "static"}, vectors=None)
-    assert str(error.value) == (
-        "channels static: expected a file of word vectors, found none; "
-        "give one (--vectors FILE) or use the channels rand"
-    )
-    with pytest.raises(ConfigError) as error:
-        make_settings({**KEYWORDS, "channels": "rand"}, vectors=tmp_path)
-    assert str(error.value) == (
-        "channels rand: expected no word vectors, found a file of them; "
-        "leave the file out or use static, non-static or multichannel"
-    )
 
 
 def test_step_sizes():

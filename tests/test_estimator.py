@@ -13,8 +13,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from textcnn import TextCNNClassifier, load_model
-from textcnn.config import OPTIONS
 from textcnn.errors import ConfigError, DataError
+from textcnn.settings import OPTIONS
 from textcnn.training.progress import Progress
 
 SMALL = {
@@ -197,6 +197,7 @@ def test_vectors(tmp_path):
     rows = [f"{word} {' '.join(f'{x:.4f}' for x in generator.normal(size=5))}" for word in words]
     path.write_text(f"{len(words)} 5\n" + "\n".join(rows) + "\n")
     settings = {key: value for key, value in SMALL.items() if key != "dimension"}
+    settings.update(max_epochs=40, patience=40)
     for channels in (None, "static", "non-static", "multichannel"):
         model = TextCNNClassifier(vectors=path, channels=channels, **settings).fit(TEXTS, LABELS)
         artifact = model.predictor_.artifact

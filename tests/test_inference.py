@@ -6,11 +6,12 @@ import pyarrow as pa
 import pytest
 import torch
 
-from textcnn import inference
+from textcnn import scorers
 from textcnn.artifact import Artifact
-from textcnn.config import KimConfig, TextConfig
+from textcnn.config import DCNNConfig, KimConfig, TextConfig
 from textcnn.errors import DataError
 from textcnn.inference import Predictor, load_model
+from textcnn.nn.dcnn import DCNN
 from textcnn.nn.kim import KimCNN
 from textcnn.text import Tokenizer, Vocabulary, as_column, encode_texts
 
@@ -25,12 +26,21 @@ VARIANTS = [
         ["relu", "tanh", "identity"],
     )
 ]
+DCNN_SMALL = DCNNConfig(dimension=8, region_sizes=(3, 2), feature_maps=(2, 3), k_top=2)
+VARIANTS += [
+    DCNN_SMALL,
+    dataclasses.replace(DCNN_SMALL, channels="static", k_top=6),
+    dataclasses.replace(DCNN_SMALL, channels="multichannel", region_sizes=(4,), feature_maps=(3,)),
+    dataclasses.replace(DCNN_SMALL, channels="multichannel", multichannel_filters="separate"),
+    dataclasses.replace(DCNN_SMALL, region_sizes=(2, 3, 2), feature_maps=(2, 2, 2), k_top=1),
+]
 
 
 def make(config):
     torch.manual_seed(0)
-    vectors = torch.randn(len(WORDS) + 2, 6) if config.pretrained else None
-    network = KimCNN(config, vocabulary_size=len(WORDS) + 2, classes=3, vectors=vectors).eval()
+    vectors = torch.randn(len(WORDS) + 2, config.dimension) if config.pretrained else None
+    architecture = KimCNN if isinstance(config, KimConfig) else DCNN
+    network = architecture(config, vocabulary_size=len(WORDS) + 2, classes=3, vectors=vectors).eval()
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     weights = {name: tensor.numpy().copy() for name, tensor in network.state_dict().items()}
@@ -62,19 +72,22 @@ def test_predictor_equals_the_network(config):
     assert predictor.predict(texts).tolist() == np.array(["a", "b", "c"])[expected.argmax(axis=1)].tolist()
 
 
-@pytest.mark.parametrize("pooling", ["max", "average", "k-max"])
-@pytest.mark.parametrize("padding", ["wide", "narrow"])
-def test_scores_do_not_depend_on_batches_or_tables(monkeypatch, pooling, padding):
-    config = dataclasses.replace(SMALL, pooling=pooling, padding=padding)
+BATCHED = [
+    dataclasses.replace(SMALL, pooling=q, padding=p) for q in ("max", "average", "k-max") for p in ("wide", "narrow")
+]
+
+
+@pytest.mark.parametrize("config", [*BATCHED, DCNN_SMALL], ids=str)
+def test_scores_do_not_depend_on_batches_or_tables(monkeypatch, config):
     texts = corpus()
     together = make(config)[1].predict_proba(texts)
     warm = make(config)[1]
     alone = np.concatenate([warm.predict_proba([text]) for text in texts])
     np.testing.assert_allclose(alone, together, atol=1e-5)
     np.testing.assert_allclose(warm.predict_proba(texts[::-1])[::-1], together, atol=1e-5)
-    monkeypatch.setattr(inference, "CHUNK", 7)
+    monkeypatch.setattr(scorers, "CHUNK", 7)
     np.testing.assert_allclose(warm.predict_proba(texts), together, atol=1e-5)
-    monkeypatch.setattr(inference, "TABLE_BYTES", 0)
+    monkeypatch.setattr(scorers, "TABLE_BYTES", 0)
     np.testing.assert_allclose(make(config)[1].predict_proba(texts), together, atol=1e-5)
 
 

@@ -9,10 +9,12 @@ if TYPE_CHECKING:
     from textcnn.data import load_corpus as load_corpus
     from textcnn.estimator import TextCNNClassifier as TextCNNClassifier
     from textcnn.inference import load_model as load_model
+    from textcnn.nn.dcnn import DCNN as DCNN
     from textcnn.nn.kim import KimCNN as KimCNN
 
 # A name is imported when it is first used: torch, scikit-learn and datasets cost seconds.
 _HOMES = {
+    "DCNN": "textcnn.nn.dcnn",
     "KimCNN": "textcnn.nn.kim",
     "TextCNNClassifier": "textcnn.estimator",
     "__version__": "textcnn.version",
@@ -20,7 +22,7 @@ _HOMES = {
     "load_model": "textcnn.inference",
 }
 
-__all__ = ["KimCNN", "TextCNNClassifier", "load_corpus", "load_model"]
+__all__ = ["DCNN", "KimCNN", "TextCNNClassifier", "load_corpus", "load_model"]
 
 
 def __getattr__(name: str) -> Any:

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from textcnn.config import KimConfig, TextConfig, from_json, to_json
+from textcnn.config import ARCHITECTURES, KimConfig, ModelConfig, TextConfig, architecture_of, from_json, to_json
 from textcnn.errors import ConfigError, ModelError
 from textcnn.text import FIRST_WORD
 from textcnn.version import __version__
@@ -55,7 +55,7 @@ class Artifact:
     """
 
     text: TextConfig
-    model: KimConfig
+    model: ModelConfig
     classes: np.ndarray
     words: Sequence[str]
     weights: dict[str, np.ndarray]
@@ -63,16 +63,22 @@ class Artifact:
     metrics: dict[str, Any] = field(default_factory=dict)
 
 
-def weight_shapes(model: KimConfig, *, vocabulary_size: int, classes: int) -> dict[str, tuple[int, ...]]:
+def weight_shapes(model: ModelConfig, *, vocabulary_size: int, classes: int) -> dict[str, tuple[int, ...]]:
     """The arrays that a model of these settings consists of."""
     table = (vocabulary_size, model.dimension)
-    double = model.channels == "multichannel" and model.multichannel_filters == "separate"
-    shapes: dict[str, tuple[int, ...]] = {
-        "convolution.weight": (model.dimension * (1 + double), sum(model.region_sizes), model.feature_maps),
-        "convolution.bias": (len(model.region_sizes), model.feature_maps),
-        "softmax.weight": (classes, model.features),
-        "softmax.bias": (classes,),
-    }
+    shapes: dict[str, tuple[int, ...]] = {"softmax.weight": (classes, model.features), "softmax.bias": (classes,)}
+    if isinstance(model, KimConfig):
+        columns = model.dimension * model.channel_count
+        shapes["convolution.weight"] = (columns, sum(model.region_sizes), model.feature_maps)
+        shapes["convolution.bias"] = (len(model.region_sizes), model.feature_maps)
+    else:
+        sizes, maps = model.region_sizes, model.feature_maps
+        shapes["convolution.weight"] = (model.channel_count, sizes[0], maps[0], model.dimension)
+        for layer, size in enumerate(sizes):
+            rows = model.dimension // 2**layer
+            shapes[f"biases.{layer}"] = (maps[layer], rows // 2)
+            if layer:
+                shapes[f"deeper.{layer - 1}.weight"] = (rows, maps[layer], maps[layer - 1], size)
     if model.channels in ("static", "multichannel"):
         shapes["channels.fixed"] = table
     if model.channels != "static":
@@ -121,7 +127,7 @@ def save_artifact(artifact: Artifact, path: Path, *, overwrite: bool = False) ->
         "format": FORMAT,
         "version": VERSION,
         "textcnn": __version__,
-        "architecture": "kim",
+        "architecture": architecture_of(artifact.model),
         "text": to_json(artifact.text),
         "model": to_json(artifact.model),
         "classes": {"type": _label_type(artifact.classes), "values": artifact.classes.tolist()},
@@ -159,7 +165,7 @@ def load_artifact(path: Path | str) -> Artifact:
     words = _parse(contents[VOCABULARY], path / VOCABULARY)
     try:
         text = from_json(TextConfig, config["text"], where=str(path / CONFIG))
-        model = from_json(KimConfig, config["model"], where=str(path / CONFIG))
+        model = from_json(ARCHITECTURES[config["architecture"]], config["model"], where=str(path / CONFIG))
         classes = np.array(config["classes"]["values"], dtype=config["classes"]["type"])
     except (ConfigError, KeyError, TypeError, ValueError) as error:
         raise ModelError(f"{path}: expected the settings of a model in {CONFIG}, found {error}") from None

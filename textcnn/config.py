@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from textcnn.errors import ConfigError
@@ -23,7 +21,7 @@ MONITORS = ("accuracy", "macro_f1", "loss")
 # The optimisers' usual step sizes; Adadelta's 1.0 is the method of Zeiler (2012) as published.
 LEARNING_RATES = {"adam": 1e-3, "adadelta": 1.0, "adagrad": 1e-2}
 
-Config = TypeVar("Config", "TextConfig", "KimConfig", "TrainingConfig")
+Config = TypeVar("Config", bound="TextConfig | KimConfig | DCNNConfig | TrainingConfig")
 
 
 def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -58,6 +56,17 @@ def _number(
         raise ConfigError(f"{name}: expected {' '.join([kind, ' and '.join(bounds)]).strip()}, found {value!r}")
 
 
+def _numbers(name: str, value: Any) -> tuple[int, ...]:
+    """`value` as a tuple; ConfigError unless it is whole numbers of 1 or more, or a single one."""
+    if isinstance(value, int):
+        value = (value,)
+    if not isinstance(value, (tuple, list)) or not value:
+        raise ConfigError(f"{name}: expected whole numbers such as (3, 4, 5), found {value!r}")
+    for number in value:
+        _number(name, number, least=1, whole=True)
+    return tuple(value)
+
+
 @dataclass(frozen=True, kw_only=True)
 class TextConfig:
     """How a text becomes ids.
@@ -85,15 +94,43 @@ class TextConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class KimConfig:
-    """The network of Kim (2014), section 2 and 3.1; the defaults are the paper's.
+class ChannelConfig:
+    """What a word's row is made of: the settings that all networks share.
 
     Args:
         channels: `rand` (one table, random), `static` (word vectors, fixed), `non-static`
             (word vectors, trained) or `multichannel` (both).
-        multichannel_filters: `shared`, the paper's form: each filter is applied to both channels
+        multichannel_filters: `shared`, Kim's form: each filter is applied to both channels
             and the results are added; `separate`: a filter has weights of its own for each channel.
         dimension: D, the length of a word vector.
+    """
+
+    channels: str = "rand"
+    multichannel_filters: str = "shared"
+    dimension: int = 300
+
+    def __post_init__(self) -> None:
+        _one_of("channels", self.channels, CHANNELS)
+        _one_of("multichannel_filters", self.multichannel_filters, MULTICHANNEL_FILTERS)
+        _number("dimension", self.dimension, least=1, whole=True)
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether a channel starts from word vectors."""
+        return self.channels != "rand"
+
+    @property
+    def channel_count(self) -> int:
+        """C, rows of a word that a filter has weights of its own for."""
+        return 2 if self.channels == "multichannel" and self.multichannel_filters == "separate" else 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class KimConfig(ChannelConfig):
+    """The network of Kim (2014), section 2 and 3.1; the defaults are the paper's.
+
+    Args:
+        channels, multichannel_filters, dimension: see `ChannelConfig`.
         region_sizes: h, the words in a window, one number a region.
         feature_maps: F, filters for each region size.
         activation: `relu`, `tanh` or `identity`.
@@ -103,9 +140,6 @@ class KimConfig:
         dropout: share of the pooled features dropped in training.
     """
 
-    channels: str = "rand"
-    multichannel_filters: str = "shared"
-    dimension: int = 300
     region_sizes: tuple[int, ...] = (3, 4, 5)
     feature_maps: int = 100
     activation: str = "relu"
@@ -115,30 +149,60 @@ class KimConfig:
     dropout: float = 0.5
 
     def __post_init__(self) -> None:
-        _one_of("channels", self.channels, CHANNELS)
-        _one_of("multichannel_filters", self.multichannel_filters, MULTICHANNEL_FILTERS)
+        super().__post_init__()
         _one_of("activation", self.activation, ACTIVATIONS)
         _one_of("padding", self.padding, PADDINGS)
         _one_of("pooling", self.pooling, POOLINGS)
-        for name in ("dimension", "feature_maps", "k"):
+        for name in ("feature_maps", "k"):
             _number(name, getattr(self, name), least=1, whole=True)
         _number("dropout", self.dropout, least=0, below=1)
-        sizes = self.region_sizes
-        if not isinstance(sizes, (tuple, list)) or not sizes:
-            raise ConfigError(f"region_sizes: expected whole numbers such as (3, 4, 5), found {sizes!r}")
-        for size in sizes:
-            _number("region_sizes", size, least=1, whole=True)
-        object.__setattr__(self, "region_sizes", tuple(sizes))
-
-    @property
-    def pretrained(self) -> bool:
-        """Whether a channel starts from word vectors."""
-        return self.channels != "rand"
+        object.__setattr__(self, "region_sizes", _numbers("region_sizes", self.region_sizes))
 
     @property
     def features(self) -> int:
         """Length of the penultimate layer: one value a filter, k of them with k-max pooling."""
         return len(self.region_sizes) * self.feature_maps * (self.k if self.pooling == "k-max" else 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DCNNConfig(ChannelConfig):
+    """The network of Kalchbrenner et al. (2014), section 3; the defaults are the paper's for SST-2.
+
+    Args:
+        channels, multichannel_filters, dimension: see `ChannelConfig`; each layer halves the dimension.
+        region_sizes: m, one for each layer.
+        feature_maps: F, one for each layer.
+        k_top: values that the last layer's pooling keeps.
+        dropout: share of the last layer's values dropped in training.
+    """
+
+    dimension: int = 48
+    region_sizes: tuple[int, ...] = (7, 5)
+    feature_maps: tuple[int, ...] = (6, 14)
+    k_top: int = 4
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("region_sizes", "feature_maps"):
+            object.__setattr__(self, name, _numbers(name, getattr(self, name)))
+        layers = len(self.region_sizes)
+        if len(self.feature_maps) != layers:
+            raise ConfigError(
+                f"feature_maps: expected one number for each of the {layers} region sizes, found {self.feature_maps}"
+            )
+        if self.dimension % 2**layers:
+            raise ConfigError(
+                f"dimension: expected a multiple of {2**layers}, since each of the {layers} layers folds the rows "
+                f"in pairs, found {self.dimension}"
+            )
+        _number("k_top", self.k_top, least=1, whole=True)
+        _number("dropout", self.dropout, least=0, below=1)
+
+    @property
+    def features(self) -> int:
+        """Length of the last layer: k_top values of each row of each map."""
+        return self.k_top * self.feature_maps[-1] * (self.dimension // 2 ** len(self.region_sizes))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +217,9 @@ class TrainingConfig:
         patience: stop after so many epochs without a better validation score.
         monitor: the validation score: `accuracy`, `macro_f1` or `loss`.
         max_norm: bound on the L2 norm of each class's softmax weights (Kim 2014, section 2.1);
-            None leaves them free.
+            0 leaves them free.
+        l2: weight of the squared norm in the loss (half of it): one number for all layers, or one
+            for each: word vectors, convolutions, softmax (Kalchbrenner et al. 2014, section 5.1).
         class_weight: None; `balanced`, which weighs each example by the inverse of its class's
             frequency; or a weight for each class, in the order of the classes.
         validation_share: part of the training texts held out where no validation texts are given.
@@ -167,7 +233,8 @@ class TrainingConfig:
     max_epochs: int = 25
     patience: int = 5
     monitor: str = "accuracy"
-    max_norm: float | None = 3.0
+    max_norm: float = 3.0
+    l2: float | tuple[float, ...] = 0.0
     class_weight: str | tuple[float, ...] | None = None
     validation_share: float = 0.1
     seed: int = 0
@@ -184,9 +251,13 @@ class TrainingConfig:
             object.__setattr__(self, "class_weight", tuple(self.class_weight))
         for name in ("batch_size", "max_epochs", "patience"):
             _number(name, getattr(self, name), least=1, whole=True)
-        for name in ("learning_rate", "max_norm"):
-            if getattr(self, name) is not None:
-                _number(name, getattr(self, name), above=0)
+        if self.learning_rate is not None:
+            _number("learning_rate", self.learning_rate, above=0)
+        _number("max_norm", self.max_norm, least=0)
+        if isinstance(self.l2, (tuple, list)):
+            object.__setattr__(self, "l2", tuple(self.l2))
+        for weight in self.l2 if isinstance(self.l2, tuple) else (self.l2,):
+            _number("l2", weight, least=0)
         _number("validation_share", self.validation_share, above=0, below=1)
         _number("seed", self.seed, least=0, below=2**32, whole=True)
         if self.device not in ("auto", "cpu", "cuda") and not str(self.device).startswith("cuda:"):
@@ -198,7 +269,16 @@ class TrainingConfig:
         return LEARNING_RATES[self.optimizer] if self.learning_rate is None else self.learning_rate
 
 
-def to_json(config: TextConfig | KimConfig | TrainingConfig) -> dict[str, Any]:
+ModelConfig = KimConfig | DCNNConfig
+ARCHITECTURES: dict[str, type[ModelConfig]] = {"kim": KimConfig, "dcnn": DCNNConfig}
+
+
+def architecture_of(config: ModelConfig) -> str:
+    """The name of a network's architecture."""
+    return next(name for name, kind in ARCHITECTURES.items() if isinstance(config, kind))
+
+
+def to_json(config: TextConfig | ModelConfig | TrainingConfig) -> dict[str, Any]:
     """The settings as a JSON object."""
     return dataclasses.asdict(config)
 
@@ -217,124 +297,3 @@ def from_json(kind: type[Config], values: Any, *, where: str) -> Config:
         return kind(**values)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """All that governs a training run.
-
-    Args:
-        text: how texts are read.
-        model: the network.
-        training: how it is trained.
-        vectors: file of word vectors, or None.
-        vector_dimension: what that file's dimension must be; None takes it as it is.
-    """
-
-    text: TextConfig = field(default_factory=TextConfig)
-    model: KimConfig = field(default_factory=KimConfig)
-    training: TrainingConfig = field(default_factory=TrainingConfig)
-    vectors: Path | None = None
-    vector_dimension: int | None = None
-
-
-@dataclass(frozen=True)
-class Option:
-    """One setting under its names: estimator keyword, component's field, command-line flag."""
-
-    keyword: str
-    component: str
-    field: str
-    flag: str
-    help: str
-
-
-OPTIONS = (
-    Option(
-        "channels", "model", "channels", "--channels", "what a word's row is made of [rand, with --vectors non-static]"
-    ),
-    Option(
-        "multichannel_filters",
-        "model",
-        "multichannel_filters",
-        "--multichannel-filters",
-        "multichannel: one filter for both channels (the paper's), or weights for each",
-    ),
-    Option(
-        "dimension", "model", "dimension", "--dimension", "length of a word vector [300, with --vectors the file's]"
-    ),
-    Option("region_sizes", "model", "region_sizes", "--region-sizes", "words in a window, such as 3,4,5"),
-    Option("feature_maps", "model", "feature_maps", "--feature-maps", "filters for each region size"),
-    Option("activation", "model", "activation", "--activation", "nonlinearity of the feature maps"),
-    Option("padding", "model", "padding", "--padding", "windows that touch a word, or windows of words alone"),
-    Option("pooling", "model", "pooling", "--pooling", "how a feature map becomes a feature"),
-    Option("k", "model", "k", "--k", "values kept by k-max pooling"),
-    Option("dropout", "model", "dropout", "--dropout", "share of the pooled features dropped in training"),
-    Option("tokenizer", "text", "tokenizer", "--tokenizer", "grammar of the tokens"),
-    Option("lowercase", "text", "lowercase", "--lowercase/--keep-case", "lower-case the texts"),
-    Option("min_count", "text", "min_count", "--min-count", "keep words that occur so often in the training texts"),
-    Option("max_size", "text", "max_size", "--max-size", "keep so many words at most, the most frequent [all]"),
-    Option("max_length", "text", "max_length", "--max-length", "read so many tokens of a text at most [all]"),
-    Option("optimizer", "training", "optimizer", "--optimizer", "how steps are taken"),
-    Option(
-        "learning_rate",
-        "training",
-        "learning_rate",
-        "--learning-rate",
-        "step size [adam 0.001, adadelta 1.0, adagrad 0.01]",
-    ),
-    Option("batch_size", "training", "batch_size", "--batch-size", "texts a step"),
-    Option("max_epochs", "training", "max_epochs", "--epochs", "passes over the training texts at most"),
-    Option("patience", "training", "patience", "--patience", "stop after so many epochs without a better score"),
-    Option("monitor", "training", "monitor", "--monitor", "validation score that chooses the epoch"),
-    Option("max_norm", "training", "max_norm", "--max-norm", "bound on each class's softmax weights, 0 for none"),
-    Option(
-        "class_weight", "training", "class_weight", "--class-weight", "balanced, or weights such as good=1,bad=2 [none]"
-    ),
-    Option(
-        "validation_share",
-        "training",
-        "validation_share",
-        "--validation-share",
-        "part of the training texts held out where no validation texts are given",
-    ),
-    Option("random_state", "training", "seed", "--seed", "governs split, weights, batches and dropout"),
-    Option("device", "training", "device", "--device", "auto (CUDA where present), cpu, cuda or cuda:N"),
-)
-
-
-def make_settings(keywords: Mapping[str, Any], *, vectors: Path | None) -> Settings:
-    """Settings from flat keywords (`OPTIONS`).
-
-    `channels=None` means `rand` without word vectors and `non-static` with them; `dimension=None`
-    means 300, or later the dimension of the vectors file.
-
-    Raises:
-        ConfigError: a value out of range, or settings that contradict each other.
-    """
-    parts: dict[str, dict[str, Any]] = {"text": {}, "model": {}, "training": {}}
-    for option in OPTIONS:
-        parts[option.component][option.field] = keywords[option.keyword]
-    model = parts["model"]
-    if model["channels"] is None:
-        model["channels"] = "rand" if vectors is None else "non-static"
-    if model["dimension"] is None:
-        del model["dimension"]
-    settings = Settings(
-        text=TextConfig(**parts["text"]),
-        model=KimConfig(**model),
-        training=TrainingConfig(**parts["training"]),
-        vectors=vectors,
-        vector_dimension=model.get("dimension"),
-    )
-    if settings.model.pretrained and vectors is None:
-        raise ConfigError(
-            f"channels {settings.model.channels}: expected a file of word vectors, found none; "
-            "give one (--vectors FILE) or use the channels rand"
-        )
-    if vectors is not None and not settings.model.pretrained:
-        raise ConfigError(
-            "channels rand: expected no word vectors, found a file of them; "
-            "leave the file out or use static, non-static or multichannel"
-        )
-    return settings

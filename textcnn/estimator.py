@@ -12,10 +12,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 
-from textcnn.config import OPTIONS, make_settings
 from textcnn.errors import ConfigError, DataError, TextCNNError
 from textcnn.inference import Predictor
 from textcnn.pipeline import Labelled, train_model
+from textcnn.settings import OPTIONS, make_settings
 from textcnn.text import as_column
 from textcnn.training.progress import Progress
 
@@ -30,6 +30,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
     Follows scikit-learn: the settings are stored as they are and validated in `fit`.
 
     Args:
+        arch: `kim` or `dcnn`.
         channels: `rand`, `static`, `non-static` or `multichannel`; None is `rand` without and
             `non-static` with `vectors`.
         vectors: file of word vectors (word2vec, GloVe or fastText form).
@@ -37,7 +38,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             `RandomState` draws a seed.
         class_weight: None, `balanced`, or a mapping of every label to its weight.
 
-    All other settings: `textcnn.config` (`KimConfig`, `TextConfig`, `TrainingConfig`).
+    All other settings: `textcnn.config` (`KimConfig`, `DCNNConfig`, `TextConfig`, `TrainingConfig`);
+    None means the architecture's own default.
 
     Attributes:
         classes_: the labels, sorted, (K,).
@@ -52,16 +54,18 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         *,
+        arch: str = "kim",
         channels: str | None = None,
         vectors: str | Path | None = None,
         multichannel_filters: str = "shared",
         dimension: int | None = None,
-        region_sizes: tuple[int, ...] = (3, 4, 5),
-        feature_maps: int = 100,
+        region_sizes: tuple[int, ...] | None = None,
+        feature_maps: int | tuple[int, ...] | None = None,
         activation: str = "relu",
         padding: str = "wide",
         pooling: str = "max",
         k: int = 3,
+        k_top: int = 4,
         dropout: float = 0.5,
         tokenizer: str = "unicode",
         lowercase: bool = True,
@@ -74,12 +78,14 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         max_epochs: int = 25,
         patience: int = 5,
         monitor: str = "accuracy",
-        max_norm: float | None = 3.0,
+        max_norm: float | None = None,
+        l2: float | tuple[float, ...] = 0.0,
         class_weight: str | Mapping[Any, float] | None = None,
         validation_share: float = 0.1,
         random_state: int | np.random.RandomState | None = 0,
         device: str = "auto",
     ) -> None:
+        self.arch = arch
         self.channels = channels
         self.vectors = vectors
         self.multichannel_filters = multichannel_filters
@@ -90,6 +96,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.padding = padding
         self.pooling = pooling
         self.k = k
+        self.k_top = k_top
         self.dropout = dropout
         self.tokenizer = tokenizer
         self.lowercase = lowercase
@@ -103,6 +110,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.patience = patience
         self.monitor = monitor
         self.max_norm = max_norm
+        self.l2 = l2
         self.class_weight = class_weight
         self.validation_share = validation_share
         self.random_state = random_state

@@ -10,10 +10,11 @@ import numpy as np
 import pyarrow as pa
 
 from textcnn.artifact import Artifact
-from textcnn.config import Settings, to_json
+from textcnn.config import KimConfig, to_json
 from textcnn.data.splits import stratified_split
 from textcnn.errors import DataError
 from textcnn.metrics import evaluate
+from textcnn.settings import Settings
 from textcnn.text import FIRST_WORD, Encoded, Tokenizer, build_vocabulary, encode_texts
 from textcnn.training.progress import History, Progress
 from textcnn.vectors import WordVectors, load_vectors
@@ -47,7 +48,7 @@ def train_model(
     validation: Labelled | None = None,
     progress: Progress | None = None,
 ) -> tuple[Artifact, History]:
-    """Train a Kim CNN.
+    """Train a network.
 
     Args:
         training: the training texts; vocabulary and every choice come from them alone.
@@ -133,17 +134,18 @@ def _train(
     """Weights of the best epoch, the history, and the probabilities of the validation texts."""
     import torch
 
+    from textcnn.nn.dcnn import DCNN
     from textcnn.nn.kim import KimCNN
     from textcnn.training.loop import Trainer, predict_probabilities
 
     matrix = None if vectors is None else torch.from_numpy(_initial_vectors(vectors, settings.training.seed))
-    model = KimCNN(settings.model, vocabulary_size=vocabulary_size, classes=classes, vectors=matrix)
-    bound = settings.training.max_norm
-    if bound is not None:
-        # The paper scales the weights by the share kept at test time, torch the features by its inverse
-        # in training: the paper's bound s on the former is s (1 - dropout) on the latter.
-        bound *= 1 - settings.model.dropout
-    trainer = Trainer(model, settings.training, classes=classes, max_norm=bound, progress=progress)
+    sizes = {"vocabulary_size": vocabulary_size, "classes": classes}
+    model: KimCNN | DCNN
+    if isinstance(settings.model, KimConfig):
+        model = KimCNN(settings.model, **sizes, vectors=matrix)
+    else:
+        model = DCNN(settings.model, **sizes, vectors=matrix)
+    trainer = Trainer(model, settings.training, classes=classes, progress=progress)
     history = trainer.run(*encoded)
     probabilities = predict_probabilities(model, encoded[1][0], classes=classes)
     weights = {name: tensor.detach().cpu().numpy() for name, tensor in model.state_dict().items()}

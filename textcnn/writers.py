@@ -7,19 +7,23 @@ probability of every class. Columns that the input had stay as they were, row by
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+
+from textcnn.errors import DataError
 
 FORMATS = ("text", "json", "csv")
 DIGITS = 6
+_BREAKS = re.compile(r"[\t\r\n]+")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Writer:
     """Writes batches of predictions to a binary stream.
 
@@ -28,7 +32,7 @@ class Writer:
         classes: the labels, (K,).
         form: `text` (label, probability and text between tabs), `json` (an object a line) or `csv`.
         proba: give the probability of every class.
-        top_k: give so many classes, the best first.
+        top_k: give so many classes, the best first; all where there are fewer.
     """
 
     stream: IO[bytes]
@@ -36,24 +40,62 @@ class Writer:
     form: str
     proba: bool = False
     top_k: int = 1
+    _names: list[str] = field(default_factory=list, init=False)  # the input's columns
 
     def begin(self, names: Sequence[str]) -> None:
-        """Write what stands before the first row; `names` are the input's columns."""
+        """Write what stands before the first row; `names` are the input's columns.
+
+        Raises:
+            DataError: a name is taken by a prediction's column, or, in JSON, stands there twice.
+        """
+        self._names = list(names)
+        self._check_names()
         if self.form == "csv":
-            added = [*names, *self._columns(np.zeros((0, len(self.classes)))).keys()]
-            self._write_csv(pa.table({name: pa.array([], pa.string()) for name in added}), header=True)
+            header = [*names, *self._columns(np.zeros((0, len(self.classes))))]
+            self._write_csv([pa.nulls(0, pa.string())] * len(header), header, header=True)
 
     def write(self, rows: pa.Table, texts: pa.Array, probabilities: np.ndarray) -> None:
-        """Write a batch: the input's columns, the text that was read and the probabilities, (N, K)."""
-        if not len(texts):
-            return
+        """Write a batch: the input's columns, the text that was read and the probabilities, (N, K).
+
+        Raises:
+            DataError: the columns are no longer those of the first batch, and the form cannot tell.
+        """
+        if rows.column_names != self._names:
+            self._change_names(rows.column_names)
         if self.form == "json":
             self._write_json(rows, probabilities)
         elif self.form == "csv":
-            columns = self._columns(probabilities)
-            self._write_csv(pa.table([*rows.columns, *columns.values()], [*rows.column_names, *columns]), header=False)
+            added = self._columns(probabilities)
+            columns = [_flat(column) for column in rows.columns]
+            self._write_csv([*columns, *added.values()], [*rows.column_names, *added], header=False)
         else:
             self._write_text(texts, probabilities)
+
+    def _check_names(self) -> None:
+        added: Sequence[str] = ()
+        if self.form == "json":
+            added = ("prediction", "probability", *["top"] * (self.top_k > 1), *["probabilities"] * self.proba)
+            twice = [name for name in self._names if self._names.count(name) > 1]
+            if twice:
+                raise DataError(f"expected each column once, found {twice[0]!r} twice; rename one, or write csv")
+        elif self.form == "csv":
+            added = list(self._columns(np.zeros((0, len(self.classes)))))
+        taken = [name for name in added if name in self._names]
+        if taken:
+            raise DataError(
+                f"expected an input without the column {taken[0]!r}, which a prediction is written to; "
+                "rename or remove it"
+            )
+
+    def _change_names(self, names: list[str]) -> None:
+        """Later rows of JSON Lines may have further columns."""
+        if self.form == "csv":
+            further = ", ".join(name for name in names if name not in self._names)
+            raise DataError(
+                f"expected the columns {self._names} in all rows, found {further} as well in later ones; write json"
+            )
+        self._names = names
+        self._check_names()
 
     def _ranked(self, probabilities: np.ndarray) -> np.ndarray:
         """Ids of the best classes, the smaller one first where two are equal, (N, top_k)."""
@@ -61,59 +103,96 @@ class Writer:
 
     def _columns(self, probabilities: np.ndarray) -> dict[str, pa.Array]:
         """The columns that a prediction adds."""
-        labels = pa.array([str(label) for label in self.classes])
+        names = [str(label) for label in self.classes]
+        labels = strings(names)
         columns = {}
         for rank, best in enumerate(self._ranked(probabilities).T, 1):
             suffix = f"_{rank}" if rank > 1 else ""
-            columns[f"prediction{suffix}"] = labels.take(pa.array(best))
-            columns[f"probability{suffix}"] = _rounded(probabilities[np.arange(len(best)), best])
+            columns[f"prediction{suffix}"] = labels.take(_numbers(best))
+            columns[f"probability{suffix}"] = _numbers(_rounded(probabilities[np.arange(len(best)), best]))
         if self.proba:
-            for label, column in zip(labels.to_pylist(), probabilities.T, strict=True):
-                columns[f"probability:{label}"] = _rounded(column)
+            for name, column in zip(names, probabilities.T, strict=True):
+                columns[f"probability:{name}"] = _numbers(_rounded(column))
         return columns
 
-    def _write_csv(self, table: pa.Table, *, header: bool) -> None:
+    def _write_csv(self, columns: list[pa.Array], names: list[str], *, header: bool) -> None:
         from pyarrow import csv
 
+        table = pa.Table.from_arrays(columns, names)
         csv.write_csv(table, self.stream, csv.WriteOptions(include_header=header, quoting_style="needed"))
 
     def _write_json(self, rows: pa.Table, probabilities: np.ndarray) -> None:
         labels = [label.item() if isinstance(label, np.generic) else label for label in self.classes]
-        rounded = np.round(probabilities.astype(np.float64), DIGITS)
+        ranked = self._ranked(probabilities).tolist()
         lines = []
-        for row, best, all_classes in zip(rows.to_pylist(), self._ranked(probabilities), rounded, strict=True):
+        for row, best, rounded in zip(rows.to_pylist(), ranked, _rounded(probabilities).tolist(), strict=True):
             row["prediction"] = labels[best[0]]
-            row["probability"] = all_classes[best[0]].item()
+            row["probability"] = rounded[best[0]]
             if self.top_k > 1:
-                row["top"] = [{"label": labels[i], "probability": all_classes[i].item()} for i in best]
+                row["top"] = [{"label": labels[i], "probability": rounded[i]} for i in best]
             if self.proba:
-                row["probabilities"] = {str(k): p for k, p in zip(labels, all_classes.tolist(), strict=True)}
-            lines.append(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+                row["probabilities"] = {str(label): p for label, p in zip(labels, rounded, strict=True)}
+            lines.append(_to_json(row) + "\n")
         self.stream.write("".join(lines).encode())
 
-    def _write_text(self, texts: pa.ChunkedArray, probabilities: np.ndarray) -> None:
-        labels = pa.array([str(label) for label in self.classes])
-        parts = []
-        for best in self._ranked(probabilities).T:
-            parts += [labels.take(pa.array(best)), _decimals(probabilities[np.arange(len(best)), best])]
-        if self.proba:
-            for label, column in zip(labels.to_pylist(), probabilities.T, strict=True):
-                parts.append(pc.binary_join_element_wise(f"{label}=", _decimals(column), ""))
-        one_line = pc.replace_substring_regex(texts, r"[\t\r\n]+", " ")
-        lines = pc.binary_join_element_wise(*parts, one_line, "\t")
-        # All lines as one string, without a Python object for each.
-        together = pa.ListArray.from_arrays(pa.array([0, len(lines)], pa.int32()), lines)
-        self.stream.write(pc.binary_join(together, "\n")[0].as_buffer())
-        self.stream.write(b"\n")
+    def _write_text(self, texts: pa.Array, probabilities: np.ndarray) -> None:
+        labels = [_BREAKS.sub(" ", str(label)) for label in self.classes]
+        ranked = self._ranked(probabilities).tolist()
+        lines = []
+        for text, best, values in zip(texts.to_pylist(), ranked, probabilities.tolist(), strict=True):
+            parts = [f"{labels[i]}\t{values[i]:.4f}\t" for i in best]
+            if self.proba:
+                parts += [f"{label}={value:.4f}\t" for label, value in zip(labels, values, strict=True)]
+            lines.append("".join(parts) + _BREAKS.sub(" ", text) + "\n")
+        self.stream.write("".join(lines).encode())
 
 
-def _rounded(values: np.ndarray) -> pa.Array:
-    return pa.array(np.round(values.astype(np.float64), DIGITS))
+# pyarrow imports pandas when it converts Python objects or numpy arrays; these two take their buffers.
 
 
-def _decimals(values: np.ndarray) -> pa.Array:
-    """Numbers with four decimals, as strings."""
-    units = np.rint(values * 10_000).astype(np.int64)
-    whole = pa.array(units // 10_000).cast(pa.string())
-    rest = pc.utf8_lpad(pa.array(units % 10_000).cast(pa.string()), width=4, padding="0")
-    return pc.binary_join_element_wise(whole, rest, ".")
+def strings(values: Sequence[str]) -> pa.StringArray:
+    """Strings as an Arrow column.
+
+    Raises:
+        UnicodeEncodeError: a string holds half a character (a lone surrogate).
+    """
+    encoded = [value.encode() for value in values]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
+
+
+def _numbers(values: np.ndarray) -> pa.Array:
+    buffer = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, buffer])
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    return np.round(values.astype(np.float64), DIGITS)
+
+
+def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """A column that CSV can hold: lists and objects as JSON."""
+    if not pa.types.is_nested(column.type):
+        return column
+    return pa.array([None if value is None else _to_json(value) for value in column.to_pylist()], pa.string())
+
+
+def _to_json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_as_text)
+    except ValueError:  # JSON has no NaN
+        return json.dumps(_finite(value), ensure_ascii=False, default=_as_text)
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for numbers that are not finite."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _as_text(value: object) -> str:
+    """What JSON does not know, such as dates and bytes."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -362,10 +362,20 @@ def test_json_of_differing_types(write, monkeypatch, block):
     )
 
 
-def test_json_that_arrow_alone_refuses(write):
+def test_json_values_that_cannot_be_kept(write):
     assert message(write("a.jsonl", b'{"text": "a"}\n{"text": "\\ud800"}\n')) == (
-        JSON_EXPECTED + "a.jsonl from line 1 on cannot be read: "
-        "JSON parse error: The surrogate pair in string is invalid. in row 1; mend it"
+        "expected plain values, but 'text' in line 2 of a.jsonl cannot be kept: "
+        "'utf-8' codec can't encode character '\\ud800' in position 0: surrogates not allowed; mend it"
+    )
+    assert message(write("a.jsonl", b'{"id": 1}\n{"id": 99999999999999999999}\n')) == (
+        "expected plain values, but 'id' in line 2 of a.jsonl cannot be kept: "
+        "Python int too large to convert to C long; mend it"
+    )
+    assert message(write("a.jsonl", b'{"id": ' + b"1" * 5000 + b"}\n")) == (
+        JSON_EXPECTED + "line 1 of a.jsonl has a number too long to read; write it as a string"
+    )
+    assert message(write("a.jsonl", b'{"id": [1]}\n{"id": ["a"]}\n')).startswith(
+        "expected values of one type in a column, but those in a.jsonl differ: Could not convert 'a'"
     )
 
 

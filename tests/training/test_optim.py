@@ -1,6 +1,9 @@
+import pytest
 import torch
 
-from textcnn.config import TrainingConfig
+from textcnn.config import KimConfig, TrainingConfig
+from textcnn.errors import ConfigError
+from textcnn.nn.kim import KimCNN
 from textcnn.training.optim import constrain_norm, make_optimizer
 
 
@@ -19,3 +22,18 @@ def test_optimizers_and_their_step_sizes():
         optimizer = make_optimizer(torch.nn.Linear(2, 2), TrainingConfig(optimizer=name))
         assert type(optimizer) is kind
         assert optimizer.param_groups[0]["lr"] == rate
+
+
+def test_each_layer_has_its_own_penalty():
+    model = KimCNN(KimConfig(dimension=4, feature_maps=2), vocabulary_size=5, classes=2)
+    optimizer = make_optimizer(model, TrainingConfig(l2=(0.1, 0.2, 0.3)))
+    weight = {id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]}
+    assert weight[id(model.channels.tuned)] == 0.1
+    assert weight[id(model.convolution.weight)] == weight[id(model.convolution.bias)] == 0.2
+    assert weight[id(model.softmax.weight)] == 0.3
+    assert {group["weight_decay"] for group in make_optimizer(model, TrainingConfig(l2=0.5)).param_groups} == {0.5}
+    with pytest.raises(ConfigError) as error:
+        make_optimizer(model, TrainingConfig(l2=(0.1, 0.2)))
+    assert str(error.value) == (
+        "l2: expected one number, or one for each of the 3 layers (word vectors, convolutions, softmax), found 2"
+    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from importlib import import_module
 
 import click
 
 from textcnn.errors import TextCNNError
+from textcnn.version import __version__
 
 INTERRUPTED = 130  # the shell's code for a program ended by Ctrl-C
 
@@ -33,8 +35,8 @@ class _Commands(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="textcnn", message="textcnn %(version)s")
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="textcnn %(version)s")
 def cli() -> None:
     """Train, run and explain convolutional text classifiers.
 
@@ -47,22 +49,20 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line. The user's mistakes are one line and exit code 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal can show every character
     try:
-        sys.exit(cli.main(standalone_mode=False))
+        sys.exit(cli.main(prog_name="textcnn", standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "textcnn"
+        _fail(f"{error.format_message().rstrip('.')} (see {command} --help)", 2)
     except (click.Abort, KeyboardInterrupt):
         _fail("interrupted", INTERRUPTED)
     except TextCNNError as error:
         _fail(str(error), 2)
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`): end quietly, and keep Python from complaining at exit.
-        sys.stderr.close()
-        sys.exit(0)
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
         _fail(f"{name}{error.strerror or error}", 2)

@@ -53,6 +53,7 @@ def model_option(command: Decorated) -> Decorated:
         "--model",
         type=click.Path(path_type=Path),
         default=DEFAULT_MODEL,
+        metavar="MODEL",
         show_default=True,
         group="Model",
         help="Folder of a saved model.",
@@ -63,10 +64,23 @@ def corpus_options(command: Decorated) -> Decorated:
     """How to read DATA."""
     path = click.Path(path_type=Path)
     for add in (
-        option("--encoding", default="utf-8", show_default=True, group="Data", help="Encoding of text files."),
+        option(
+            "--encoding",
+            default="utf-8",
+            metavar="NAME",
+            show_default=True,
+            group="Data",
+            help="Encoding of text files.",
+        ),
         option("--label-column", metavar="NAME", group="Data", help="Column of the labels [found by usual names]."),
         option("--text-column", metavar="NAME", group="Data", help="Column of the texts [found by usual names]."),
-        option("--data-dir", type=path, group="Data", help="Folder with the original files of a named corpus."),
+        option(
+            "--data-dir",
+            type=path,
+            metavar="FOLDER",
+            group="Data",
+            help="Folder with the original files of a named corpus.",
+        ),
     ):
         command = add(command)
     return command
@@ -82,17 +96,21 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
     """A file that appears at `path` whole or not at all.
 
     Raises:
-        DataError: something is there already and is not to be replaced, or the folder is missing.
+        DataError: something is there already and is not to be replaced, or nothing can be written there.
     """
-    if path.is_dir():
-        raise DataError(f"{path}: expected a file to write to, found a folder; give a file name")
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path}: expected a file to write to, found a folder or a device; give a file name")
     if path.exists() and not overwrite:
         raise DataError(f"{path}: the file exists; choose another name or replace it (--overwrite)")
     if not path.absolute().parent.is_dir():
         raise DataError(f"{path}: expected the folder {path.absolute().parent} to exist; create it first")
     part = path.with_name(f".{path.name}.part")
     try:
-        with part.open("wb") as file:
+        file = part.open("wb")
+    except OSError as error:
+        raise DataError(f"{path}: could not write it: {error.strerror}; choose another name") from None
+    try:
+        with file:
             yield file
         part.replace(path)
     finally:

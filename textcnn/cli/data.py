@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -10,6 +11,7 @@ import click
 from textcnn.cli.common import GroupedCommand, corpus_options, label_names
 
 _EXAMPLES = 3
+_WIDTH = 79
 
 
 @click.command(cls=GroupedCommand)
@@ -22,7 +24,7 @@ def command(
     label_column: str | None,
     encoding: str,
 ) -> None:
-    """List the named corpora, or describe SOURCE: a named corpus or a file.
+    """List the named corpora, or describe SOURCE: a named corpus, a file or a folder.
 
     \b
     Examples:
@@ -35,7 +37,7 @@ def command(
     if source is None:
         for name in corpus_names():
             corpus = describe(name)
-            click.echo(f"{name:<8} {corpus.title}: {len(corpus.classes)} classes, {_counts(corpus.counts)}")
+            _echo_row(name, f"{corpus.title}: {len(corpus.classes)} classes, {_counts(corpus.counts)}")
         click.echo("\nDescribe one with `textcnn data NAME`; all but sample are read from --data-dir.")
         return
     if source in corpus_names():
@@ -45,8 +47,12 @@ def command(
     _describe_texts(source, data_dir, text_column, label_column, encoding)
 
 
-def _counts(counts: object) -> str:
-    return ", ".join(f"{count:,} {split}" for split, count in dict(counts).items())  # type: ignore[call-overload]
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {split}" for split, count in counts.items())
+
+
+def _echo_row(title: str, value: str) -> None:
+    click.echo(textwrap.fill(value, width=_WIDTH, initial_indent=f"{title:<10}", subsequent_indent=" " * 10))
 
 
 def _describe_named(name: str) -> None:
@@ -63,7 +69,7 @@ def _describe_named(name: str) -> None:
         ("files", ", ".join(corpus.files.values()) or "built in"),
     ]
     for title, value in rows:
-        click.echo(textwrap.fill(value, width=79, initial_indent=f"{title:<10}", subsequent_indent=" " * 10))
+        _echo_row(title, value)
 
 
 def _describe_texts(
@@ -96,4 +102,5 @@ def _describe_texts(
     first = next(iter(corpus.values()))
     click.echo("\nexamples:")
     for row in first.select(range(min(_EXAMPLES, len(first)))):
-        click.echo(textwrap.shorten(f"  {names[row['label']]}: {row['text']}", width=79, placeholder=" ..."))
+        line = " ".join(f"{names[row['label']]}: {row['text']}".split())
+        click.echo("  " + (line if len(line) <= _WIDTH - 2 else line[: _WIDTH - 6] + " ..."))

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import datasets
     import numpy as np
 
+_COLUMNS = 80
+
 
 @click.command(cls=GroupedCommand)
 @click.argument("data", default="sample")
@@ -52,12 +54,12 @@ def command(
     corpus = load_corpus(data, data_dir=data_dir, text_column=text_column, label_column=label_column, encoding=encoding)
     split = split or ("test" if "test" in corpus else "train")
     if split not in corpus:
-        raise DataError(f"{data}: expected the split {split}, found only {', '.join(corpus)}")
+        raise DataError(f"{data}: expected the split {split}, found only {', '.join(corpus)}; choose one of them")
     names = [str(label) for label in predictor.classes_]
     table = corpus[split].with_format("arrow")[:]
     truth = _class_ids(corpus, table["label"].to_numpy(), names, data)
     figures = evaluate(truth, predictor.predict_proba(table["text"]), names)
-    figures = {"model": str(model), "data": data, "split": split, **figures}
+    figures = {"model": str(model), "data": data, "split": split if len(corpus) > 1 else "all", **figures}
     if as_json:
         click.echo(json.dumps(figures, ensure_ascii=False))
     else:
@@ -72,13 +74,13 @@ def _class_ids(corpus: datasets.DatasetDict, labels: np.ndarray, names: list[str
     unknown = [name for name in found if name not in names]
     if unknown:
         raise DataError(
-            f"{data}: expected the labels of the model ({', '.join(names)}), found {', '.join(unknown)} as well"
+            f"{data}: expected the labels of the model ({', '.join(names)}), found {', '.join(unknown)} as well; "
+            "mend them, or train a model that knows them"
         )
     return np.array([names.index(name) for name in found])[labels]
 
 
 def _print(figures: dict[str, Any]) -> None:
-    """The figures within 80 columns."""
     click.echo(f"{figures['model']} on {figures['data']} ({figures['split']}), {figures['examples']:,} texts\n")
     for title, key in (("accuracy", "accuracy"), ("macro-F1", "macro_f1"), ("log-loss", "log_loss")):
         click.echo(f"{title:<10} {figures[key]:.4f}")
@@ -94,7 +96,10 @@ def _print(figures: dict[str, Any]) -> None:
     click.echo("\nconfusion matrix (rows: true class, columns: predicted)")
     cells = [[f"{cell:,}" for cell in row] for row in figures["confusion"]]
     heads = [row["name"][:8] for row in figures["classes"]]
-    wide = max(len(text) for text in [*heads, *sum(cells, [])])
+    wide = max(len(text) for row in [heads, *cells] for text in row)
+    if width + len(heads) * (wide + 2) > _COLUMNS:
+        click.echo(f"too wide for {_COLUMNS} columns; see --json")
+        return
     click.echo(" " * width + "  " + "  ".join(f"{head:>{wide}}" for head in heads))
     for row, line in zip(figures["classes"], cells, strict=True):
         click.echo(f"{row['name'][:width]:<{width}}  " + "  ".join(f"{cell:>{wide}}" for cell in line))

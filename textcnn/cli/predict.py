@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, cast
 
 import click
 
@@ -13,32 +14,44 @@ from textcnn.cli.common import GroupedCommand, model_option, option, replacing
 from textcnn.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
+    import io
+
+    import pyarrow as pa
+
     from textcnn.inference import Predictor
     from textcnn.writers import Writer
 
 _READ = 1 << 20  # bytes of stdin answered as one batch at most
-_FORM_OF_SUFFIX = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
+_FORM_OF_SUFFIX = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".txt": "text"}
 
 
 @click.command(cls=GroupedCommand)
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
 @model_option
-@option("--input", "source", type=click.Path(path_type=Path), group="Data", help="File of texts to label.")
+@option(
+    "--input",
+    "source",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    group="Data",
+    help="File of texts to label: lines (.txt), CSV, TSV, JSON Lines or Parquet.",
+)
 @option("--text-column", metavar="NAME", group="Data", help="Column of the texts [found by usual names].")
-@option("--encoding", default="utf-8", show_default=True, group="Data", help="Encoding of the input.")
-@option("--output", type=click.Path(path_type=Path), group="Output", help="File to write to [stdout].")
+@option("--encoding", default="utf-8", metavar="NAME", show_default=True, group="Data", help="Encoding of the input.")
+@option("--output", type=click.Path(path_type=Path), metavar="FILE", group="Output", help="File to write to [stdout].")
 @option("--overwrite", is_flag=True, group="Output", help="Replace the output file if it is there.")
 @option(
     "--format",
     "form",
     type=click.Choice(("text", "json", "csv")),
     group="Output",
-    help="Form of the output [by the output file's suffix, csv for a file with columns, else text].",
+    help="Form of the output [by the name of the output, else csv for an input with columns, else text].",
 )
 @option("--proba", is_flag=True, group="Output", help="Give the probability of every class.")
 @option(
     "--top-k",
     type=click.IntRange(min=1),
+    metavar="N",
     default=1,
     show_default=True,
     group="Output",
@@ -69,22 +82,30 @@ def command(
     """
     if texts and source is not None:
         raise ConfigError("expected texts or --input, found both; leave one out")
+    if text_column is not None and source is None:
+        raise ConfigError("--text-column: expected a file with columns, found none; give one (--input FILE)")
     from textcnn.inference import load_model
+    from textcnn.writers import Writer
 
     predictor = load_model(model)
     form = form or _default_form(source, output)
-    if output is None:
-        _predict(sys.stdout.buffer, predictor, texts, source, text_column, encoding, form, proba, top_k)
-    else:
-        if source is not None and output.exists() and output.samefile(source):
-            raise DataError(f"{output}: expected another file than the input; choose another --output")
-        with replacing(output, overwrite=overwrite) as stream:
-            _predict(stream, predictor, texts, source, text_column, encoding, form, proba, top_k)
+    with _target(output, source, overwrite=overwrite) as stream:
+        writer = Writer(stream, predictor.classes_.tolist(), form, proba, top_k)
+        if source is not None:
+            _predict_file(writer, predictor, source, text_column, encoding)
+        else:
+            _predict_texts(writer, predictor, [_arguments(texts)] if texts else _stdin_lines(encoding))
+        stream.flush()
 
 
 def _default_form(source: Path | None, output: Path | None) -> str:
-    if output is not None:
-        return _FORM_OF_SUFFIX.get(output.suffix.lower(), "text")
+    if output is not None and output.suffix:
+        form = _FORM_OF_SUFFIX.get(output.suffix.lower())
+        if form is None:
+            raise ConfigError(
+                f"{output}: expected a name that ends in {', '.join(_FORM_OF_SUFFIX)}; rename it or give --format"
+            )
+        return form
     if source is None:
         return "text"
     from textcnn.data.files import has_columns
@@ -92,29 +113,22 @@ def _default_form(source: Path | None, output: Path | None) -> str:
     return "csv" if has_columns(source) else "text"
 
 
-def _predict(
-    stream: Any,
-    predictor: Predictor,
-    texts: tuple[str, ...],
-    source: Path | None,
-    text_column: str | None,
-    encoding: str,
-    form: str,
-    proba: bool,
-    top_k: int,
-) -> None:
+def _target(output: Path | None, source: Path | None, *, overwrite: bool) -> AbstractContextManager[IO[bytes]]:
+    if output is None:
+        return nullcontext(sys.stdout.buffer)
+    if source is not None and output.exists() and source.exists() and output.samefile(source):
+        raise DataError(f"{output}: expected another file than the input; choose another --output")
+    return replacing(output, overwrite=overwrite)
+
+
+def _predict_texts(writer: Writer, predictor: Predictor, columns: Iterable[pa.StringArray]) -> None:
+    """Label columns of texts one by one, each as soon as it is there."""
     import pyarrow as pa
 
-    from textcnn.writers import Writer
-
-    writer = Writer(stream, predictor.classes_.tolist(), form, proba, top_k)
-    if source is not None:
-        _predict_file(writer, predictor, source, text_column, encoding)
-        return
     writer.begin(["text"])
-    for column in [pa.array(texts, pa.string())] if texts else _stdin_lines(encoding):
+    for column in columns:
         writer.write(pa.table({"text": column}), column, predictor.predict_proba(column))
-        stream.flush()
+        writer.stream.flush()
 
 
 def _predict_file(writer: Writer, predictor: Predictor, source: Path, text_column: str | None, encoding: str) -> None:
@@ -136,26 +150,41 @@ def _predict_file(writer: Writer, predictor: Predictor, source: Path, text_colum
             advance(len(batch))
 
 
-def _stdin_lines(encoding: str) -> Iterator[Any]:
+def _arguments(texts: tuple[str, ...]) -> pa.StringArray:
+    from textcnn.writers import strings
+
+    try:
+        return strings(texts)
+    except UnicodeEncodeError:
+        raise DataError("expected texts of whole characters as arguments, found bytes that are none") from None
+
+
+def _stdin_lines(encoding: str) -> Iterator[pa.StringArray]:
     """Whatever has arrived on stdin, as columns of whole lines."""
+    from textcnn.data.blocks import text_decoder
     from textcnn.data.lines import split_lines
 
+    if sys.stdin is None:  # closed
+        raise DataError("expected texts as arguments, on stdin or in a file (--input), found none")
     if sys.stdin.isatty():
         click.echo("type a text a line; Ctrl-D ends", err=True)
-    rest = b""
-    line = 1
+    stream = cast("io.BufferedReader", sys.stdin.buffer)
+    decoder = text_decoder(encoding)
+    rest, line = "", 1
     while True:
-        arrived = sys.stdin.buffer.read1(_READ)  # type: ignore[attr-defined]
-        whole, newline, rest = (rest + arrived).rpartition(b"\n")
-        if not arrived:
-            whole, newline, rest = rest, b"", b""
-        data = whole + newline
-        if data:
-            try:
-                text = data.decode(encoding)
-            except (UnicodeDecodeError, LookupError) as error:
-                raise DataError(f"stdin, from line {line}: expected {encoding} text, found {error}") from None
-            yield split_lines(text.encode())
-            line += data.count(b"\n")
+        arrived = stream.read1(_READ)
+        try:
+            text = rest + decoder.decode(arrived, final=not arrived)
+        except UnicodeDecodeError as error:
+            line += (rest + error.object[: error.start].decode(encoding, "ignore")).count("\n")
+            raise DataError(
+                f"expected {encoding.upper()} text, but stdin has the byte 0x{error.object[error.start]:02x} "
+                f"in line {line}; name its encoding with --encoding"
+            ) from None
+        end = text.rfind("\n") + 1 if arrived else len(text)
+        whole, rest = text[:end], text[end:]
+        if whole:
+            yield split_lines(whole.removeprefix("\ufeff").encode() if line == 1 else whole.encode())
+            line += whole.count("\n")
         if not arrived:
             return

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from textcnn import config
+from textcnn.cli import INTERRUPTED
 from textcnn.cli.common import DEFAULT_MODEL, Decorated, GroupedCommand, corpus_options, label_names, option
 from textcnn.errors import ConfigError
+from textcnn.settings import OPTIONS, Settings, make_settings
 
 if TYPE_CHECKING:
     import datasets
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from textcnn.pipeline import Labelled
 
 _CHOICES = {
+    "architecture": tuple(config.ARCHITECTURES),
     "channels": config.CHANNELS,
     "multichannel_filters": config.MULTICHANNEL_FILTERS,
     "activation": config.ACTIVATIONS,
@@ -28,30 +32,45 @@ _CHOICES = {
     "optimizer": config.OPTIMIZERS,
     "monitor": config.MONITORS,
 }
-_GROUPS = {"model": "Model", "text": "Text", "training": "Training"}
-_DEFAULTS = {"model": config.KimConfig(), "text": config.TextConfig(), "training": config.TrainingConfig()}
-_UNSET = ("channels", "dimension")  # None: decided by the word vectors
+_GROUPS = {"arch": "Model", "model": "Model", "text": "Text", "training": "Training"}
+_DEFAULTS: dict[str, Any] = {
+    **vars(config.DCNNConfig()),
+    **vars(config.KimConfig()),
+    **vars(config.TextConfig()),
+    **vars(config.TrainingConfig()),
+    "architecture": "kim",
+    # None: decided by the architecture or the word vectors
+    **dict.fromkeys(("channels", "dimension", "region_sizes", "feature_maps", "max_norm")),
+}
 _NUMBERS = {"dimension": int, "max_size": int, "max_length": int, "learning_rate": float, "max_norm": float}
+_LISTS = {"region_sizes": int, "feature_maps": int, "l2": float}
 
 
-def _region_sizes(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(size) for size in value.split(","))
-    except ValueError:
-        raise click.BadParameter(f"expected whole numbers such as 3,4,5, found {value!r}") from None
+def _numbers(kind: type[int] | type[float]) -> Callable[..., Any]:
+    """Reads one number, or several between commas."""
+
+    def parse(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+        try:
+            numbers = tuple(kind(number) for number in value.split(",")) if isinstance(value, str) else (value,)
+        except ValueError:
+            example = "3,4,5" if kind is int else "0.001,0.0001,0"
+            raise click.BadParameter(f"expected numbers such as {example}, found {value!r}") from None
+        return numbers if len(numbers) > 1 else numbers[0]
+
+    return parse
 
 
 def _settings_options(command: Decorated) -> Decorated:
     """One option for each row of the table `OPTIONS`."""
-    for row in reversed(config.OPTIONS):
-        default = None if row.field in _UNSET else getattr(_DEFAULTS[row.component], row.field)
+    for row in reversed(OPTIONS):
+        default = _DEFAULTS[row.field]
         kwargs: dict[str, Any] = {"help": row.help[0].upper() + row.help[1:] + ".", "default": default}
         if row.field in _CHOICES:
             kwargs["type"] = click.Choice(_CHOICES[row.field])
         elif row.field in _NUMBERS:
             kwargs["type"] = _NUMBERS[row.field]
-        elif row.field == "region_sizes":
-            kwargs.update(default=",".join(map(str, default)), callback=_region_sizes)
+        elif row.field in _LISTS:
+            kwargs.update(type=str, metavar="NUMBERS", callback=_numbers(_LISTS[row.field]))
         kwargs["show_default"] = kwargs["default"] is not None
         command = option(row.flag, row.keyword, group=_GROUPS[row.component], **kwargs)(command)
     return command
@@ -64,6 +83,7 @@ def _settings_options(command: Decorated) -> Decorated:
     "--output",
     type=click.Path(path_type=Path),
     default=DEFAULT_MODEL,
+    metavar="MODEL",
     show_default=True,
     group="Output",
     help="Folder to save the model in.",
@@ -73,19 +93,27 @@ def _settings_options(command: Decorated) -> Decorated:
 @option(
     "--validation",
     type=click.Path(path_type=Path),
+    metavar="FILE",
     group="Data",
     help="File of validation texts [a share of the training texts].",
 )
 @option(
     "--test",
     type=click.Path(path_type=Path),
+    metavar="FILE",
     group="Data",
     help="File of test texts, scored once after training.",
 )
 @option(
     "--phrases/--no-phrases", default=True, group="Data", help="sst1, sst2: train on phrases too [default: phrases]."
 )
-@option("--vectors", type=click.Path(path_type=Path), group="Model", help="File of word vectors.")
+@option(
+    "--vectors",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    group="Model",
+    help="File of word vectors: word2vec, GloVe or fastText.",
+)
 @_settings_options
 def command(
     data: str,
@@ -103,8 +131,10 @@ def command(
 ) -> None:
     """Train a classifier on DATA, evaluate it on its test texts and save it.
 
-    DATA is a named corpus (see `textcnn data`) or a file: CSV, TSV, JSON Lines or
-    Parquet, gzip'ed or not. Without it, the built-in sample corpus is used.
+    DATA is a named corpus (see `textcnn data`), a file (CSV, TSV, JSON Lines or
+    Parquet, gzip'ed or not) or a folder of train.*, validation.* and test.* files.
+    Without it, the built-in sample corpus is used. Ctrl-C ends training early and
+    saves the best epoch so far.
 
     \b
     Examples:
@@ -114,11 +144,10 @@ def command(
     """
     from textcnn.artifact import check_target, save_artifact
 
-    keywords["max_norm"] = keywords["max_norm"] or None
     check_target(output, overwrite=overwrite)
     # Settings are checked before the corpus is read; class weights need its names.
     weights = keywords.pop("class_weight")
-    settings = config.make_settings({**keywords, "class_weight": None}, vectors=vectors)
+    settings = _settings({**keywords, "class_weight": None}, vectors)
 
     from textcnn.data import load_corpus
 
@@ -135,7 +164,7 @@ def command(
     names = label_names(corpus)
     if weights is not None:
         keywords["class_weight"] = _class_weight(weights, names)
-        settings = config.make_settings(keywords, vectors=vectors)
+        settings = _settings(keywords, vectors)
     _describe(data, corpus)
     artifact, interrupted = _train(data, corpus, settings)
     if "test" in corpus:
@@ -143,10 +172,20 @@ def command(
     save_artifact(artifact, output, overwrite=overwrite)
     _report(artifact, output)
     if interrupted:
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
-def _train(data: str, corpus: datasets.DatasetDict, settings: config.Settings) -> tuple[Artifact, bool]:
+def _settings(keywords: dict[str, Any], vectors: Path | None) -> Settings:
+    """The settings; a value out of range is told by its option."""
+    try:
+        return make_settings(keywords, vectors=vectors)
+    except ConfigError as error:
+        name, colon, reason = str(error).partition(":")
+        flags = {row.field: row.flag for row in OPTIONS}
+        raise ConfigError(f"{flags.get(name, name)}{colon}{reason}") from None
+
+
+def _train(data: str, corpus: datasets.DatasetDict, settings: Settings) -> tuple[Artifact, bool]:
     import numpy as np
 
     from textcnn.cli.progress import make_progress
@@ -161,8 +200,6 @@ def _train(data: str, corpus: datasets.DatasetDict, settings: config.Settings) -
             progress=progress,
         )
     artifact.training["source"] = data
-    if history.interrupted:
-        click.echo(f"interrupted: the best weights so far are kept, those of epoch {history.best_epoch}", err=True)
     return artifact, history.interrupted
 
 

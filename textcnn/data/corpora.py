@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textcnn.data.columns import pick_columns, texts_of
 from textcnn.data.files import read_table
 from textcnn.data.labels import encode_labels
 from textcnn.data.splits import stratified_split
@@ -86,14 +87,14 @@ def read_corpus(corpus: Corpus, *, data_dir: str | Path | None, options: Options
         DataError: files are missing, cannot be read, or hold other counts than the authors'.
     """
     paths = _find_files(corpus, data_dir, options)
-    for path in paths.values():
-        _compare_checksum(corpus, path)
     tables = corpus.loader(corpus, paths, options)
     for split, table in tables.items():
         expected = corpus.counts[split]
         if split == "train" and corpus.phrases and options.phrases:
             expected = corpus.phrases
         _check_count(corpus, f"the {split} split", expected, table.num_rows)
+    for path in paths.values():
+        _compare_checksum(corpus, path)
     return tables
 
 
@@ -214,12 +215,18 @@ def _read_questions(path: Path, classes: tuple[str, ...]) -> pa.Table:
 
 
 def _load_imdb(corpus: Corpus, paths: Mapping[str, Path], options: Options) -> Tables:
-    tables = {}
-    for split, path in paths.items():
-        table = read_table(path)
-        text = pc.replace_substring(table["text"].cast(pa.string()), "<br />", " ")
-        tables[split] = pa.table({"text": text, "label": table["label"].cast(pa.int64())})
-    return tables
+    return {split: _read_reviews(path, labelled=split != "unsupervised") for split, path in paths.items()}
+
+
+def _read_reviews(path: Path, *, labelled: bool) -> pa.Table:
+    table = read_table(path)
+    pick_columns(table.column_names, "text", "label", path=path)
+    texts = pa.chunked_array([texts_of(chunk, path=path) for chunk in table["text"].chunks])
+    if labelled:
+        labels = encode_labels(table["label"], ["0", "1"], path=path, known_from="its description")
+    else:
+        labels = pa.array(np.full(len(texts), -1))
+    return pa.table({"text": pc.replace_substring(texts, "<br />", " "), "label": labels})
 
 
 _SST_FILES = {"train": "train.txt", "validation": "dev.txt", "test": "test.txt"}

@@ -46,43 +46,41 @@ def json_tables(blocks: Iterator[bytes], *, path: Path) -> Iterator[pa.Table]:
         DataError: a line is no JSON object, a column changes its type, or a value cannot be kept.
     """
     schema = pa.schema([])
-    for line, run in whole_rows(blocks, path=path):
-        rows = _parse(run, line, path)
+    for first, run in whole_rows(blocks, path=path):
+        lines = run.decode().split("\n")
+        rows = [_parse(line, first + at, path) for at, line in enumerate(lines) if line and not line.isspace()]
         try:
-            column = pa.array([row for _, row in rows], pa.struct([]) if not rows else None)
+            column = pa.array(rows, None if rows else pa.struct([]))
             schema = pa.unify_schemas([schema, pa.schema(list(column.type))], promote_options="permissive")
             kind = pa.struct(list(schema))
             if column.type != kind:
-                column = pa.array([row for _, row in rows], kind)
+                column = pa.array(rows, kind)
         except _REFUSALS as error:
-            raise _explain(rows, schema, path, error) from error
+            raise _explain(lines, first, schema, path, error) from error
         yield pa.Table.from_batches([pa.RecordBatch.from_struct_array(column)])
 
 
-def _parse(run: bytes, first: int, path: Path) -> list[tuple[int, dict[str, Any]]]:
-    """Parse lines, the first of which has the number ``first``, to objects with the numbers of their lines."""
-    rows = []
-    for number, line in enumerate(run.decode().split("\n"), first):
-        if not line or line.isspace():
-            continue
-        where = f"line {number} of {path}"
-        try:
-            value = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise DataError(
-                f"{_EXPECTED}, but {where} is not JSON: {error.msg} at column {error.colno}; mend it"
-            ) from error
-        except RecursionError as error:
-            raise _too_deep(where) from error
-        except ValueError as error:
-            raise DataError(f"{_EXPECTED}, but {where} has a number too long to read; write it as a string") from error
-        if type(value) is not dict:
-            raise DataError(f"{_EXPECTED}, but {where} is {_KINDS[type(value)]}; write each row as an object")
-        # counting is quick, and says no for nearly every line
-        if line.count("[") + line.count("{") > _DEEPEST and _is_deep(value):
-            raise _too_deep(where)
-        rows.append((number, value))
-    return rows
+def _parse(line: str, number: int, path: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{_EXPECTED}, but line {number} of {path} is not JSON: {error.msg} at column {error.colno}; mend it"
+        ) from error
+    except RecursionError as error:
+        raise _too_deep(number, path) from error
+    except ValueError as error:
+        raise DataError(
+            f"{_EXPECTED}, but line {number} of {path} has a number too long to read; write it as a string"
+        ) from error
+    if type(value) is not dict:
+        raise DataError(
+            f"{_EXPECTED}, but line {number} of {path} is {_KINDS[type(value)]}; write each row as an object"
+        )
+    # counting is quick, and says no for nearly every line
+    if line.count("[") + line.count("{") > _DEEPEST and _is_deep(value):
+        raise _too_deep(number, path)
+    return value
 
 
 def _is_deep(value: Any) -> bool:
@@ -97,16 +95,18 @@ def _is_deep(value: Any) -> bool:
     return bool(level)
 
 
-def _too_deep(where: str) -> DataError:
+def _too_deep(number: int, path: Path) -> DataError:
     return DataError(
-        f"expected JSON nested at most {_DEEPEST} deep, but {where} is deeper; keep only the columns that are needed"
+        f"expected JSON nested at most {_DEEPEST} deep, but line {number} of {path} is deeper; "
+        "keep only the columns that are needed"
     )
 
 
-def _explain(rows: list[tuple[int, dict[str, Any]]], schema: pa.Schema, path: Path, error: Exception) -> DataError:
+def _explain(lines: list[str], first: int, schema: pa.Schema, path: Path, error: Exception) -> DataError:
     """Find the first line that Arrow refuses, by itself or beside those before."""
     kinds = {field.name: kind for field in schema if (kind := _kind_of(field.type))}
-    for number, row in rows:
+    for number, line in enumerate(lines, first):
+        row = json.loads(line) if line.strip() else {}
         where = f"line {number} of {path}"
         for name, value in row.items():
             kind = _KINDS[type(value)]

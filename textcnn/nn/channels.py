@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from textcnn.config import KimConfig
+from textcnn.config import ChannelConfig
 from textcnn.text import FIRST_WORD
 
 
@@ -25,7 +25,7 @@ class Channels(nn.Module):
         vectors: word vectors of the whole vocabulary, (V, D); None for `rand` only.
     """
 
-    def __init__(self, config: KimConfig, vocabulary_size: int, vectors: torch.Tensor | None) -> None:
+    def __init__(self, config: ChannelConfig, vocabulary_size: int, vectors: torch.Tensor | None) -> None:
         super().__init__()
         shape = (vocabulary_size, config.dimension)
         if config.pretrained and (vectors is None or vectors.shape != shape):
@@ -34,8 +34,7 @@ class Channels(nn.Module):
         if vectors is None:
             vectors = torch.empty(shape).uniform_(-0.25, 0.25)
             vectors[:FIRST_WORD] = 0.0
-        self.separate = config.channels == "multichannel" and config.multichannel_filters == "separate"
-        self.dimension = config.dimension * (2 if self.separate else 1)
+        self.count = config.channel_count
         self.fixed: torch.Tensor | None
         self.tuned: nn.Parameter | None
         self.register_buffer("fixed", vectors.clone() if config.channels in ("static", "multichannel") else None)
@@ -48,10 +47,9 @@ class Channels(nn.Module):
             words: their ids, (U,).
 
         Returns:
-            Rows, (U, D), or (U, 2 D) for `separate` filters.
+            Rows, (U, C, D), C = 2 for `separate` filters, else 1.
         """
         # index_select's gradient adds in order: the same bits each time.
         rows = [table.index_select(0, words) for table in (self.fixed, self.tuned) if table is not None]
-        if len(rows) == 1:
-            return rows[0]
-        return torch.cat(rows, dim=1) if self.separate else rows[0] + rows[1]
+        stacked = torch.stack(rows, dim=1)  # (U, 1 or 2, D)
+        return stacked if self.count == len(rows) else stacked.sum(dim=1, keepdim=True)

@@ -46,7 +46,7 @@ class KimCNN(nn.Module):
         self.config = config
         self.channels = Channels(config, vocabulary_size, vectors)
         self.convolution = LookupConvolution(
-            dimension=self.channels.dimension,
+            dimension=self.channels.count * config.dimension,
             region_sizes=config.region_sizes,
             feature_maps=config.feature_maps,
             padding=config.padding,
@@ -67,7 +67,7 @@ class KimCNN(nn.Module):
             Logits, (B, K).
         """
         distinct, places = torch.unique(ids, return_inverse=True)  # (U,), (N,)
-        words = self.channels(distinct)  # (U, D)
+        words = self.channels(distinct).flatten(1)  # (U, C D)
         features = [
             self._pool(responses, counts)  # (B, F)
             for responses, counts in self.convolution(words, places, lengths)

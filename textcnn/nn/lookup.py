@@ -6,6 +6,8 @@ words of a batch that is a sum of h look-ups, whatever the length of the texts. 
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -63,24 +65,79 @@ class LookupConvolution(nn.Module):
             For each region size the responses (B, P, F), P the windows of the longest text, and
             the number of real windows of each text (B,). Behind these the responses mean nothing.
         """
-        slots, maps = self.weight.shape[1:]
-        table = words @ self.weight.flatten(1)  # (U, S F)
-        table = F.pad(table, (0, 0, 0, 1)).view(-1, maps)  # ((U + 1) S, F), the last word is padding
+        maps = self.weight.shape[2]
+        table = (words @ self.weight.flatten(1)).unflatten(1, (-1, maps))  # (U, S, F)
         margin = max(self.region_sizes) - 1
-        layout = lay_out(ids, lengths, padding=len(words), margin=margin) * slots  # (B, L + 2 margin)
+        layout = lay_out(ids, lengths, padding=len(words), margin=margin)  # (B, L + 2 margin)
         responses = []
         slot = 0
         for region, size in enumerate(self.region_sizes):
             counts = window_counts(lengths, size, self.padding)  # (B,)
-            windows = max(int(counts.max()), 1) if len(counts) else 1  # P
             begin = margin - (size - 1) if self.padding == "wide" else margin
-            total = self.bias[region].expand(len(lengths), windows, maps)  # (B, P, F)
-            for j in range(size):
-                places = layout[:, begin + j : begin + j + windows]  # (B, P)
-                total = total + F.embedding(places + (slot + j), table)  # (B, P, F)
-            responses.append((total, counts))
+            total = sum_look_ups(table[:, slot : slot + size], layout[:, begin:], counts)  # (B, P, F)
+            responses.append((total + self.bias[region], counts))
             slot += size
         return responses
+
+
+class RowLookupConvolution(nn.Module):
+    """Wide convolution of each row of the sentence matrix by itself, folded (Kalchbrenner et al. 2014, 3.2 and 3.4).
+
+    Both are linear, so a word's part of every window is in one table, with half the rows.
+
+    Args:
+        channels: C, rows that a word has; each has filters of its own.
+        dimension: D, even.
+        region_size: m.
+        feature_maps: F.
+    """
+
+    def __init__(self, *, channels: int, dimension: int, region_size: int, feature_maps: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(channels, region_size, feature_maps, dimension))
+        bound = math.sqrt(6 / (region_size * (channels + feature_maps)))
+        nn.init.uniform_(self.weight, -bound, bound)
+
+    def forward(
+        self, words: torch.Tensor, ids: torch.Tensor, lengths: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Folded responses at every window.
+
+        Args:
+            words: rows of the distinct words, (U, C, D).
+            ids: which of them stands at each place of the texts, (N,).
+            lengths: words of each text, (B,), N in sum.
+
+        Returns:
+            Responses (B, P, F, D / 2) and the number of real windows of each text (B,).
+        """
+        _, size, maps, dimension = self.weight.shape
+        table = torch.einsum("ucd,cmfd->umfd", words, self.weight)  # (U, m, F, D)
+        table = table[..., 0::2] + table[..., 1::2]  # (U, m, F, D / 2)
+        layout = lay_out(ids, lengths, padding=len(words), margin=size - 1)  # (B, L + 2 (m - 1))
+        counts = window_counts(lengths, size, "wide")  # (B,)
+        total = sum_look_ups(table.flatten(2), layout, counts)  # (B, P, F D / 2)
+        return total.unflatten(2, (maps, dimension // 2)), counts
+
+
+def sum_look_ups(table: torch.Tensor, layout: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """Window p of each text is the sum over j of slot j of its word p + j.
+
+    Args:
+        table: projected words, (U, h, F).
+        layout: words at each place, from the first window's first on, U for padding, (B, at least P + h - 1).
+        counts: windows of each text, (B,).
+
+    Returns:
+        Sums, (B, P, F), P the windows of the longest text.
+    """
+    _, size, maps = table.shape
+    windows = max(int(counts.max()), 1) if len(counts) else 1  # P
+    rows = F.pad(table, (0, 0, 0, 0, 0, 1)).reshape(-1, maps)  # ((U + 1) h, F), the last word is padding
+    total = F.embedding(layout[:, :windows] * size, rows)  # (B, P, F)
+    for j in range(1, size):
+        total = total + F.embedding(layout[:, j : j + windows] * size + j, rows)
+    return total
 
 
 def lay_out(ids: torch.Tensor, lengths: torch.Tensor, *, padding: int, margin: int) -> torch.Tensor:

@@ -14,6 +14,7 @@ from textcnn.batching import ordered_batches, training_batches
 from textcnn.config import TrainingConfig
 from textcnn.errors import ConfigError, TrainingError
 from textcnn.metrics import log_loss, macro_f1
+from textcnn.nn.dcnn import DCNN
 from textcnn.nn.kim import KimCNN
 from textcnn.text import Encoded
 from textcnn.training.optim import constrain_norm, make_optimizer
@@ -42,7 +43,7 @@ def choose_device(name: str) -> torch.device:
 
 
 @torch.no_grad()
-def predict_probabilities(model: KimCNN, texts: Encoded, *, classes: int) -> np.ndarray:
+def predict_probabilities(model: KimCNN | DCNN, texts: Encoded, *, classes: int) -> np.ndarray:
     """Probabilities of each class for encoded texts, (N, K) float32, in evaluation mode."""
     device = next(model.parameters()).device
     model.eval()
@@ -62,7 +63,7 @@ class _Best:
         self.epoch = 0
         self.state: dict[str, torch.Tensor] = {}
 
-    def offer(self, number: int, scores: dict[str, float], model: KimCNN) -> bool:
+    def offer(self, number: int, scores: dict[str, float], model: KimCNN | DCNN) -> bool:
         """Keep this epoch's weights if its score is better than all before."""
         score = -scores["loss"] if self.monitor == "loss" else scores[self.monitor]
         if score <= self.score:
@@ -71,7 +72,7 @@ class _Best:
         self.score, self.epoch, self.state = score, number, state
         return True
 
-    def restore(self, model: KimCNN) -> None:
+    def restore(self, model: KimCNN | DCNN) -> None:
         with torch.no_grad():
             for name, weight in model.named_parameters():
                 weight.copy_(self.state[name])
@@ -85,16 +86,15 @@ class Trainer:
             the max-norm.
         config: how to train.
         classes: K.
-        max_norm: the bound on the norm of each class's softmax weights; None for none.
         progress: is told how it goes.
     """
 
-    def __init__(
-        self, model: KimCNN, config: TrainingConfig, *, classes: int, max_norm: float | None, progress: Progress
-    ) -> None:
+    def __init__(self, model: KimCNN | DCNN, config: TrainingConfig, *, classes: int, progress: Progress) -> None:
         self.config = config
         self.classes = classes
-        self.max_norm = max_norm
+        # The paper scales the weights by the share kept at test time, torch the features by its inverse
+        # in training: the paper's bound s on the former is s (1 - dropout) on the latter.
+        self.max_norm = config.max_norm * (1 - model.config.dropout)
         self.progress = progress
         self.device = choose_device(config.device)
         self.model = model.to(self.device)
@@ -162,7 +162,7 @@ class Trainer:
         weights = self._class_weights(labels)
         self.model.train()
         total, done = 0.0, 0
-        targets = torch.from_numpy(labels).to(self.device)  # (N,)
+        targets = torch.tensor(labels, dtype=torch.int64, device=self.device)  # (N,)
         batches = training_batches(texts, batch_size=self.config.batch_size, generator=self.generator)
         for step, (rows, batch) in enumerate(batches, 1):
             batch = batch.to(self.device)
@@ -177,7 +177,7 @@ class Trainer:
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
-            if self.max_norm is not None:
+            if self.max_norm:
                 constrain_norm(self.model.softmax.weight, self.max_norm)
             total += value * len(batch.lengths)
             done += len(batch.lengths)

@@ -1,4 +1,4 @@
-"""Optimisers, and the constraint on the softmax weights."""
+"""Optimisers, the L2 penalty by layer, and the constraint on the softmax weights."""
 
 from __future__ import annotations
 
@@ -6,16 +6,38 @@ import torch
 from torch import nn
 
 from textcnn.config import TrainingConfig
+from textcnn.errors import ConfigError
+
+LAYERS = ("word vectors", "convolutions", "softmax")
 
 
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
-    """Adam (Kingma and Ba 2015), Adadelta (Zeiler 2012; rho 0.95, epsilon 1e-6) or Adagrad (Duchi et al. 2011)."""
-    parameters = list(model.parameters())
+    """Adam (Kingma and Ba 2015), Adadelta (Zeiler 2012; rho 0.95, epsilon 1e-6) or Adagrad (Duchi et al. 2011).
+
+    Each layer has its own weight of the L2 penalty, whose gradient is added to the loss's.
+
+    Raises:
+        ConfigError: `l2` is neither one number nor one for each layer.
+    """
+    weights = config.l2 if isinstance(config.l2, tuple) else (config.l2,) * len(LAYERS)
+    if len(weights) != len(LAYERS):
+        raise ConfigError(
+            f"l2: expected one number, or one for each of the {len(LAYERS)} layers ({', '.join(LAYERS)}), "
+            f"found {len(weights)}"
+        )
+    layers: list[list[nn.Parameter]] = [[], [], []]
+    for name, parameter in model.named_parameters():
+        layers[0 if name.startswith("channels.") else 2 if name.startswith("softmax.") else 1].append(parameter)
+    groups = [
+        {"params": parameters, "weight_decay": weight}
+        for parameters, weight in zip(layers, weights, strict=True)
+        if parameters
+    ]
     if config.optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=config.step_size)
+        return torch.optim.Adam(groups, lr=config.step_size)
     if config.optimizer == "adadelta":
-        return torch.optim.Adadelta(parameters, lr=config.step_size, rho=0.95, eps=1e-6)
-    return torch.optim.Adagrad(parameters, lr=config.step_size)
+        return torch.optim.Adadelta(groups, lr=config.step_size, rho=0.95, eps=1e-6)
+    return torch.optim.Adagrad(groups, lr=config.step_size)
 
 
 @torch.no_grad()

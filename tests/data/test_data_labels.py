@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from textcnn.data.labels import class_names, encode_labels
+from textcnn.errors import DataError
+
+
+def column(*values, kind=None):
+    return pa.chunked_array([pa.array(values, kind)])
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (column("pos", "neg", "pos"), ["neg", "pos"]),
+        (column("b", "Z", "é", "a"), ["Z", "a", "b", "é"]),
+        (column("10", "9", "-1", "+2"), ["-1", "+2", "9", "10"]),
+        (column("1", "01", "2"), ["01", "1", "2"]),
+        (column("10", "9", "x"), ["10", "9", "x"]),
+        (column("²", "1"), ["1", "²"]),
+        (column(10, 9, -1), ["-1", "9", "10"]),
+        (column(1, 0, kind=pa.uint8()), ["0", "1"]),
+        (column(1.0, 0.0), ["0", "1"]),
+        (column(True, False), ["false", "true"]),
+        (column("b", "a", kind=pa.large_string()), ["a", "b"]),
+        (column("b", "a").dictionary_encode(), ["a", "b"]),
+    ],
+)
+def test_names_and_ids(labels, names):
+    found = class_names(labels, path="a.csv")
+    assert found == names
+    ids = encode_labels(labels, found, path="a.csv")
+    assert ids.type == pa.int64()
+    assert [names[each] for each in ids.to_pylist()] == [
+        str(int(value)) if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
+        for value in labels.to_pylist()
+    ]
+
+
+def error(call, *args, **options) -> str:
+    with pytest.raises(DataError) as caught:
+        call(*args, path="a.csv", **options)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "rows"),
+    [
+        (column("a", None, "b", ""), "row 2 (and 4)"),
+        (column("a", " \t", "b"), "row 2"),
+        (column(None, None), "row 1 (and 2)"),
+        (column(1.0, float("nan"), None), "row 2 (and 3)"),
+        (column(*[None] * 100, "a"), "row 1 (and 2, 3, 4, 5 and 95 more)"),
+    ],
+)
+def test_missing(labels, rows):
+    expected = f"expected a label in each row of a.csv, but {rows} has none; fill or remove it"
+    assert error(class_names, labels) == expected
+    assert error(encode_labels, labels, ["a", "b"]) == expected
+
+
+def test_one_class():
+    assert error(class_names, column("a", "a")) == (
+        "expected at least two classes in a.csv, found only 'a'; add examples of another"
+    )
+
+
+def test_unseen():
+    assert error(encode_labels, column("a", "c", "d", "c"), ["a", "b"]) == (
+        "expected labels known from train ('a', 'b'), but a.csv has 'c' in row 2 (and 3, 4); "
+        "mend the label or add examples of it there"
+    )
+    names = [str(number) for number in range(12)]
+    assert error(encode_labels, column(77), names, known_from="a.csv") == (
+        "expected labels known from a.csv ('0', '1', '2', '3', '4', '5', '6', '7', '8', '9', ...), "
+        "but a.csv has '77' in row 1; mend the label or add examples of it there"
+    )
+
+
+@pytest.mark.parametrize("labels", [column(0.5, 1.0), column([1], [2]), column(b"a", b"b")])
+def test_no_labels(labels):
+    assert error(class_names, labels) == (
+        f"expected words or whole numbers as labels in a.csv, found a column of {labels.type}; "
+        "name the label column with --label-column"
+    )

@@ -1,0 +1,67 @@
+import dataclasses
+import inspect
+
+import pytest
+
+from textcnn import TextCNNClassifier
+from textcnn.config import DCNNConfig, KimConfig, TextConfig, TrainingConfig
+from textcnn.errors import ConfigError
+from textcnn.settings import OPTIONS, make_settings
+
+KEYWORDS = {
+    name: parameter.default
+    for name, parameter in inspect.signature(TextCNNClassifier.__init__).parameters.items()
+    if name not in ("self", "vectors")
+}
+
+
+def test_every_field_has_an_option():
+    for component, kind in (("text", TextConfig), ("training", TrainingConfig)):
+        fields = {field.name for field in dataclasses.fields(kind)}
+        assert {option.field for option in OPTIONS if option.component == component} == fields
+    fields = {field.name for kind in (KimConfig, DCNNConfig) for field in dataclasses.fields(kind)}
+    assert {option.field for option in OPTIONS if option.component == "model"} == fields
+    assert len({option.flag for option in OPTIONS}) == len({option.keyword for option in OPTIONS}) == len(OPTIONS)
+
+
+def test_channels_follow_the_vectors(tmp_path):
+    free = {**KEYWORDS, "channels": None, "dimension": None}
+    assert make_settings(free, vectors=None).model == KimConfig(channels="rand")
+    settings = make_settings(free, vectors=tmp_path)
+    assert settings.model.channels == "non-static"
+    assert settings.vector_dimension is None
+    assert make_settings({**free, "dimension": 50}, vectors=tmp_path).vector_dimension == 50
+
+
+def test_contradictory_settings(tmp_path):
+    with pytest.raises(ConfigError) as error:
+        make_settings({**KEYWORDS, "channels": "static"}, vectors=None)
+    assert str(error.value) == (
+        "channels static: expected a file of word vectors, found none; "
+        "give one (--vectors FILE) or use the channels rand"
+    )
+    with pytest.raises(ConfigError) as error:
+        make_settings({**KEYWORDS, "channels": "rand"}, vectors=tmp_path)
+    assert str(error.value) == (
+        "channels rand: expected no word vectors, found a file of them; "
+        "leave the file out or use static, non-static or multichannel"
+    )
+
+
+def test_defaults_are_the_components():
+    settings = make_settings(KEYWORDS, vectors=None)
+    assert (settings.text, settings.model, settings.training) == (TextConfig(), KimConfig(), TrainingConfig())
+    settings = make_settings({**KEYWORDS, "arch": "dcnn"}, vectors=None)
+    assert (settings.model, settings.training) == (DCNNConfig(), TrainingConfig(max_norm=0.0))
+
+
+def test_settings_of_another_architecture():
+    with pytest.raises(ConfigError) as error:
+        make_settings({**KEYWORDS, "arch": "dcnn", "pooling": "average"}, vectors=None)
+    assert str(error.value) == "pooling: the architecture dcnn has no such setting, found 'average'; leave it out"
+    with pytest.raises(ConfigError) as error:
+        make_settings({**KEYWORDS, "k_top": 7}, vectors=None)
+    assert str(error.value) == "k_top: the architecture kim has no such setting, found 7; leave it out"
+    with pytest.raises(ConfigError) as error:
+        make_settings({**KEYWORDS, "arch": "rnn"}, vectors=None)
+    assert str(error.value) == "arch: expected one of kim, dcnn, found 'rnn'"

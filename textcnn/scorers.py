@@ -1,0 +1,259 @@
+"""Logits from flat ids over look-up tables, in numpy: the networks' forward without torch.
+
+After training, word rows and filters no longer move. The projected words (T_j = E W_j) are kept
+in a table that fills as words are met; a window's response is then a sum of h of its rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from textcnn.config import ChannelConfig, DCNNConfig, KimConfig, ModelConfig
+from textcnn.text import PAD, Encoded, run_positions
+
+CHUNK = 4096  # tokens pooled at a time: the responses stay in the cache
+TABLE_BYTES = 1 << 28  # a table of the whole vocabulary is kept up to this size
+
+
+def _relu(x: np.ndarray) -> np.ndarray:
+    return np.maximum(x, 0, out=x)
+
+
+def _identity(x: np.ndarray) -> np.ndarray:
+    return x
+
+
+_ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"relu": _relu, "tanh": np.tanh, "identity": _identity}
+
+
+def word_rows(config: ChannelConfig, weights: dict[str, np.ndarray]) -> np.ndarray:
+    """The rows of all words, (V, C, D), as in `textcnn.nn.channels`."""
+    stacked = np.stack([weights[name] for name in ("channels.fixed", "channels.tuned") if name in weights], axis=1)
+    return stacked if config.channel_count == stacked.shape[1] else stacked.sum(axis=1, keepdims=True)
+
+
+class _Table:
+    """Projected words, S slots of F numbers each: filled as words are first met, or made anew where V is large.
+
+    Args:
+        rows: of all words, (V, C, D).
+        project: rows (n, C, D) to their projection (n, S, F).
+        shape: (S, F).
+    """
+
+    def __init__(self, rows: np.ndarray, project: Callable[[np.ndarray], np.ndarray], shape: tuple[int, int]) -> None:
+        self.rows = rows
+        self.project = project
+        kept = len(rows) * shape[0] * shape[1] * 4 <= TABLE_BYTES
+        self.table = np.empty((len(rows), *shape), np.float32) if kept else None
+        self.filled = np.zeros(len(rows), dtype=bool)
+        if self.table is not None:
+            self.table[PAD] = 0
+            self.filled[PAD] = True
+
+    def look_up(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A table (n, S, F) with the rows that `ids` name, and their numbers in it."""
+        if self.table is None:
+            distinct, places = np.unique(ids, return_inverse=True)
+            table = self.project(self.rows[distinct])
+            table[distinct == PAD] = 0
+            return table, places
+        missing = ids[~self.filled[ids]]
+        if len(missing):
+            missing = np.unique(missing)
+            self.table[missing] = self.project(self.rows[missing])
+            self.filled[missing] = True
+        return self.table, ids
+
+
+class KimScorer:
+    """Logits of a Kim CNN from flat ids, equal to the network's forward up to rounding.
+
+    Args:
+        config: the network's settings.
+        weights: its arrays, by name.
+    """
+
+    def __init__(self, config: KimConfig, weights: dict[str, np.ndarray]) -> None:
+        self.config = config
+        self.filters = weights["convolution.weight"]  # (C D, S, F)
+        self.table = _Table(word_rows(config, weights), self._project, self.filters.shape[1:])
+        self.bias = weights["convolution.bias"]
+        self.softmax = np.ascontiguousarray(weights["softmax.weight"].T)
+        self.softmax_bias = weights["softmax.bias"]
+        self.activation = _ACTIVATIONS[config.activation]
+
+    def _project(self, rows: np.ndarray) -> np.ndarray:
+        flat = self.filters.reshape(len(self.filters), -1)
+        return (rows.reshape(len(rows), -1) @ flat).reshape(-1, *self.filters.shape[1:])
+
+    def logits(self, texts: Encoded) -> np.ndarray:
+        """Logits of N texts, (N, K) float32."""
+        lengths = texts.lengths
+        features = np.zeros((len(lengths), self.config.features), dtype=np.float32)
+        some = np.flatnonzero(lengths)  # an empty text pools to zeros
+        ends = np.cumsum(lengths[some])
+        cuts = np.flatnonzero(np.diff(ends // CHUNK, append=np.inf)) + 1
+        begin = 0
+        for end in cuts.tolist():
+            rows = some[begin:end]
+            ids = texts.ids[texts.offsets[rows[0]] : texts.offsets[rows[-1] + 1]]
+            features[rows] = self._features(ids, lengths[rows])
+            begin = end
+        return features @ self.softmax + self.softmax_bias
+
+    def _features(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """The penultimate layer of texts with words, (B, R F) or (B, R k F)."""
+        maps = self.config.feature_maps
+        out = []
+        table, ids = self.table.look_up(np.append(ids, PAD))
+        ids, padding = ids[:-1], ids[-1]
+        slots, table = table.shape[1], table.reshape(-1, maps)
+        slot = 0
+        for region, size in enumerate(self.config.region_sizes):
+            layout, starts, counts = _windows(ids, lengths, size, padding, wide=self.config.padding == "wide")
+            flat = layout * slots + slot
+            responses = np.take(table, flat[starts], axis=0)  # (W, F)
+            for j in range(1, size):
+                responses += np.take(table, flat[starts + j] + j, axis=0)
+            out.append(self._pool(responses, self.bias[region], counts))
+            slot += size
+        return np.concatenate(out, axis=1)
+
+    def _pool(self, responses: np.ndarray, bias: np.ndarray, counts: np.ndarray) -> np.ndarray:
+        """Bias, activation and pooling of one region size, (W, F) to (B, F) or (B, k F)."""
+        begins = np.cumsum(counts) - counts
+        if self.config.pooling == "max":
+            return self.activation(np.maximum.reduceat(responses, begins) + bias)
+        responses = self.activation(responses + bias)
+        if self.config.pooling == "average":
+            return np.add.reduceat(responses, begins) / counts[:, None].astype(np.float32)
+        pooled = np.zeros((len(counts), self.config.k, responses.shape[1]), dtype=np.float32)
+        for row, begin, count in zip(pooled, begins, counts, strict=True):
+            best = _k_max(responses[None, begin : begin + count], self.config.k)[0]
+            row[: len(best)] = best
+        return pooled.reshape(len(counts), -1)
+
+
+def _windows(
+    ids: np.ndarray, lengths: np.ndarray, size: int, padding: int, *, wide: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Texts in one line with padding between them.
+
+    Wide: size - 1 paddings before, between and after; every window then belongs to one text.
+    Narrow: a text shorter than the region is padded on its right.
+
+    Returns:
+        The line, where in it each window starts, and the windows of each text.
+    """
+    if wide:
+        gap = size - 1
+        room = lengths + gap
+        counts = room
+        first = gap
+    else:
+        room = np.maximum(lengths, size)
+        counts = room - (size - 1)
+        first = 0
+    begins = first + np.cumsum(room) - room
+    layout = np.full(first + int(room.sum()), padding, dtype=np.int64)
+    layout[np.repeat(begins, lengths) + run_positions(lengths)] = ids
+    starts = np.repeat(begins - first, counts) + run_positions(counts)
+    return layout, starts, counts
+
+
+def _k_max(x: np.ndarray, k: int) -> np.ndarray:
+    """The k largest along axis 1 in order, of equals the smaller index; (B, P, F) to (B, min(k, P), F)."""
+    best = np.sort(np.argsort(-x, axis=1, kind="stable")[:, :k], axis=1)
+    return np.take_along_axis(x, best, axis=1)
+
+
+class DCNNScorer:
+    """Logits of a DCNN from flat ids, equal to the network's forward up to rounding.
+
+    All that a text's length decides (windows, k) is alike for texts of one length: they are scored together.
+
+    Args:
+        config: the network's settings.
+        weights: its arrays, by name.
+    """
+
+    def __init__(self, config: DCNNConfig, weights: dict[str, np.ndarray]) -> None:
+        self.config = config
+        self.filters = weights["convolution.weight"]  # (C, m, F, D)
+        _, size, maps, dimension = self.filters.shape
+        self.table = _Table(word_rows(config, weights), self._project, (size, maps * dimension // 2))
+        layers = range(len(config.region_sizes))
+        self.deeper = [weights[f"deeper.{layer}.weight"] for layer in layers[:-1]]  # (D, F, F', m)
+        self.biases = [weights[f"biases.{layer}"] for layer in layers]  # (F, D)
+        self.softmax = np.ascontiguousarray(weights["softmax.weight"].T)
+        self.softmax_bias = weights["softmax.bias"]
+
+    def _project(self, rows: np.ndarray) -> np.ndarray:
+        table = np.einsum("ucd,cmfd->umfd", rows, self.filters)
+        return (table[..., 0::2] + table[..., 1::2]).reshape(len(rows), len(self.filters[0]), -1)
+
+    def logits(self, texts: Encoded) -> np.ndarray:
+        """Logits of N texts, (N, K) float32."""
+        lengths = texts.lengths
+        features = np.zeros((len(lengths), self.config.features), dtype=np.float32)
+        order = np.argsort(lengths, kind="stable")
+        order = order[np.searchsorted(lengths[order], 1) :]  # a text without words has zeros
+        changes = np.flatnonzero(np.diff(lengths[order])) + 1
+        for rows in np.split(order, changes) if len(order) else []:
+            length = int(lengths[rows[0]])
+            step = max(1, CHUNK // length)
+            for begin in range(0, len(rows), step):
+                part = rows[begin : begin + step]
+                ids = texts.ids[texts.offsets[part][:, None] + np.arange(length)]  # (B, L)
+                features[part] = self._features(ids)
+        return features @ self.softmax + self.softmax_bias
+
+    def _features(self, ids: np.ndarray) -> np.ndarray:
+        """The last layer of texts of one length, (B, L) to (B, k_top F D)."""
+        length = ids.shape[1]
+        sizes = self.config.region_sizes
+        x = self._first(ids)  # (B, P, F, D / 2)
+        for layer, size in enumerate(sizes, 1):
+            if layer > 1:
+                x = self._convolve(x, self.deeper[layer - 2], size)
+            k = self.config.k_top
+            if layer < len(sizes):
+                k = max(k, -(-(len(sizes) - layer) * length // len(sizes)))
+            pooled = _k_max(x.reshape(*x.shape[:2], -1), k).reshape(len(x), -1, *x.shape[2:])
+            x = np.tanh(pooled + self.biases[layer - 1])
+        out = np.zeros((len(x), self.config.features), dtype=np.float32)
+        flat = x.reshape(len(x), -1)
+        out[:, : flat.shape[1]] = flat
+        return out
+
+    def _first(self, ids: np.ndarray) -> np.ndarray:
+        _, size, maps, dimension = self.filters.shape
+        table, places = self.table.look_up(np.pad(ids, ((0, 0), (size - 1, size - 1)), constant_values=PAD).ravel())
+        places = places.reshape(len(ids), -1) * size
+        table = table.reshape(-1, table.shape[2])
+        windows = places.shape[1] - (size - 1)
+        total = np.take(table, places[:, :windows], axis=0)  # (B, P, F D / 2)
+        for j in range(1, size):
+            total += np.take(table, places[:, j : j + windows] + j, axis=0)
+        return total.reshape(len(ids), windows, maps, dimension // 2)
+
+    @staticmethod
+    def _convolve(x: np.ndarray, filters: np.ndarray, size: int) -> np.ndarray:
+        """Wide convolution of each row, folded: (B, P, F', D) to (B, P + m - 1, F, D / 2)."""
+        margin = size - 1
+        padded = np.pad(x, ((0, 0), (margin, margin), (0, 0), (0, 0))).transpose(3, 0, 1, 2)  # (D, B, P + 2 margin, F')
+        windows = x.shape[1] + margin
+        total = np.zeros((len(filters), len(x), windows, filters.shape[1]), dtype=np.float32)
+        for j in range(size):
+            by_row = filters[:, None, :, :, j].transpose(0, 1, 3, 2)  # (D, 1, F', F)
+            total += padded[:, :, j : j + windows] @ by_row
+        total = total.transpose(1, 2, 3, 0)  # (B, P + m - 1, F, D)
+        return total[..., 0::2] + total[..., 1::2]
+
+
+def make_scorer(config: ModelConfig, weights: dict[str, np.ndarray]) -> KimScorer | DCNNScorer:
+    """The scorer of a model's architecture."""
+    return KimScorer(config, weights) if isinstance(config, KimConfig) else DCNNScorer(config, weights)
