@@ -29,6 +29,7 @@ ALLOWED = {
     "inference": {"artifact", "scorers", "text"},
     "settings": {"config", "errors"},
     "pipeline": {"settings", "artifact", "config", "data", "errors", "metrics", "nn", "text", "training", "vectors"},
+    "crossval": {"config", "data", "errors", "inference", "metrics", "pipeline", "settings", "training"},
     "estimator": {"errors", "inference", "pipeline", "settings", "text", "training"},
     "writers": {"errors"},
     "cli": {

@@ -1,5 +1,4 @@
 import dataclasses
-import inspect
 
 import pytest
 
@@ -8,11 +7,8 @@ from textcnn.config import DCNNConfig, KimConfig, TextConfig, TrainingConfig
 from textcnn.errors import ConfigError
 from textcnn.settings import OPTIONS, make_settings
 
-KEYWORDS = {
-    name: parameter.default
-    for name, parameter in inspect.signature(TextCNNClassifier.__init__).parameters.items()
-    if name not in ("self", "vectors")
-}
+KEYWORDS = TextCNNClassifier().get_params()
+del KEYWORDS["vectors"]
 
 
 def test_every_field_has_an_option():

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import platform
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +21,9 @@ from textcnn.settings import Settings
 from textcnn.text import FIRST_WORD, Encoded, Tokenizer, build_vocabulary, encode_texts
 from textcnn.training.progress import History, Progress
 from textcnn.vectors import WordVectors, load_vectors
+
+if TYPE_CHECKING:
+    from textcnn.training.checkpoint import Checkpoint
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,6 +53,8 @@ def train_model(
     *,
     validation: Labelled | None = None,
     progress: Progress | None = None,
+    checkpoint: Path | None = None,
+    resume: bool = False,
 ) -> tuple[Artifact, History]:
     """Train a network.
 
@@ -56,6 +64,8 @@ def train_model(
         settings: everything else.
         validation: texts that choose the epoch; None holds out a stratified share of `training`.
         progress: is told how it goes.
+        checkpoint: file that keeps the run after each epoch; the caller removes it when the model is saved.
+        resume: go on from that file if it is there: the result has the bits of a run never stopped.
 
     Returns:
         The model with the weights of the best epoch, and how training went.
@@ -64,8 +74,11 @@ def train_model(
         DataError: no texts, one class, or too few examples of a class.
         VectorsError: the word vectors cannot be used.
         TrainingError: the loss is not finite.
+        ModelError: the checkpoint cannot be used.
     """
     import torch
+
+    from textcnn.training.checkpoint import Checkpoint
 
     progress = progress or Progress()
     seed = settings.training.seed
@@ -84,10 +97,18 @@ def train_model(
         settings = dataclasses.replace(settings, model=model)
     tokenizer = Tokenizer(settings.text)
     encoded = [(encode_texts(part.texts, tokenizer, vocabulary), part.labels) for part in (training, validation)]
+    matrix = None if vectors is None else _initial_vectors(vectors, seed)
+    environment = _environment(torch.__version__, torch.get_num_threads())
+    keep = None
+    if checkpoint is not None:
+        identity = _identity(settings, vocabulary.words, encoded, matrix)
+        keep = Checkpoint(checkpoint, identity, environment, resume)
     cuda = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(seed)
-        weights, history, probabilities = _train(encoded, len(vocabulary), len(classes), settings, vectors, progress)
+        weights, history, probabilities = _train(
+            encoded, (len(vocabulary), len(classes)), settings, matrix, progress, keep
+        )
     artifact = Artifact(
         text=settings.text,
         model=settings.model,
@@ -99,7 +120,7 @@ def train_model(
             "history": history.to_json(),
             "texts": len(training.labels),
             "vectors": None if vectors is None else {"found": vectors.found_count, "words": len(vectors.found)},
-            "environment": _environment(torch.__version__, torch.get_num_threads()),
+            "environment": environment,
         },
         metrics={"validation": evaluate(validation.labels, probabilities, names)},
     )
@@ -125,11 +146,11 @@ def _initial_vectors(vectors: WordVectors, seed: int) -> np.ndarray:
 
 def _train(
     encoded: list[tuple[Encoded, np.ndarray]],
-    vocabulary_size: int,
-    classes: int,
+    sizes: tuple[int, int],
     settings: Settings,
-    vectors: WordVectors | None,
+    matrix: np.ndarray | None,
     progress: Progress,
+    checkpoint: Checkpoint | None,
 ) -> tuple[dict[str, np.ndarray], History, np.ndarray]:
     """Weights of the best epoch, the history, and the probabilities of the validation texts."""
     import torch
@@ -138,18 +159,35 @@ def _train(
     from textcnn.nn.kim import KimCNN
     from textcnn.training.loop import Trainer, predict_probabilities
 
-    matrix = None if vectors is None else torch.from_numpy(_initial_vectors(vectors, settings.training.seed))
-    sizes = {"vocabulary_size": vocabulary_size, "classes": classes}
+    vocabulary_size, classes = sizes
+    vectors = None if matrix is None else torch.from_numpy(matrix)
     model: KimCNN | DCNN
     if isinstance(settings.model, KimConfig):
-        model = KimCNN(settings.model, **sizes, vectors=matrix)
+        model = KimCNN(settings.model, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors)
     else:
-        model = DCNN(settings.model, **sizes, vectors=matrix)
-    trainer = Trainer(model, settings.training, classes=classes, progress=progress)
+        model = DCNN(settings.model, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors)
+    trainer = Trainer(model, settings.training, classes=classes, progress=progress, checkpoint=checkpoint)
     history = trainer.run(*encoded)
     probabilities = predict_probabilities(model, encoded[1][0], classes=classes)
     weights = {name: tensor.detach().cpu().numpy() for name, tensor in model.state_dict().items()}
     return weights, history, probabilities
+
+
+def _identity(
+    settings: Settings, words: Sequence[str], encoded: list[tuple[Encoded, np.ndarray]], matrix: np.ndarray | None
+) -> dict[str, Any]:
+    """What must be alike for a run to go on from a checkpoint."""
+    data = hashlib.sha256("\0".join(words).encode())
+    for texts, labels in encoded:
+        for array in (texts.ids, texts.offsets, labels):
+            data.update(np.ascontiguousarray(array).tobytes())
+    return {
+        "text settings": to_json(settings.text),
+        "model settings": to_json(settings.model),
+        "training settings": to_json(settings.training),
+        "data": data.hexdigest(),
+        "word vectors": None if matrix is None else hashlib.sha256(matrix.tobytes()).hexdigest(),
+    }
 
 
 def _environment(torch_version: str, threads: int) -> dict[str, str | int]:

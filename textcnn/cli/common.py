@@ -30,6 +30,13 @@ class GroupedOption(click.Option):
 class GroupedCommand(click.Command):
     """A command whose help shows its options by group."""
 
+    def invoke(self, ctx: click.Context) -> Any:
+        import pyarrow as pa
+
+        # pyarrow takes SIGINT over while it reads a CSV, and loses it where the reading ends just then.
+        pa.enable_signal_handlers(False)
+        return super().invoke(ctx)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):

@@ -139,7 +139,7 @@ def _predict_file(writer: Writer, predictor: Predictor, source: Path, text_colum
 
     row = 1
     name = None
-    with make_counter("texts") as advance:
+    with make_counter("texts", writer.stream) as advance:
         for batch in read_batches(source, encoding=encoding):
             if name is None:
                 name, _ = pick_columns(batch.schema.names, text_column, None, path=source, need_label=False)

@@ -6,12 +6,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import IO
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bars
-from rich.text import Text
 
 from textcnn.training.progress import Epoch, History, Progress, describe_epoch
 
@@ -21,16 +21,15 @@ class LineProgress(Progress):
 
     def epoch(self, epoch: Epoch) -> None:
         """Print the epoch's figures."""
-        click.echo(describe_epoch(epoch), err=True)
+        self.say(describe_epoch(epoch))
 
     def end(self, history: History) -> None:
         """Say which epoch's weights are kept."""
-        click.echo(f"best epoch: {history.best_epoch} of {len(history.epochs)}", err=True)
+        self.say(f"best epoch: {history.best_epoch} of {len(history.epochs)}")
 
-
-class _Speed(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        return Text(f"{task.speed or 0:,.0f}/s", style="cyan")
+    def say(self, line: str) -> None:
+        """Print a line."""
+        click.echo(line, err=True)
 
 
 class LiveProgress(LineProgress):
@@ -38,8 +37,10 @@ class LiveProgress(LineProgress):
 
     def __init__(self, bars: Bars) -> None:
         self.bars = bars
-        self.task = bars.add_task("reading", total=None, loss="")
+        self.task = bars.add_task("preparing", total=None, figures="")
         self.texts = 0
+        self.epochs = 0
+        self.begun = 0.0
         self.drawn = 0.0
 
     def stage(self, name: str, fraction: float) -> None:
@@ -48,8 +49,9 @@ class LiveProgress(LineProgress):
 
     def begin(self, *, texts: int, epochs: int) -> None:
         """Start the bar."""
-        self.texts = texts
-        self.bars.reset(self.task, total=texts * epochs, description="epoch 1", loss="")
+        self.texts, self.epochs = texts, epochs
+        self.begun = time.monotonic()
+        self.bars.reset(self.task, total=texts * epochs, description="epoch 1")
 
     def batch(self, *, epoch: int, texts: int, loss: float) -> None:
         """Move the bar, ten times a second at most."""
@@ -57,11 +59,14 @@ class LiveProgress(LineProgress):
         if now - self.drawn > 0.1 or texts == self.texts:
             self.drawn = now
             done = (epoch - 1) * self.texts + texts
-            self.bars.update(self.task, completed=done, description=f"epoch {epoch}", loss=f"loss {loss:.4f}")
+            speed = done / (now - self.begun)
+            minutes, seconds = divmod(round((self.texts * self.epochs - done) / speed), 60)
+            figures = f"loss {loss:.4f}  {speed:,.0f}/s  {minutes}:{seconds:02} left at most"
+            self.bars.update(self.task, completed=done, description=f"epoch {epoch}", figures=figures)
 
-    def epoch(self, epoch: Epoch) -> None:
-        """Print the epoch's figures above the bar."""
-        self.bars.console.print(describe_epoch(epoch), highlight=False)
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        self.bars.console.print(line, highlight=False)
 
 
 @contextmanager
@@ -70,25 +75,28 @@ def make_progress() -> Iterator[Progress]:
     if not sys.stderr.isatty():
         yield LineProgress()
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        TextColumn("{task.fields[loss]}"),
-        _Speed(),
-        TimeRemainingColumn(),
-        TextColumn("left at most"),
-    )
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[figures]}"))
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         yield LiveProgress(bars)
 
 
 @contextmanager
-def make_counter(what: str) -> Iterator[Callable[[int], None]]:
-    """A running count on a terminal, silence elsewhere; the value is called with each further number."""
-    if not sys.stderr.isatty():
+def make_counter(what: str, output: IO[bytes]) -> Iterator[Callable[[int], None]]:
+    """A running count on a terminal; the value is called with each further number.
+
+    Silence elsewhere, and where `output` goes to the terminal itself.
+    """
+    if not sys.stderr.isatty() or output.isatty():
         yield lambda number: None
         return
-    columns = (TextColumn("{task.completed:,} " + what), _Speed())
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+    begun = time.monotonic()
+    done = 0
+    with Bars(TextColumn("{task.description}"), console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task("")
-        yield lambda number: bars.advance(task, number)
+
+        def advance(number: int) -> None:
+            nonlocal done
+            done += number
+            bars.update(task, description=f"{done:,} {what}  {done / (time.monotonic() - begun):,.0f}/s")
+
+        yield advance

@@ -251,6 +251,6 @@ def _report(artifact: Artifact, output: Path) -> None:
         else:
             click.echo(
                 f"{split:<11} accuracy {figures['accuracy']:.4f}  macro-F1 {figures['macro_f1']:.4f}"
-                f"  (always the most frequent class: {figures['majority']:.4f})"
+                f"  (majority class {figures['majority']:.4f})"
             )
     click.echo(f"saved       {output}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import math
 import time
@@ -17,6 +18,7 @@ from textcnn.metrics import log_loss, macro_f1
 from textcnn.nn.dcnn import DCNN
 from textcnn.nn.kim import KimCNN
 from textcnn.text import Encoded
+from textcnn.training.checkpoint import Checkpoint
 from textcnn.training.optim import constrain_norm, make_optimizer
 from textcnn.training.progress import Epoch, History, Progress
 
@@ -73,6 +75,7 @@ class _Best:
         return True
 
     def restore(self, model: KimCNN | DCNN) -> None:
+        """Put the kept weights back into the model."""
         with torch.no_grad():
             for name, weight in model.named_parameters():
                 weight.copy_(self.state[name])
@@ -87,15 +90,25 @@ class Trainer:
         config: how to train.
         classes: K.
         progress: is told how it goes.
+        checkpoint: keeps the run after each epoch, and may have one to go on from; None keeps nothing.
     """
 
-    def __init__(self, model: KimCNN | DCNN, config: TrainingConfig, *, classes: int, progress: Progress) -> None:
+    def __init__(
+        self,
+        model: KimCNN | DCNN,
+        config: TrainingConfig,
+        *,
+        classes: int,
+        progress: Progress,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
         self.config = config
         self.classes = classes
         # The paper scales the weights by the share kept at test time, torch the features by its inverse
         # in training: the paper's bound s on the former is s (1 - dropout) on the latter.
         self.max_norm = config.max_norm * (1 - model.config.dropout)
         self.progress = progress
+        self.checkpoint = checkpoint
         self.device = choose_device(config.device)
         self.model = model.to(self.device)
         self.optimizer = make_optimizer(self.model, config)
@@ -110,19 +123,19 @@ class Trainer:
 
         Raises:
             TrainingError: the loss is not finite.
+            ModelError: the checkpoint cannot be read or written.
             KeyboardInterrupt: Ctrl-C before the first epoch's end, when there is nothing to keep.
         """
         best = _Best(self.config.monitor)
-        epochs: list[Epoch] = []
+        epochs = self._resume(best)
         interrupted = False
         self.progress.begin(texts=len(training[1]), epochs=self.config.max_epochs)
         try:
-            for number in range(1, self.config.max_epochs + 1):
-                epoch = self._epoch(number, training, validation, best)
+            while len(epochs) < self.config.max_epochs and len(epochs) - best.epoch < self.config.patience:
+                epoch = self._epoch(len(epochs) + 1, training, validation, best)
                 epochs.append(epoch)
+                self._keep(best, epochs)
                 self.progress.epoch(epoch)
-                if number - best.epoch >= self.config.patience:
-                    break
         except KeyboardInterrupt:
             if not best.epoch:
                 raise
@@ -133,6 +146,58 @@ class Trainer:
         self.progress.end(history)
         return history
 
+    def _keep(self, best: _Best, epochs: list[Epoch]) -> None:
+        """Write a checkpoint of the run as it stands after an epoch."""
+        if self.checkpoint is None:
+            return
+        tensors: dict[str, torch.Tensor] = {}
+        tensors |= {f"model.{name}": weight for name, weight in self.model.named_parameters()}
+        tensors |= {f"best.{name}": weight for name, weight in best.state.items()}
+        for index, values in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+        tensors["randomness.cpu"] = torch.get_rng_state()
+        if self.device.type == "cuda":
+            tensors["randomness.cuda"] = torch.cuda.get_rng_state(self.device)
+        state = {
+            "best": {"score": best.score, "epoch": best.epoch},
+            "epochs": [dataclasses.asdict(epoch) for epoch in epochs],
+            "generator": self.generator.bit_generator.state,
+        }
+        self.checkpoint.save(tensors, state)
+
+    def _resume(self, best: _Best) -> list[Epoch]:
+        """Go on from the checkpoint, if there is one: the epochs that it holds."""
+        kept = None if self.checkpoint is None else self.checkpoint.load()
+        if self.checkpoint is None or kept is None:
+            return []
+        tensors, state, environment = kept
+        if environment != self.checkpoint.environment:
+            logger.warning(
+                "the checkpoint is from another environment (%s, now %s): the result may differ in its last bits",
+                environment,
+                dict(self.checkpoint.environment),
+            )
+        with torch.no_grad():
+            for name, weight in self.model.named_parameters():
+                weight.copy_(tensors[f"model.{name}"])
+        best.state = {
+            name.removeprefix("best."): tensor.to(self.device)
+            for name, tensor in tensors.items()
+            if name.startswith("best.")
+        }
+        best.score, best.epoch = state["best"]["score"], state["best"]["epoch"]
+        optimizer: dict[int, dict[str, torch.Tensor]] = {}
+        for name, tensor in tensors.items():
+            if name.startswith("optimizer."):
+                _, index, key = name.split(".")
+                optimizer.setdefault(int(index), {})[key] = tensor
+        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": optimizer})
+        torch.set_rng_state(tensors["randomness.cpu"])
+        if self.device.type == "cuda":
+            torch.cuda.set_rng_state(tensors["randomness.cuda"], self.device)
+        self.generator.bit_generator.state = state["generator"]
+        return [Epoch(**epoch) for epoch in state["epochs"]]
+
     def _epoch(
         self, number: int, training: tuple[Encoded, np.ndarray], validation: tuple[Encoded, np.ndarray], best: _Best
     ) -> Epoch:
@@ -140,6 +205,8 @@ class Trainer:
         loss = self._pass(number, *training)
         seconds = time.perf_counter() - begin
         probabilities = predict_probabilities(self.model, validation[0], classes=self.classes)
+        if not np.isfinite(probabilities).all():
+            raise self._not_finite("finite probabilities", math.nan, f"after epoch {number}")
         predicted = probabilities.argmax(axis=1)
         scores = {
             "loss": log_loss(validation[1], probabilities),
@@ -170,10 +237,7 @@ class Trainer:
             loss = F.cross_entropy(logits, targets[torch.from_numpy(rows).to(self.device)], weight=weights)
             value = loss.item()
             if not math.isfinite(value):
-                raise TrainingError(
-                    f"expected a finite loss, found {value} at epoch {number}, step {step}; "
-                    f"use a smaller learning rate (now {self.config.step_size:g}) or check the word vectors"
-                )
+                raise self._not_finite("a finite loss", value, f"at epoch {number}, step {step}")
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
@@ -183,6 +247,12 @@ class Trainer:
             done += len(batch.lengths)
             self.progress.batch(epoch=number, texts=done, loss=total / done)
         return total / done
+
+    def _not_finite(self, expected: str, found: float, where: str) -> TrainingError:
+        return TrainingError(
+            f"expected {expected}, found {found} {where}; "
+            f"use a smaller learning rate (now {self.config.step_size:g}) or check the word vectors"
+        )
 
     def _class_weights(self, labels: np.ndarray) -> torch.Tensor | None:
         """A weight for each class, (K,), or None."""

@@ -1,0 +1,156 @@
+import dataclasses
+import logging
+
+import numpy as np
+import pytest
+import torch
+
+from textcnn.config import KimConfig, TrainingConfig
+from textcnn.errors import ModelError
+from textcnn.nn.kim import KimCNN
+from textcnn.text import Encoded
+from textcnn.training.checkpoint import Checkpoint
+from textcnn.training.loop import Trainer
+from textcnn.training.progress import Progress
+
+MODEL = KimConfig(dimension=8, region_sizes=(1, 2), feature_maps=6)
+CONFIG = TrainingConfig(learning_rate=0.02, batch_size=10, max_epochs=6, patience=6, device="cpu")
+
+
+def corpus(seed):
+    generator = np.random.default_rng(seed)
+    lengths = generator.integers(3, 9, size=60)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    ids = generator.integers(5, 20, size=offsets[-1]).astype(np.int32)
+    return Encoded(ids, offsets), generator.integers(0, 2, size=60)
+
+
+def checkpoint(path, *, resume=False, identity=None, environment=None):
+    return Checkpoint(path, identity or {"settings": [1, 2]}, environment or {"threads": 1}, resume)
+
+
+def run(config=CONFIG, keep=None, stop_after=None):
+    """Train from the seed; `stop_after` epochs the run dies without cleaning up."""
+
+    class Died(BaseException):
+        pass
+
+    class Killer(Progress):
+        def epoch(self, epoch):
+            if epoch.number == stop_after:
+                raise Died
+
+    torch.manual_seed(0)
+    network = KimCNN(MODEL, vocabulary_size=20, classes=2)
+    trainer = Trainer(network, config, classes=2, progress=Killer(), checkpoint=keep)
+    try:
+        history = trainer.run(corpus(0), corpus(1))
+    except Died:
+        return None, None
+    return history, {name: weight.detach().clone() for name, weight in network.named_parameters()}
+
+
+def without_times(history):
+    return [dataclasses.replace(epoch, seconds=0, texts_per_second=0) for epoch in history.epochs]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adadelta", "adagrad"])
+@pytest.mark.parametrize("stops", [(1,), (2, 5), (1, 2, 3, 4, 5)])
+def test_a_resumed_run_has_the_bits_of_one_never_stopped(tmp_path, optimizer, stops):
+    config = dataclasses.replace(CONFIG, optimizer=optimizer, learning_rate=None)
+    history, weights = run(config)
+    path = tmp_path / "c"
+    for stop in stops:
+        run(config, checkpoint(path, resume=True), stop_after=stop)
+        torch.rand(7)  # the process that goes on has other randomness
+    resumed, resumed_weights = run(config, checkpoint(path, resume=True))
+    assert without_times(resumed) == without_times(history)
+    assert resumed.best_epoch == history.best_epoch
+    for name, weight in weights.items():
+        assert torch.equal(weight, resumed_weights[name]), name
+
+
+def test_without_resume_a_run_begins_anew(tmp_path):
+    path = tmp_path / "c"
+    run(keep=checkpoint(path), stop_after=2)
+    history, _ = run(keep=checkpoint(path))
+    assert len(history.epochs) == 6
+
+
+def test_nothing_to_go_on_from(tmp_path):
+    history, _ = run(keep=checkpoint(tmp_path / "c", resume=True))
+    assert len(history.epochs) == 6
+
+
+def test_a_finished_run_is_only_read(tmp_path):
+    path = tmp_path / "c"
+    history, weights = run(keep=checkpoint(path))
+    again, again_weights = run(keep=checkpoint(path, resume=True))
+    assert again.epochs == history.epochs
+    assert all(torch.equal(weights[name], again_weights[name]) for name in weights)
+
+
+def test_other_settings_are_refused(tmp_path):
+    path = tmp_path / "c"
+    run(keep=checkpoint(path), stop_after=1)
+    with pytest.raises(ModelError) as error:
+        run(keep=checkpoint(path, resume=True, identity={"settings": [1, 3]}))
+    assert str(error.value) == (
+        f"{path}: expected a checkpoint of this run, found one with other settings; "
+        "use the settings and data of that run, or leave --resume out"
+    )
+
+
+def test_another_environment_is_told(tmp_path, caplog):
+    path = tmp_path / "c"
+    run(keep=checkpoint(path), stop_after=1)
+    with caplog.at_level(logging.WARNING):
+        run(keep=checkpoint(path, resume=True, environment={"threads": 2}))
+    assert "the checkpoint is from another environment ({'threads': 1}, now {'threads': 2})" in caplog.text
+
+
+def test_files_that_are_no_checkpoint(tmp_path):
+    from safetensors.torch import save_file
+
+    path = tmp_path / "c"
+    path.write_bytes(b"\x08\x00")
+    with pytest.raises(ModelError, match="expected a checkpoint, found a damaged file"):
+        run(keep=checkpoint(path, resume=True))
+    save_file({"x": torch.zeros(1)}, path)
+    with pytest.raises(ModelError, match="expected a checkpoint of this textcnn, found another file$"):
+        run(keep=checkpoint(path, resume=True))
+
+
+def test_a_truncated_checkpoint(tmp_path):
+    path = tmp_path / "c"
+    run(keep=checkpoint(path), stop_after=1)
+    content = path.read_bytes()
+    for size in (0, 7, 100, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:size])
+        with pytest.raises(ModelError, match="expected a checkpoint, found a damaged file"):
+            run(keep=checkpoint(path, resume=True))
+
+
+def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch):
+    path = tmp_path / "c"
+    run(keep=checkpoint(path), stop_after=2)
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        with pytest.raises(ModelError) as error:
+            run(keep=checkpoint(path, resume=True))
+    assert str(error.value) == f"{path}: could not write the checkpoint: No space left on device"
+    assert [p.name for p in tmp_path.iterdir()] == ["c"]
+    history, _ = run(keep=checkpoint(path, resume=True))
+    assert len(history.epochs) == 6
+
+
+def test_it_is_removed_on_request(tmp_path):
+    keep = checkpoint(tmp_path / "c")
+    run(keep=keep)
+    keep.remove()
+    keep.remove()
+    assert list(tmp_path.iterdir()) == []
