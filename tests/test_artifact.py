@@ -9,7 +9,7 @@ import pytest
 
 from textcnn import artifact as module
 from textcnn.artifact import Artifact, check_target, load_artifact, save_artifact, weight_shapes
-from textcnn.config import DCNNConfig, KimConfig, TextConfig
+from textcnn.config import DCNNConfig, KimConfig, StackedConfig, TextConfig
 from textcnn.errors import ModelError
 
 MODEL = KimConfig(dimension=4, region_sizes=(1, 2), feature_maps=3)
@@ -42,7 +42,7 @@ def assert_equal(left, right):
         np.testing.assert_array_equal(weight, right.weights[name])
 
 
-@pytest.mark.parametrize("model", [MODEL, DCNNConfig(dimension=8)])
+@pytest.mark.parametrize("model", [MODEL, DCNNConfig(dimension=8), StackedConfig(dimension=8)])
 @pytest.mark.parametrize("classes", [("a", "b", "ü"), (1, 2), (-1.5, 2.5), (False, True)])
 def test_round_trip(tmp_path, classes, model):
     saved = make(classes, model)
@@ -63,17 +63,17 @@ def test_round_trip(tmp_path, classes, model):
 def test_shapes_are_the_networks(channels, filters):
     import torch
 
-    from textcnn.nn.dcnn import DCNN
-    from textcnn.nn.kim import KimCNN
+    from textcnn.nn.network import make_network
 
-    for architecture, config in (
-        (KimCNN, KimConfig(dimension=4, region_sizes=(1, 2), feature_maps=3, pooling="k-max")),
-        (DCNN, DCNNConfig(dimension=8, region_sizes=(3, 2, 4), feature_maps=(2, 3, 5))),
-        (DCNN, DCNNConfig(dimension=8, region_sizes=(3,), feature_maps=(2,))),
+    for config in (
+        KimConfig(dimension=4, region_sizes=(1, 2), feature_maps=3, pooling="k-max"),
+        DCNNConfig(dimension=8, region_sizes=(3, 2, 4), feature_maps=(2, 3, 5)),
+        DCNNConfig(dimension=8, region_sizes=(3,), feature_maps=(2,)),
+        StackedConfig(dimension=4, region_sizes=(3, 2), feature_maps=(2, 5)),
     ):
         config = dataclasses.replace(config, channels=channels, multichannel_filters=filters)
         vectors = torch.zeros(7, config.dimension) if config.pretrained else None
-        network = architecture(config, vocabulary_size=7, classes=2, vectors=vectors)
+        network = make_network(config, vocabulary_size=7, classes=2, vectors=vectors)
         shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
         assert shapes == weight_shapes(config, vocabulary_size=7, classes=2)
 

@@ -8,11 +8,10 @@ import torch
 
 from textcnn import scorers
 from textcnn.artifact import Artifact
-from textcnn.config import DCNNConfig, KimConfig, TextConfig
+from textcnn.config import DCNNConfig, KimConfig, StackedConfig, TextConfig
 from textcnn.errors import DataError
 from textcnn.inference import Predictor, load_model
-from textcnn.nn.dcnn import DCNN
-from textcnn.nn.kim import KimCNN
+from textcnn.nn.network import make_network
 from textcnn.text import Tokenizer, Vocabulary, as_column, encode_texts
 
 WORDS = [f"w{i}" for i in range(30)]
@@ -34,13 +33,18 @@ VARIANTS += [
     dataclasses.replace(DCNN_SMALL, channels="multichannel", multichannel_filters="separate"),
     dataclasses.replace(DCNN_SMALL, region_sizes=(2, 3, 2), feature_maps=(2, 2, 2), k_top=1),
 ]
+VARIANTS += [
+    StackedConfig(dimension=6, region_sizes=(2, 3), feature_maps=(4, 5)),
+    StackedConfig(dimension=6, region_sizes=(2, 3, 1), feature_maps=(4, 5, 3), pool_size=3, activation="tanh"),
+    StackedConfig(dimension=6, region_sizes=(3,), feature_maps=(4,), global_pooling="average", channels="multichannel"),
+    StackedConfig(dimension=6, channels="multichannel", multichannel_filters="separate"),
+]
 
 
 def make(config):
     torch.manual_seed(0)
     vectors = torch.randn(len(WORDS) + 2, config.dimension) if config.pretrained else None
-    architecture = KimCNN if isinstance(config, KimConfig) else DCNN
-    network = architecture(config, vocabulary_size=len(WORDS) + 2, classes=3, vectors=vectors).eval()
+    network = make_network(config, vocabulary_size=len(WORDS) + 2, classes=3, vectors=vectors).eval()
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
     weights = {name: tensor.numpy().copy() for name, tensor in network.state_dict().items()}
@@ -77,7 +81,7 @@ BATCHED = [
 ]
 
 
-@pytest.mark.parametrize("config", [*BATCHED, DCNN_SMALL], ids=str)
+@pytest.mark.parametrize("config", [*BATCHED, DCNN_SMALL, StackedConfig(dimension=6)], ids=str)
 def test_scores_do_not_depend_on_batches_or_tables(monkeypatch, config):
     texts = corpus()
     together = make(config)[1].predict_proba(texts)

@@ -3,9 +3,9 @@ import dataclasses
 import pytest
 
 from textcnn import TextCNNClassifier
-from textcnn.config import DCNNConfig, KimConfig, TextConfig, TrainingConfig
+from textcnn.config import DCNNConfig, KimConfig, StackedConfig, TextConfig, TrainingConfig
 from textcnn.errors import ConfigError
-from textcnn.settings import OPTIONS, make_settings
+from textcnn.settings import OPTIONS, PRESETS, make_settings, preset_keywords
 
 KEYWORDS = TextCNNClassifier().get_params()
 del KEYWORDS["vectors"]
@@ -15,7 +15,7 @@ def test_every_field_has_an_option():
     for component, kind in (("text", TextConfig), ("training", TrainingConfig)):
         fields = {field.name for field in dataclasses.fields(kind)}
         assert {option.field for option in OPTIONS if option.component == component} == fields
-    fields = {field.name for kind in (KimConfig, DCNNConfig) for field in dataclasses.fields(kind)}
+    fields = {field.name for kind in (KimConfig, DCNNConfig, StackedConfig) for field in dataclasses.fields(kind)}
     assert {option.field for option in OPTIONS if option.component == "model"} == fields
     assert len({option.flag for option in OPTIONS}) == len({option.keyword for option in OPTIONS}) == len(OPTIONS)
 
@@ -51,6 +51,23 @@ def test_defaults_are_the_components():
     assert (settings.model, settings.training) == (DCNNConfig(), TrainingConfig(max_norm=0.0))
 
 
+def test_presets_hold_the_papers_settings():
+    sst2 = make_settings({**KEYWORDS, **preset_keywords("kalchbrenner2014", "sst2")}, vectors=None)
+    assert sst2.model == DCNNConfig(dimension=48, region_sizes=(7, 5), feature_maps=(6, 14), k_top=4)
+    trec = make_settings({**KEYWORDS, **preset_keywords("kalchbrenner2014", "trec")}, vectors=None)
+    assert (trec.model.region_sizes, trec.model.feature_maps, trec.model.k_top) == ((8,), (5,), 4)
+    kim = make_settings({**KEYWORDS, **preset_keywords("kim2014", "trec")}, vectors=None)
+    assert (kim.model, kim.text) == (KimConfig(), TextConfig(tokenizer="kim", lowercase=False))
+    assert (kim.training.optimizer, kim.training.batch_size, kim.training.max_norm) == ("adadelta", 50, 3.0)
+    for name, corpora in PRESETS.items():
+        for corpus in [*corpora, "mine"]:
+            make_settings({**KEYWORDS, **preset_keywords(name, corpus)}, vectors=None)
+            assert TextCNNClassifier.from_preset(name, corpus, batch_size=7).batch_size == 7
+    with pytest.raises(ConfigError) as error:
+        TextCNNClassifier.from_preset("best")
+    assert str(error.value) == "preset: expected one of kim2014, kalchbrenner2014, found 'best'"
+
+
 def test_settings_of_another_architecture():
     with pytest.raises(ConfigError) as error:
         make_settings({**KEYWORDS, "arch": "dcnn", "pooling": "average"}, vectors=None)
@@ -60,4 +77,4 @@ def test_settings_of_another_architecture():
     assert str(error.value) == "k_top: the architecture kim has no such setting, found 7; leave it out"
     with pytest.raises(ConfigError) as error:
         make_settings({**KEYWORDS, "arch": "rnn"}, vectors=None)
-    assert str(error.value) == "arch: expected one of kim, dcnn, found 'rnn'"
+    assert str(error.value) == "arch: expected one of kim, dcnn, stacked, found 'rnn'"

@@ -24,7 +24,16 @@ from typing import Any
 
 import numpy as np
 
-from textcnn.config import ARCHITECTURES, KimConfig, ModelConfig, TextConfig, architecture_of, from_json, to_json
+from textcnn.config import (
+    ARCHITECTURES,
+    KimConfig,
+    ModelConfig,
+    StackedConfig,
+    TextConfig,
+    architecture_of,
+    from_json,
+    to_json,
+)
 from textcnn.errors import ConfigError, ModelError
 from textcnn.text import FIRST_WORD
 from textcnn.version import __version__
@@ -67,10 +76,17 @@ def weight_shapes(model: ModelConfig, *, vocabulary_size: int, classes: int) -> 
     """The arrays that a model of these settings consists of."""
     table = (vocabulary_size, model.dimension)
     shapes: dict[str, tuple[int, ...]] = {"softmax.weight": (classes, model.features), "softmax.bias": (classes,)}
+    columns = model.dimension * model.channel_count
     if isinstance(model, KimConfig):
-        columns = model.dimension * model.channel_count
         shapes["convolution.weight"] = (columns, sum(model.region_sizes), model.feature_maps)
         shapes["convolution.bias"] = (len(model.region_sizes), model.feature_maps)
+    elif isinstance(model, StackedConfig):
+        sizes, maps = model.region_sizes, model.feature_maps
+        shapes["convolution.weight"] = (columns, sizes[0], maps[0])
+        shapes["convolution.bias"] = (1, maps[0])
+        for layer in range(1, len(sizes)):
+            shapes[f"deeper.{layer - 1}.weight"] = (maps[layer], maps[layer - 1], sizes[layer])
+            shapes[f"deeper.{layer - 1}.bias"] = (maps[layer],)
     else:
         sizes, maps = model.region_sizes, model.feature_maps
         shapes["convolution.weight"] = (model.channel_count, sizes[0], maps[0], model.dimension)

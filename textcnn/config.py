@@ -15,13 +15,14 @@ MULTICHANNEL_FILTERS = ("shared", "separate")
 ACTIVATIONS = ("relu", "tanh", "identity")
 PADDINGS = ("wide", "narrow")
 POOLINGS = ("max", "average", "k-max")
+GLOBAL_POOLINGS = ("max", "average")
 OPTIMIZERS = ("adam", "adadelta", "adagrad")
 MONITORS = ("accuracy", "macro_f1", "loss")
 
 # The optimisers' usual step sizes; Adadelta's 1.0 is the method of Zeiler (2012) as published.
 LEARNING_RATES = {"adam": 1e-3, "adadelta": 1.0, "adagrad": 1e-2}
 
-Config = TypeVar("Config", bound="TextConfig | KimConfig | DCNNConfig | TrainingConfig")
+Config = TypeVar("Config", bound="TextConfig | KimConfig | DCNNConfig | StackedConfig | TrainingConfig")
 
 
 def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -65,6 +66,18 @@ def _numbers(name: str, value: Any) -> tuple[int, ...]:
     for number in value:
         _number(name, number, least=1, whole=True)
     return tuple(value)
+
+
+def _layers(config: DCNNConfig | StackedConfig) -> int:
+    """Put the region sizes and feature maps, one for each layer, into tuples; how many layers there are."""
+    for name in ("region_sizes", "feature_maps"):
+        object.__setattr__(config, name, _numbers(name, getattr(config, name)))
+    layers = len(config.region_sizes)
+    if len(config.feature_maps) != layers:
+        raise ConfigError(
+            f"feature_maps: expected one number for each of the {layers} region sizes, found {config.feature_maps}"
+        )
+    return layers
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,13 +197,7 @@ class DCNNConfig(ChannelConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("region_sizes", "feature_maps"):
-            object.__setattr__(self, name, _numbers(name, getattr(self, name)))
-        layers = len(self.region_sizes)
-        if len(self.feature_maps) != layers:
-            raise ConfigError(
-                f"feature_maps: expected one number for each of the {layers} region sizes, found {self.feature_maps}"
-            )
+        layers = _layers(self)
         if self.dimension % 2**layers:
             raise ConfigError(
                 f"dimension: expected a multiple of {2**layers}, since each of the {layers} layers folds the rows "
@@ -203,6 +210,41 @@ class DCNNConfig(ChannelConfig):
     def features(self) -> int:
         """Length of the last layer: k_top values of each row of each map."""
         return self.k_top * self.feature_maps[-1] * (self.dimension // 2 ** len(self.region_sizes))
+
+
+@dataclass(frozen=True, kw_only=True)
+class StackedConfig(ChannelConfig):
+    """Several convolutions with local max pooling between them (`textcnn.nn.stacked`).
+
+    Args:
+        channels, multichannel_filters, dimension: see `ChannelConfig`.
+        region_sizes: h, one for each layer.
+        feature_maps: F, one for each layer.
+        activation: `relu`, `tanh` or `identity`.
+        pool_size: neighbouring values that a local pooling makes one of.
+        global_pooling: `max` or `average`, of the last layer over the whole text.
+        dropout: share of the pooled features dropped in training.
+    """
+
+    region_sizes: tuple[int, ...] = (3, 3)
+    feature_maps: tuple[int, ...] = (100, 100)
+    activation: str = "relu"
+    pool_size: int = 2
+    global_pooling: str = "max"
+    dropout: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _layers(self)
+        _one_of("activation", self.activation, ACTIVATIONS)
+        _one_of("global_pooling", self.global_pooling, GLOBAL_POOLINGS)
+        _number("pool_size", self.pool_size, least=1, whole=True)
+        _number("dropout", self.dropout, least=0, below=1)
+
+    @property
+    def features(self) -> int:
+        """Length of the penultimate layer: one value for each map of the last layer."""
+        return self.feature_maps[-1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,8 +311,8 @@ class TrainingConfig:
         return LEARNING_RATES[self.optimizer] if self.learning_rate is None else self.learning_rate
 
 
-ModelConfig = KimConfig | DCNNConfig
-ARCHITECTURES: dict[str, type[ModelConfig]] = {"kim": KimConfig, "dcnn": DCNNConfig}
+ModelConfig = KimConfig | DCNNConfig | StackedConfig
+ARCHITECTURES: dict[str, type[ModelConfig]] = {"kim": KimConfig, "dcnn": DCNNConfig, "stacked": StackedConfig}
 
 
 def architecture_of(config: ModelConfig) -> str:

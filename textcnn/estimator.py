@@ -15,7 +15,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from textcnn.errors import ConfigError, DataError, TextCNNError
 from textcnn.inference import Predictor
 from textcnn.pipeline import Labelled, train_model
-from textcnn.settings import OPTIONS, make_settings
+from textcnn.settings import OPTIONS, make_settings, preset_keywords
 from textcnn.text import as_column
 from textcnn.training.progress import Progress
 
@@ -30,7 +30,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
     Follows scikit-learn: the settings are stored as they are and validated in `fit`.
 
     Args:
-        arch: `kim` or `dcnn`.
+        arch: `kim`, `dcnn` or `stacked`.
         channels: `rand`, `static`, `non-static` or `multichannel`; None is `rand` without and
             `non-static` with `vectors`.
         vectors: file of word vectors (word2vec, GloVe or fastText form).
@@ -38,7 +38,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             `RandomState` draws a seed.
         class_weight: None, `balanced`, or a mapping of every label to its weight.
 
-    All other settings: `textcnn.config` (`KimConfig`, `DCNNConfig`, `TextConfig`, `TrainingConfig`);
+    All other settings: `textcnn.config` (`KimConfig`, `DCNNConfig`, `StackedConfig`,
+    `TextConfig`, `TrainingConfig`);
     None means the architecture's own default.
 
     Attributes:
@@ -66,6 +67,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         pooling: str = "max",
         k: int = 3,
         k_top: int = 4,
+        pool_size: int = 2,
+        global_pooling: str = "max",
         dropout: float = 0.5,
         tokenizer: str = "unicode",
         lowercase: bool = True,
@@ -97,6 +100,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.pooling = pooling
         self.k = k
         self.k_top = k_top
+        self.pool_size = pool_size
+        self.global_pooling = global_pooling
         self.dropout = dropout
         self.tokenizer = tokenizer
         self.lowercase = lowercase
@@ -115,6 +120,20 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.validation_share = validation_share
         self.random_state = random_state
         self.device = device
+
+    @classmethod
+    def from_preset(cls, name: str, corpus: str | None = None, **settings: Any) -> TextCNNClassifier:
+        """A classifier with a paper's settings.
+
+        Args:
+            name: `kim2014` or `kalchbrenner2014`.
+            corpus: a named corpus that the paper has settings of its own for.
+            settings: go before those of the paper.
+
+        Raises:
+            ConfigError: there is no such preset.
+        """
+        return cls(**{**preset_keywords(name, corpus), **settings})
 
     def fit(
         self,

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from textcnn.artifact import Artifact
-from textcnn.config import KimConfig, to_json
+from textcnn.config import to_json
 from textcnn.data.splits import stratified_split
 from textcnn.errors import DataError
 from textcnn.metrics import evaluate
@@ -155,17 +155,12 @@ def _train(
     """Weights of the best epoch, the history, and the probabilities of the validation texts."""
     import torch
 
-    from textcnn.nn.dcnn import DCNN
-    from textcnn.nn.kim import KimCNN
+    from textcnn.nn.network import make_network
     from textcnn.training.loop import Trainer, predict_probabilities
 
     vocabulary_size, classes = sizes
     vectors = None if matrix is None else torch.from_numpy(matrix)
-    model: KimCNN | DCNN
-    if isinstance(settings.model, KimConfig):
-        model = KimCNN(settings.model, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors)
-    else:
-        model = DCNN(settings.model, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors)
+    model = make_network(settings.model, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors)
     trainer = Trainer(model, settings.training, classes=classes, progress=progress, checkpoint=checkpoint)
     history = trainer.run(*encoded)
     probabilities = predict_probabilities(model, encoded[1][0], classes=classes)

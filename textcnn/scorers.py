@@ -7,10 +7,11 @@ in a table that fills as words are met; a window's response is then a sum of h o
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
-from textcnn.config import ChannelConfig, DCNNConfig, KimConfig, ModelConfig
+from textcnn.config import ChannelConfig, DCNNConfig, KimConfig, ModelConfig, StackedConfig
 from textcnn.text import PAD, Encoded, run_positions
 
 CHUNK = 4096  # tokens pooled at a time: the responses stay in the cache
@@ -68,6 +69,12 @@ class _Table:
         return self.table, ids
 
 
+def _project(rows: np.ndarray, filters: np.ndarray) -> np.ndarray:
+    """Words' parts of the windows: rows (n, C, D) and filters (C D, S, F) to (n, S, F)."""
+    flat = rows.reshape(len(rows), -1) @ filters.reshape(len(filters), -1)
+    return flat.reshape(-1, *filters.shape[1:])
+
+
 class KimScorer:
     """Logits of a Kim CNN from flat ids, equal to the network's forward up to rounding.
 
@@ -86,8 +93,7 @@ class KimScorer:
         self.activation = _ACTIVATIONS[config.activation]
 
     def _project(self, rows: np.ndarray) -> np.ndarray:
-        flat = self.filters.reshape(len(self.filters), -1)
-        return (rows.reshape(len(rows), -1) @ flat).reshape(-1, *self.filters.shape[1:])
+        return _project(rows, self.filters)
 
     def logits(self, texts: Encoded) -> np.ndarray:
         """Logits of N texts, (N, K) float32."""
@@ -170,30 +176,16 @@ def _k_max(x: np.ndarray, k: int) -> np.ndarray:
     return np.take_along_axis(x, best, axis=1)
 
 
-class DCNNScorer:
-    """Logits of a DCNN from flat ids, equal to the network's forward up to rounding.
+class _ByLength:
+    """Scores texts of one length together: all that a length decides (windows, k, groups) is alike for them."""
 
-    All that a text's length decides (windows, k) is alike for texts of one length: they are scored together.
+    config: Any
+    table: _Table
 
-    Args:
-        config: the network's settings.
-        weights: its arrays, by name.
-    """
-
-    def __init__(self, config: DCNNConfig, weights: dict[str, np.ndarray]) -> None:
+    def __init__(self, config: DCNNConfig | StackedConfig, weights: dict[str, np.ndarray]) -> None:
         self.config = config
-        self.filters = weights["convolution.weight"]  # (C, m, F, D)
-        _, size, maps, dimension = self.filters.shape
-        self.table = _Table(word_rows(config, weights), self._project, (size, maps * dimension // 2))
-        layers = range(len(config.region_sizes))
-        self.deeper = [weights[f"deeper.{layer}.weight"] for layer in layers[:-1]]  # (D, F, F', m)
-        self.biases = [weights[f"biases.{layer}"] for layer in layers]  # (F, D)
         self.softmax = np.ascontiguousarray(weights["softmax.weight"].T)
         self.softmax_bias = weights["softmax.bias"]
-
-    def _project(self, rows: np.ndarray) -> np.ndarray:
-        table = np.einsum("ucd,cmfd->umfd", rows, self.filters)
-        return (table[..., 0::2] + table[..., 1::2]).reshape(len(rows), len(self.filters[0]), -1)
 
     def logits(self, texts: Encoded) -> np.ndarray:
         """Logits of N texts, (N, K) float32."""
@@ -207,15 +199,51 @@ class DCNNScorer:
             step = max(1, CHUNK // length)
             for begin in range(0, len(rows), step):
                 part = rows[begin : begin + step]
-                ids = texts.ids[texts.offsets[part][:, None] + np.arange(length)]  # (B, L)
-                features[part] = self._features(ids)
+                features[part] = self._features(texts.ids[texts.offsets[part][:, None] + np.arange(length)])
         return features @ self.softmax + self.softmax_bias
 
     def _features(self, ids: np.ndarray) -> np.ndarray:
-        """The last layer of texts of one length, (B, L) to (B, k_top F D)."""
+        """The penultimate layer of texts of one length, (B, L) to (B, features)."""
+        raise NotImplementedError
+
+    def _first(self, ids: np.ndarray) -> np.ndarray:
+        """The first layer's wide convolution as a sum of look-ups, (B, L) to (B, L + h - 1, F)."""
+        size = self.config.region_sizes[0]
+        table, places = self.table.look_up(np.pad(ids, ((0, 0), (size - 1, size - 1)), constant_values=PAD).ravel())
+        places = places.reshape(len(ids), -1) * size
+        table = table.reshape(-1, table.shape[2])
+        windows = places.shape[1] - (size - 1)
+        total = np.take(table, places[:, :windows], axis=0)  # (B, P, F)
+        for j in range(1, size):
+            total += np.take(table, places[:, j : j + windows] + j, axis=0)
+        return total
+
+
+class DCNNScorer(_ByLength):
+    """Logits of a DCNN from flat ids, equal to the network's forward up to rounding.
+
+    Args:
+        config: the network's settings.
+        weights: its arrays, by name.
+    """
+
+    def __init__(self, config: DCNNConfig, weights: dict[str, np.ndarray]) -> None:
+        super().__init__(config, weights)
+        self.filters = weights["convolution.weight"]  # (C, m, F, D)
+        _, size, maps, dimension = self.filters.shape
+        self.table = _Table(word_rows(config, weights), self._project, (size, maps * dimension // 2))
+        layers = range(len(config.region_sizes))
+        self.deeper = [weights[f"deeper.{layer}.weight"] for layer in layers[:-1]]  # (D, F, F', m)
+        self.biases = [weights[f"biases.{layer}"] for layer in layers]  # (F, D)
+
+    def _project(self, rows: np.ndarray) -> np.ndarray:
+        table = np.einsum("ucd,cmfd->umfd", rows, self.filters)
+        return (table[..., 0::2] + table[..., 1::2]).reshape(len(rows), len(self.filters[0]), -1)
+
+    def _features(self, ids: np.ndarray) -> np.ndarray:
         length = ids.shape[1]
         sizes = self.config.region_sizes
-        x = self._first(ids)  # (B, P, F, D / 2)
+        x = self._first(ids).reshape(*ids.shape[:1], -1, self.filters.shape[2], self.filters.shape[3] // 2)
         for layer, size in enumerate(sizes, 1):
             if layer > 1:
                 x = self._convolve(x, self.deeper[layer - 2], size)
@@ -228,17 +256,6 @@ class DCNNScorer:
         flat = x.reshape(len(x), -1)
         out[:, : flat.shape[1]] = flat
         return out
-
-    def _first(self, ids: np.ndarray) -> np.ndarray:
-        _, size, maps, dimension = self.filters.shape
-        table, places = self.table.look_up(np.pad(ids, ((0, 0), (size - 1, size - 1)), constant_values=PAD).ravel())
-        places = places.reshape(len(ids), -1) * size
-        table = table.reshape(-1, table.shape[2])
-        windows = places.shape[1] - (size - 1)
-        total = np.take(table, places[:, :windows], axis=0)  # (B, P, F D / 2)
-        for j in range(1, size):
-            total += np.take(table, places[:, j : j + windows] + j, axis=0)
-        return total.reshape(len(ids), windows, maps, dimension // 2)
 
     @staticmethod
     def _convolve(x: np.ndarray, filters: np.ndarray, size: int) -> np.ndarray:
@@ -254,6 +271,46 @@ class DCNNScorer:
         return total[..., 0::2] + total[..., 1::2]
 
 
-def make_scorer(config: ModelConfig, weights: dict[str, np.ndarray]) -> KimScorer | DCNNScorer:
+class StackedScorer(_ByLength):
+    """Logits of stacked convolutions from flat ids, equal to the network's forward up to rounding.
+
+    Args:
+        config: the network's settings.
+        weights: its arrays, by name.
+    """
+
+    def __init__(self, config: StackedConfig, weights: dict[str, np.ndarray]) -> None:
+        super().__init__(config, weights)
+        self.filters = weights["convolution.weight"]  # (C D, h, F)
+        self.table = _Table(word_rows(config, weights), self._project, self.filters.shape[1:])
+        self.bias = weights["convolution.bias"][0]
+        layers = range(len(config.region_sizes) - 1)
+        # (h, F', F) and (F,) of each deeper layer
+        self.deeper = [(weights[f"deeper.{i}.weight"].transpose(2, 1, 0), weights[f"deeper.{i}.bias"]) for i in layers]
+        self.activation = _ACTIVATIONS[config.activation]
+
+    def _project(self, rows: np.ndarray) -> np.ndarray:
+        return _project(rows, self.filters)
+
+    def _features(self, ids: np.ndarray) -> np.ndarray:
+        x = self.activation(self._first(ids) + self.bias)  # (B, P, F)
+        for filters, bias in self.deeper:
+            x = self._local_max(x)
+            margin = len(filters) - 1
+            padded = np.pad(x, ((0, 0), (margin, margin), (0, 0)))
+            windows = x.shape[1] + margin
+            x = sum(padded[:, j : j + windows] @ filters[j] for j in range(len(filters)))
+            x = self.activation(x + bias)
+        return x.max(axis=1) if self.config.global_pooling == "max" else x.mean(axis=1)
+
+    def _local_max(self, x: np.ndarray) -> np.ndarray:
+        size = self.config.pool_size
+        filler = np.full((len(x), -x.shape[1] % size, x.shape[2]), -np.inf, dtype=np.float32)
+        return np.concatenate([x, filler], axis=1).reshape(len(x), -1, size, x.shape[2]).max(axis=2)
+
+
+def make_scorer(config: ModelConfig, weights: dict[str, np.ndarray]) -> KimScorer | DCNNScorer | StackedScorer:
     """The scorer of a model's architecture."""
-    return KimScorer(config, weights) if isinstance(config, KimConfig) else DCNNScorer(config, weights)
+    if isinstance(config, KimConfig):
+        return KimScorer(config, weights)
+    return DCNNScorer(config, weights) if isinstance(config, DCNNConfig) else StackedScorer(config, weights)

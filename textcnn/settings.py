@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from textcnn.config import ARCHITECTURES, KimConfig, ModelConfig, TextConfig, TrainingConfig
+from textcnn.config import ARCHITECTURES, DCNNConfig, KimConfig, ModelConfig, TextConfig, TrainingConfig
 from textcnn.errors import ConfigError
 
 
@@ -31,6 +31,35 @@ class Settings:
     vector_dimension: int | None = None
 
 
+# The papers' settings: for any corpus (None), and what differs for some. Not stated there: the DCNN's L2 weights
+# and its Adagrad step, which were chosen on SST-2's development sentences.
+PRESETS: dict[str, dict[str | None, dict[str, Any]]] = {
+    "kim2014": {
+        None: {"tokenizer": "kim", "optimizer": "adadelta", "learning_rate": 1.0, "patience": 25},
+        "sst1": {"tokenizer": "kim-sst"},
+        "sst2": {"tokenizer": "kim-sst"},
+        "trec": {"lowercase": False},  # the paper's code
+    },
+    "kalchbrenner2014": {
+        None: {"arch": "dcnn", "tokenizer": "whitespace", "optimizer": "adagrad", "learning_rate": 0.05},
+        "sst1": {"region_sizes": (10, 7), "feature_maps": (6, 12), "k_top": 5},
+        "sst2": {"region_sizes": (7, 5), "feature_maps": (6, 14), "k_top": 4, "dimension": 48},
+        "trec": {"region_sizes": (8,), "feature_maps": (5,), "k_top": 4},
+    },
+}
+
+
+def preset_keywords(name: str, corpus: str | None) -> dict[str, Any]:
+    """A paper's settings for a corpus (`PRESETS`), as flat keywords.
+
+    Raises:
+        ConfigError: there is no such preset.
+    """
+    if name not in PRESETS:
+        raise ConfigError(f"preset: expected one of {', '.join(PRESETS)}, found {name!r}")
+    return {**PRESETS[name][None], **PRESETS[name].get(corpus, {})}
+
+
 @dataclass(frozen=True)
 class Option:
     """One setting under its names: estimator keyword, component's field, command-line flag."""
@@ -43,7 +72,13 @@ class Option:
 
 
 OPTIONS = (
-    Option("arch", "arch", "architecture", "--arch", "network: Kim (2014) or the DCNN of Kalchbrenner et al. (2014)"),
+    Option(
+        "arch",
+        "arch",
+        "architecture",
+        "--arch",
+        "network: Kim (2014), the DCNN of Kalchbrenner et al. (2014) or stacked convolutions",
+    ),
     Option(
         "channels", "model", "channels", "--channels", "what a word's row is made of [rand, with --vectors non-static]"
     ),
@@ -59,24 +94,30 @@ OPTIONS = (
         "model",
         "dimension",
         "--dimension",
-        "length of a word vector [kim 300, dcnn 48; with --vectors the file's]",
+        "length of a word vector [300, dcnn 48; with --vectors the file's]",
     ),
     Option(
         "region_sizes",
         "model",
         "region_sizes",
         "--region-sizes",
-        "words in a window [kim 3,4,5; dcnn 7,5, one a layer]",
+        "words in a window [kim 3,4,5; one a layer: dcnn 7,5, stacked 3,3]",
     ),
     Option(
-        "feature_maps", "model", "feature_maps", "--feature-maps", "filters for each region size [kim 100; dcnn 6,14]"
+        "feature_maps",
+        "model",
+        "feature_maps",
+        "--feature-maps",
+        "filters for each region size [kim 100; dcnn 6,14; stacked 100,100]",
     ),
-    Option("activation", "model", "activation", "--activation", "kim: nonlinearity of the feature maps"),
+    Option("activation", "model", "activation", "--activation", "kim, stacked: nonlinearity of the feature maps"),
     Option("padding", "model", "padding", "--padding", "kim: windows that touch a word, or of words alone"),
     Option("pooling", "model", "pooling", "--pooling", "kim: how a feature map becomes a feature"),
     Option("k", "model", "k", "--k", "kim: values kept by k-max pooling"),
     Option("k_top", "model", "k_top", "--k-top", "dcnn: values kept by the last pooling"),
     Option("dropout", "model", "dropout", "--dropout", "share of the pooled features dropped in training"),
+    Option("pool_size", "model", "pool_size", "--pool-size", "stacked: neighbours that a local pooling makes one of"),
+    Option("global_pooling", "model", "global_pooling", "--global-pooling", "stacked: pooling of the last layer"),
     Option("tokenizer", "text", "tokenizer", "--tokenizer", "grammar of the tokens"),
     Option("lowercase", "text", "lowercase", "--lowercase/--keep-case", "lower-case the texts"),
     Option("min_count", "text", "min_count", "--min-count", "keep words that occur so often in the training texts"),
@@ -99,7 +140,7 @@ OPTIONS = (
         "training",
         "max_norm",
         "--max-norm",
-        "bound on each class's softmax weights, 0 for none [kim 3, dcnn 0]",
+        "bound on each class's softmax weights, 0 for none [3, dcnn 0]",
     ),
     Option("l2", "training", "l2", "--l2", "weight of the squared norm, one for all layers or one for each"),
     Option(
@@ -134,7 +175,7 @@ def make_settings(keywords: Mapping[str, Any], *, vectors: Path | None) -> Setti
         parts[option.component][option.field] = keywords[option.keyword]
     training = parts["training"]
     if training["max_norm"] is None:
-        training["max_norm"] = TrainingConfig().max_norm if kind is KimConfig else 0.0
+        training["max_norm"] = 0.0 if kind is DCNNConfig else TrainingConfig().max_norm
     settings = Settings(
         text=TextConfig(**parts["text"]),
         model=_model_config(kind, parts["model"], vectors=vectors),

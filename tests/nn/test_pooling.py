@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textcnn.nn.pooling import average_pool, k_max_pool, max_pool
+from textcnn.nn.pooling import average_pool, k_max_pool, local_max_pool, max_pool
 
 # Few distinct values: ties are frequent.
 VALUES = st.sampled_from([-2.0, -1.0, 0.0, 0.5, 3.0, -float("inf")])
@@ -55,6 +55,19 @@ def test_average_equals_a_loop(case):
         for f in range(x.shape[2]):
             expected = sum(x[b, :count, f].tolist()) / count if count else 0.0
             assert pooled[b, f].item() == pytest.approx(expected, abs=1e-5)
+
+
+@given(responses(), st.integers(1, 4))
+def test_local_max_equals_a_loop(case, size):
+    x, counts = case
+    pooled, groups = local_max_pool(x, counts, size)
+    assert pooled.shape[1] == -(-x.shape[1] // size)
+    for b, count in enumerate(counts.tolist()):
+        assert groups[b] == -(-count // size)
+        for f in range(x.shape[2]):
+            values = x[b, :count, f].tolist()
+            expected = [max(values[i : i + size]) for i in range(0, count, size)]
+            assert pooled[b, :, f].tolist() == expected + [0.0] * (pooled.shape[1] - len(expected))
 
 
 @given(responses(), st.data())

@@ -28,6 +28,7 @@ _CHOICES = {
     "activation": config.ACTIVATIONS,
     "padding": config.PADDINGS,
     "pooling": config.POOLINGS,
+    "global_pooling": config.GLOBAL_POOLINGS,
     "tokenizer": config.TOKENIZERS,
     "optimizer": config.OPTIMIZERS,
     "monitor": config.MONITORS,
@@ -35,6 +36,7 @@ _CHOICES = {
 _GROUPS = {"arch": "Model", "model": "Model", "text": "Text", "training": "Training"}
 _DEFAULTS: dict[str, Any] = {
     **vars(config.DCNNConfig()),
+    **vars(config.StackedConfig()),
     **vars(config.KimConfig()),
     **vars(config.TextConfig()),
     **vars(config.TrainingConfig()),

@@ -43,6 +43,26 @@ def average_pool(x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
     return masked.sum(dim=1) / counts.clamp(min=1)[:, None]  # (B, F)
 
 
+def local_max_pool(x: torch.Tensor, counts: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The largest of each `size` neighbouring responses; a text's last group may be smaller.
+
+    Args:
+        x: responses, (B, P, F).
+        counts: real positions of each text, (B,).
+        size: of a group.
+
+    Returns:
+        Maxima, (B, ceil(P / size), F), zeros behind a text's last group, and the groups of each text, (B,).
+    """
+    B, P, F = x.shape
+    real = position_mask(counts, P)[:, :, None]
+    masked = x.masked_fill(~real, -torch.inf)  # (B, P, F)
+    filler = masked.new_full((B, -P % size, F), -torch.inf)
+    pooled = torch.cat([masked, filler], dim=1).unflatten(1, (-1, size)).max(dim=2).values  # (B, ceil(P / size), F)
+    groups = (counts + size - 1) // size
+    return pooled.masked_fill(~position_mask(groups, pooled.shape[1])[:, :, None], 0.0), groups
+
+
 def k_max_pool(x: torch.Tensor, counts: torch.Tensor, k: int | torch.Tensor) -> torch.Tensor:
     """The k largest responses of each map, in the order of the text (Kalchbrenner et al. 2014, section 3.2).
 

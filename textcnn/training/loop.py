@@ -15,8 +15,7 @@ from textcnn.batching import ordered_batches, training_batches
 from textcnn.config import TrainingConfig
 from textcnn.errors import ConfigError, TrainingError
 from textcnn.metrics import log_loss, macro_f1
-from textcnn.nn.dcnn import DCNN
-from textcnn.nn.kim import KimCNN
+from textcnn.nn.network import Network
 from textcnn.text import Encoded
 from textcnn.training.checkpoint import Checkpoint
 from textcnn.training.optim import constrain_norm, make_optimizer
@@ -45,7 +44,7 @@ def choose_device(name: str) -> torch.device:
 
 
 @torch.no_grad()
-def predict_probabilities(model: KimCNN | DCNN, texts: Encoded, *, classes: int) -> np.ndarray:
+def predict_probabilities(model: Network, texts: Encoded, *, classes: int) -> np.ndarray:
     """Probabilities of each class for encoded texts, (N, K) float32, in evaluation mode."""
     device = next(model.parameters()).device
     model.eval()
@@ -65,7 +64,7 @@ class _Best:
         self.epoch = 0
         self.state: dict[str, torch.Tensor] = {}
 
-    def offer(self, number: int, scores: dict[str, float], model: KimCNN | DCNN) -> bool:
+    def offer(self, number: int, scores: dict[str, float], model: Network) -> bool:
         """Keep this epoch's weights if its score is better than all before."""
         score = -scores["loss"] if self.monitor == "loss" else scores[self.monitor]
         if score <= self.score:
@@ -74,7 +73,7 @@ class _Best:
         self.score, self.epoch, self.state = score, number, state
         return True
 
-    def restore(self, model: KimCNN | DCNN) -> None:
+    def restore(self, model: Network) -> None:
         """Put the kept weights back into the model."""
         with torch.no_grad():
             for name, weight in model.named_parameters():
@@ -95,7 +94,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: KimCNN | DCNN,
+        model: Network,
         config: TrainingConfig,
         *,
         classes: int,

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+
+from textcnn import load_model
+from textcnn.cli.evaluate import _print
+
+
+def figures_of(ended) -> dict:
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.count("\n") == 1
+    return json.loads(ended.out)
+
+
+def test_json_holds_all_figures(textcnn, model, reviews):
+    figures = figures_of(textcnn("evaluate", reviews, "-m", model, "--json"))
+    assert {key: figures[key] for key in ("model", "data", "split", "examples", "majority")} == {
+        "model": str(model),
+        "data": str(reviews),
+        "split": "all",
+        "examples": 60,
+        "majority": 0.5,
+    }
+    assert [row["name"] for row in figures["classes"]] == ["negative", "positive"]
+    assert np.sum(figures["confusion"]) == 60
+    assert np.trace(figures["confusion"]) / 60 == figures["accuracy"]
+    assert set(figures) >= {"macro_f1", "log_loss"}
+
+
+def test_the_figures_are_those_of_the_predictions(textcnn, model, reviews):
+    rows = [line.split(",") for line in reviews.read_text(encoding="utf-8").splitlines()[1:]]
+    texts = [",".join(row[1:-1]).strip('"') for row in rows]
+    predicted = load_model(model).predict(texts)
+    accuracy = np.mean(predicted == np.array([row[-1] for row in rows]))
+    assert figures_of(textcnn("evaluate", reviews, "-m", model, "--json"))["accuracy"] == pytest.approx(accuracy)
+
+
+def test_a_table_for_the_reader(textcnn, model, reviews):
+    ended = textcnn("evaluate", reviews, "-m", model)
+    assert (ended.code, ended.err) == (0, "")
+    number = r"\d\.\d{4}"
+    assert re.fullmatch(
+        rf"{re.escape(str(model))} on {re.escape(str(reviews))} \(all\), 60 texts\n"
+        rf"\n"
+        rf"accuracy   {number}\n"
+        rf"macro-F1   {number}\n"
+        rf"log-loss   {number}\n"
+        rf"majority   0\.5000  \(always naming the most frequent class\)\n"
+        rf"\n"
+        rf"class     precision  recall      F1  support\n"
+        rf"negative     {number}  {number}  {number}       30\n"
+        rf"positive     {number}  {number}  {number}       30\n"
+        rf"\n"
+        rf"confusion matrix \(rows: true class, columns: predicted\)\n"
+        rf"          negative  positive\n"
+        rf"negative  [ \d]{{8}}  [ \d]{{8}}\n"
+        rf"positive  [ \d]{{8}}  [ \d]{{8}}\n",
+        ended.out,
+    )
+
+
+@pytest.mark.parametrize("classes", [2, 5, 9, 60])
+def test_the_table_fits_80_columns(capsys, classes):
+    names = [f"a class of a long name, number {i}" for i in range(classes)]
+    row = {"precision": 1.0, "recall": 0.0, "f1": 0.5, "support": 1_000_000}
+    _print(
+        {
+            **{"model": "m", "data": "d", "split": "test", "examples": 1},
+            **{"accuracy": 1.0, "macro_f1": 1.0, "log_loss": 0.1, "majority": 0.5},
+            "classes": [{"name": name, **row} for name in names],
+            "confusion": [[1_000_000] * classes] * classes,
+        }
+    )
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert (lines[-1] == "too wide for 80 columns; see --json") == (classes > 4)
+
+
+def test_labels_are_matched_by_name(textcnn, model, tmp_path):
+    """A file that sorts its labels otherwise, or lacks one, is scored the same."""
+    rows = {"positive": "What a fine film!", "negative": "What a dull film!"}
+    path = tmp_path / "given.jsonl"
+    path.write_text(
+        "".join(json.dumps({"text": text, "label": label}) + "\n" for label, text in rows.items()), encoding="utf-8"
+    )
+    figures = figures_of(textcnn("evaluate", path, "-m", model, "--json"))
+    truth = ["positive", "negative"]
+    predicted = load_model(model).predict(list(rows.values()))
+    assert figures["accuracy"] == np.mean(predicted == truth)
+    assert [row["support"] for row in figures["classes"]] == [1, 1]
+
+
+def test_unknown_labels_are_one_line(textcnn, model, tmp_path):
+    path = tmp_path / "given.csv"
+    path.write_text("text,label\nfine,positive\nso so,neutral\n", encoding="utf-8")
+    ended = textcnn("evaluate", path, "-m", model)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        f"Error: {path}: expected the labels of the model (negative, positive), found neutral as well; "
+        "mend them, or train a model that knows them\n"
+    )
+
+
+def test_a_split_is_chosen(textcnn, model, reviews):
+    assert figures_of(textcnn("evaluate", "-m", model, "--json"))["split"] == "test"
+    figures = figures_of(textcnn("evaluate", "sample", "-m", model, "--json", "--split", "train"))
+    assert (figures["split"], figures["examples"]) == ("train", 1000)
+    ended = textcnn("evaluate", reviews, "-m", model, "--split", "test")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == f"Error: {reviews}: expected the split test, found only train; choose one of them\n"
+
+
+def test_a_missing_model_is_one_line(textcnn, reviews, tmp_path):
+    ended = textcnn("evaluate", reviews, "-m", tmp_path / "none")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        f"Error: {tmp_path / 'none'}: expected a saved model, found nothing there; "
+        "train one first (textcnn train)\n"
+    )
+
+
+def test_missing_data_is_one_line(textcnn, model, tmp_path):
+    ended = textcnn("evaluate", tmp_path / "held-out.csv", "-m", model)
+    assert (ended.code, ended.out) == (2, "")
+    assert re.fullmatch(r"Error: expected a corpus \(.*\), a file or a folder, found '.*held-out\.csv'.*\n", ended.err)

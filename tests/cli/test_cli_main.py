@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+import click
+import pytest
+
+from textcnn.cli import cli
+from textcnn.errors import TextCNNError
+
+COMMANDS = ("train", "predict", "evaluate", "data")
+HEAVY = {"torch", "sklearn", "datasets", "pandas", "gensim", "rich", "matplotlib"}
+
+
+def loaded(code: str) -> set[str]:
+    """Heavy packages that are loaded once `code` has run in a new Python."""
+    code += f"\nimport sys\nprint(*sorted({HEAVY!r} & set(sys.modules)))"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(ended.stdout.splitlines()[-1].split())
+
+
+def command(*args: object) -> str:
+    """Code that runs a command and goes on."""
+    return (
+        "import sys, contextlib\n"
+        f"sys.argv = {['textcnn', *map(str, args)]!r}\n"
+        "from textcnn.cli import main\n"
+        "with contextlib.suppress(SystemExit):\n    main()"
+    )
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert loaded("import textcnn") == set()
+
+
+def test_help_loads_nothing_heavy():
+    assert loaded(command("--help")) == set()
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_commands_help_loads_nothing_heavy(name):
+    assert loaded(command(name, "--help")) == set()
+
+
+def test_predict_loads_nothing_heavy(model):
+    for form in ("text", "json", "csv"):
+        assert loaded(command("predict", "-m", model, "--format", form, "--proba", "what a fine film")) == set()
+
+
+def test_a_call_without_arguments_is_answered_with_help_on_stderr(textcnn):
+    ended = textcnn()
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("Usage: textcnn [OPTIONS] COMMAND [ARGS]...\n")
+
+
+def test_help_names_every_command(textcnn):
+    ended = textcnn("--help")
+    assert (ended.code, ended.err) == (0, "")
+    assert re.findall(r"^  (\w+)  +\S", ended.out.partition("Commands:\n")[2], re.MULTILINE) == list(COMMANDS)
+    assert textcnn("-h").out == ended.out
+
+
+def test_version(textcnn):
+    assert re.fullmatch(r"textcnn \S+\n", textcnn("--version").out)
+
+
+@pytest.mark.parametrize("name", [None, *COMMANDS])
+def test_help_fits_80_columns(textcnn, monkeypatch, name):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = textcnn(*[name] if name else [], "--help").out.splitlines()
+    assert max(map(len, lines)) <= 80
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_shows_examples_groups_and_each_default_once(name):
+    found = cli.get_command(click.Context(cli), name)
+    context = click.Context(found, info_name=name)
+    text = found.get_help(context)
+    assert f"  textcnn {name}" in text.partition("Examples:\n")[2]
+    assert "\nOther:\n  -h, --help" in text
+    for option in found.params:
+        if isinstance(option, click.Option):
+            assert option.help, option.name
+            assert option.get_help_record(context)[1].count("[") <= 1, option.name
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["predict", "--top-k", "0"], "Invalid value for '--top-k': 0 is not in the range x>=1"),
+        (["train", "--patience", "x"], "Invalid value for '--patience': 'x' is not a valid integer"),
+        (["evaluate", "a", "b"], "Got unexpected extra argument (b)"),
+    ],
+)
+def test_a_wrong_call_is_one_line(textcnn, args, message):
+    ended = textcnn(*args)
+    assert (ended.code, ended.out, ended.err) == (2, "", f"Error: {message} (see textcnn {args[0]} --help)\n")
+
+
+@pytest.mark.parametrize("args", [["trian"], ["train", "--epoch", "3"], ["--verbose"]])
+def test_an_unknown_name_is_one_line(textcnn, args):
+    ended = textcnn(*args)
+    assert (ended.code, ended.out) == (2, "")
+    assert re.fullmatch(r"Error: No such (command|option):? .*\(see textcnn.* --help\)\n", ended.err)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (TextCNNError("expected this, found that"), 2, "Error: expected this, found that\n"),
+        (OSError(28, "No space left on device"), 2, "Error: No space left on device\n"),
+        (PermissionError(13, "Permission denied", "a.csv"), 2, "Error: a.csv: Permission denied\n"),
+        (KeyboardInterrupt(), 130, "\nError: interrupted\n"),
+    ],
+)
+def test_errors_are_one_line(textcnn, monkeypatch, error, code, message):
+    def fail(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr("textcnn.cli.predict._predict_texts", fail)
+    monkeypatch.setattr("textcnn.inference.load_model", lambda path: type("Model", (), {"classes_": _Labels()}))
+    ended = textcnn("predict", "a text")
+    assert (ended.code, ended.out, ended.err) == (code, "", message)
+
+
+class _Labels:
+    def tolist(self):
+        return ["a", "b"]
+
+
+def test_a_defect_keeps_its_traceback(monkeypatch):
+    def fail(path: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("textcnn.inference.load_model", fail)
+    monkeypatch.setattr(sys, "argv", ["textcnn", "predict", "a text"])
+    from textcnn.cli import main
+
+    with pytest.raises(ZeroDivisionError):
+        main()
+
+
+def test_a_terminal_that_cannot_show_a_character_is_no_error(reviews, tmp_path):
+    path = tmp_path / "reviews.csv"
+    path.write_text(reviews.read_text(encoding="utf-8").replace("!", "\N{GRINNING FACE}"), encoding="utf-8")
+    ended = subprocess.run(
+        [sys.executable, "-c", command("data", path)],
+        capture_output=True,
+        text=True,
+        env={"PYTHONIOENCODING": "latin-1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        check=True,
+    )
+    assert "  positive: What a fine film, number 0\\U0001f600\n" in ended.stdout
+
+
+def test_the_module_runs_as_the_command():
+    ended = subprocess.run([sys.executable, "-m", "textcnn", "train", "nowhere.csv"], capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert re.fullmatch(r"Error: expected a corpus \(.*\), a file or a folder, found 'nowhere.csv'.*\n", ended.stderr)

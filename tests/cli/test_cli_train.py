@@ -1,0 +1,246 @@
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import click
+import pytest
+
+import textcnn as package
+from textcnn.cli.train import command
+from textcnn.settings import OPTIONS
+
+# Options that are not settings of a model: where texts come from, and where the model goes.
+PLACES = {
+    *("data", "output", "overwrite", "data_dir", "text_column", "label_column", "encoding"),
+    *("validation", "test", "phrases"),
+}
+
+
+def options() -> dict[str, click.Parameter]:
+    return {parameter.name: parameter for parameter in command.params}
+
+
+@pytest.mark.parametrize("row", OPTIONS, ids=lambda row: row.keyword)
+def test_every_setting_is_an_option_and_a_keyword_with_one_default(row):
+    option = options()[row.keyword]
+    assert [*option.opts, *option.secondary_opts] == row.flag.split("/")
+    default = option.default
+    if option.callback:
+        default = option.callback(None, option, default)
+    assert default == inspect.signature(package.TextCNNClassifier).parameters[row.keyword].default
+
+
+def test_estimator_and_command_have_no_other_settings():
+    keywords = set(inspect.signature(package.TextCNNClassifier).parameters)
+    named = {row.keyword for row in OPTIONS} | {"vectors"}
+    assert keywords == named
+    assert set(options()) - PLACES == named
+    assert options()["vectors"].opts == ["--vectors"]
+
+
+def test_train_saves_a_model_and_reports(textcnn, reviews, tmp_path, tiny):
+    ended = textcnn("train", reviews, "-o", tmp_path / "model", *tiny)
+    assert ended.code == 0
+    lines = ended.out.splitlines()
+    scores = r"accuracy \d\.\d{4}  macro-F1 \d\.\d{4}  \(majority class 0\.5000\)"
+    assert re.fullmatch(rf"validation  {scores}", lines[0])
+    assert lines[1:] == [
+        "test        no test texts; give some with --test, or see textcnn evaluate",
+        f"saved       {tmp_path / 'model'}",
+    ]
+    assert ended.err.splitlines()[0] == f"{reviews}: 60 train; 2 classes (negative, positive)"
+    assert [line.split()[:2] for line in ended.err.splitlines()[1:3]] == [["epoch", "1"], ["epoch", "2"]]
+    assert re.fullmatch(r"best epoch: [12] of 2", ended.err.splitlines()[3])
+    metrics = json.loads((tmp_path / "model" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["validation"]["examples"] == 6
+    assert package.load_model(tmp_path / "model").classes_.tolist() == ["negative", "positive"]
+    assert sorted(os.listdir(tmp_path)) == ["model"]
+
+
+def test_test_texts_are_scored(textcnn, reviews, tmp_path, tiny):
+    args = ("--validation", reviews, "--test", reviews)
+    ended = textcnn("train", reviews, "-o", tmp_path / "model", *tiny, *args)
+    assert ended.err.startswith(f"{reviews}: 60 train, 60 validation, 60 test; 2 classes")
+    assert [line.split()[0] for line in ended.out.splitlines()] == ["validation", "test", "saved"]
+    metrics = json.loads((tmp_path / "model" / "metrics.json").read_text(encoding="utf-8"))
+    assert metrics["test"] == metrics["validation"]
+
+
+def test_settings_reach_the_model(textcnn, reviews, tmp_path, tiny):
+    given = ("--region-sizes", "2", "--keep-case", "--max-norm", "0", "--class-weight", "positive=2,negative=1")
+    ended = textcnn("train", reviews, "-o", tmp_path / "model", *tiny, *given, "--seed", "3", "--min-count", "2")
+    assert ended.code == 0, ended.err
+    config = json.loads((tmp_path / "model" / "config.json").read_text(encoding="utf-8"))
+    assert config["model"]["region_sizes"] == [2]
+    assert config["text"]["lowercase"] is False
+    assert config["text"]["min_count"] == 2
+    training = config["training"]["settings"]
+    assert (training["class_weight"], training["seed"], training["max_norm"]) == ([1.0, 2.0], 3, 0)
+
+
+def test_word_vectors_are_used_and_their_coverage_told(textcnn, reviews, tmp_path):
+    (tmp_path / "vectors.txt").write_text("2 4\nfine 1 0 0 0\ndull 0 1 0 0\n", encoding="utf-8")
+    args = ("--vectors", tmp_path / "vectors.txt", "--feature-maps", "4", "--epochs", "1", "--channels", "static")
+    ended = textcnn("train", reviews, "-o", tmp_path / "model", *args)
+    assert re.match(r"vectors     2 of \d+ words found\n", ended.out)
+    config = json.loads((tmp_path / "model" / "config.json").read_text(encoding="utf-8"))
+    assert (config["model"]["channels"], config["model"]["dimension"]) == ("static", 4)
+
+
+def test_a_model_is_replaced_only_with_overwrite(textcnn, reviews, tmp_path, tiny):
+    target = tmp_path / "model"
+    assert textcnn("train", reviews, "-o", target, *tiny).code == 0
+    before = _contents(target)
+    ended = textcnn("train", reviews, "-o", target, *tiny, "--seed", "1")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        f"Error: {target}: a model is there already; choose another name or replace it (--overwrite)\n"
+    )
+    assert _contents(target) == before
+    assert textcnn("train", reviews, "-o", target, *tiny, "--seed", "1", "--overwrite").code == 0
+    assert _contents(target) != before
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def _contents(folder: Path) -> Mapping[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--epochs", "0"], "--epochs: expected a whole number at least 1, found 0"),
+        (["--dropout", "1"], "--dropout: expected a number at least 0 and below 1, found 1.0"),
+        (["--region-sizes", "0,3"], "--region-sizes: expected a whole number at least 1, found 0"),
+        (["--learning-rate", "nan"], "--learning-rate: expected a number above 0, found nan"),
+        (["--device", "tpu"], "--device: expected auto, cpu, cuda or cuda:N, found 'tpu'"),
+        (
+            ["--region-sizes", "three"],
+            "Invalid value for '--region-sizes': expected numbers such as 3,4,5, found 'three' (see textcnn train --help)",
+        ),
+        (
+            ["--pooling", "mean"],
+            "Invalid value for '--pooling': 'mean' is not one of 'max', 'average', 'k-max' (see textcnn train --help)",
+        ),
+        (
+            ["--channels", "static"],
+            "channels static: expected a file of word vectors, found none; "
+            "give one (--vectors FILE) or use the channels rand",
+        ),
+        (
+            ["--channels", "rand", "--vectors", "vectors.txt"],
+            "channels rand: expected no word vectors, found a file of them; "
+            "leave the file out or use static, non-static or multichannel",
+        ),
+        (
+            ["--class-weight", "positive=1"],
+            "--class-weight: expected balanced, or a weight for each class such as negative=1,positive=1, "
+            "found 'positive=1'",
+        ),
+        (
+            ["--class-weight", "positive=1,negative=x"],
+            "--class-weight: expected balanced, or a weight for each class such as negative=1,positive=1, "
+            "found 'positive=1,negative=x'",
+        ),
+        (["--class-weight", "positive=1,negative=-1"], "--class-weight: expected a number above 0, found -1.0"),
+        (
+            ["--text-column", "review"],
+            "expected the columns ['review', 'label'], but only ['id', 'text', 'label'] were found in {data}; "
+            "name them with --text-column / --label-column",
+        ),
+        (
+            ["--encoding", "utf-9"],
+            "expected the name of a text encoding, such as utf-8, utf-16, latin-1 or cp1252, found 'utf-9'",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(textcnn, reviews, tmp_path, args, message):
+    ended = textcnn("train", reviews, "-o", tmp_path / "model", *args)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == f"Error: {message.format(data=reviews)}\n"
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_missing_vectors_file_is_one_line(textcnn, reviews, tmp_path):
+    ended = textcnn("train", reviews, "-o", tmp_path / "model", "--vectors", tmp_path / "none.bin")
+    assert (ended.code, ended.out) == (2, "")
+    assert re.fullmatch(rf"Error: [^\n]*{re.escape(str(tmp_path / 'none.bin'))}[^\n]*\n", _last_line(ended.err))
+    assert os.listdir(tmp_path) == []
+
+
+def test_unknown_data_is_one_line(textcnn, tmp_path):
+    ended = textcnn("train", "smaple", "-o", tmp_path / "model")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "Error: expected a corpus (sample, mr, sst1, sst2, trec, imdb), a file or a folder, found 'smaple'; "
+        "nearest to 'smaple': sample\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("file", "{path}: expected a folder to save the model in, found a file; choose another name"),
+        (
+            "folder",
+            "{path}: expected a new folder or a saved model, found a folder of other files; choose another",
+        ),
+        ("none/model", "{path}: expected the folder {parent} to exist; create it first"),
+    ],
+)
+def test_a_model_goes_nowhere_else(textcnn, reviews, tmp_path, tiny, place, message):
+    (tmp_path / "file").write_text("kept", encoding="utf-8")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder" / "file").write_text("kept", encoding="utf-8")
+    path = tmp_path / place
+    ended = textcnn("train", reviews, "-o", path, "--overwrite", *tiny)
+    assert (ended.code, ended.out, ended.err) == (2, "", f"Error: {message.format(path=path, parent=path.parent)}\n")
+    assert sorted(os.listdir(tmp_path)) == ["file", "folder"]
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "kept"
+    assert os.listdir(tmp_path / "folder") == ["file"]
+
+
+def _last_line(text: str) -> str:
+    return text.splitlines(keepends=True)[-1]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
+def test_ctrl_c_keeps_the_best_epoch(reviews, tmp_path):
+    args = ("train", reviews, "-o", tmp_path / "model", "--dimension", "8", "--epochs", "100000", "--patience", "100000")
+    with subprocess.Popen(
+        [sys.executable, "-m", "textcnn", *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            told = next(line for line in process.stderr if line.startswith("epoch"))
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 130
+    assert told.startswith("epoch  1  loss ")
+    interrupted = [line for line in err.splitlines() if "interrupted" in line]
+    assert len(interrupted) == 1
+    kept = re.fullmatch(r"interrupted: the weights of epoch (\d+), the best so far, are kept", interrupted[0])[1]
+    assert re.fullmatch(rf"best epoch: {kept} of \d+", err.splitlines()[-1])
+    assert out.splitlines()[-1] == f"saved       {tmp_path / 'model'}"
+    assert package.load_model(tmp_path / "model").predict(["fine"]).shape == (1,)
+    assert os.listdir(tmp_path) == ["model"]
+
+
+def test_ctrl_c_before_the_first_epochs_end_leaves_nothing(textcnn, reviews, tmp_path, monkeypatch):
+    def interrupted(*args: object, **keywords: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("textcnn.training.loop.Trainer.run", interrupted)
+    ended = textcnn("train", reviews, "-o", tmp_path / "model")
+    assert (ended.code, ended.out) == (130, "")
+    assert ended.err == f"{reviews}: 60 train; 2 classes (negative, positive)\n\nError: interrupted\n"
+    assert os.listdir(tmp_path) == []
