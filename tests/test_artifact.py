@@ -1,16 +1,24 @@
+import contextlib
 import dataclasses
+import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from textcnn import artifact as module
 from textcnn.artifact import Artifact, check_target, load_artifact, save_artifact, weight_shapes
 from textcnn.config import DCNNConfig, KimConfig, StackedConfig, TextConfig
 from textcnn.errors import ModelError
+from textcnn.inference import Predictor
 
 MODEL = KimConfig(dimension=4, region_sizes=(1, 2), feature_maps=3)
 WORDS = ["good", "bad", "日本", "a b", "\n", '"']
@@ -239,7 +247,9 @@ def test_settings_and_weights_must_fit(saved):
         load_artifact(saved)
     config["model"]["feature_maps"] = "x"
     (saved / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    with pytest.raises(ModelError, match="feature_maps: expected a whole number at least 1, found 'x'"):
+    with pytest.raises(
+        ModelError, match="expected the settings of a model, found a fault in model: feature_maps: expected"
+    ):
         load_artifact(saved)
     (saved / "config.json").write_text("{", encoding="utf-8")
     with pytest.raises(ModelError, match=r"config.json: expected JSON, found something else$"):
@@ -255,3 +265,95 @@ def test_loading_and_predicting_imports_no_heavy_library(saved):
         [sys.executable, "-c", code, str(saved)], capture_output=True, text=True, check=True, env=dict(os.environ)
     )
     assert out.stdout == "[]\n"
+
+
+def rewrite(folder, name, content):
+    """Replace a file of a model and its hash in the config."""
+    (folder / name).write_bytes(content)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["files"][name] = hashlib.sha256(content).hexdigest()
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("fuzz") / "m"
+    save_artifact(make(), path)
+    return path
+
+
+def load_copy(folder, change):
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place) / "m"
+        shutil.copytree(folder, copy)
+        change(copy)
+        with contextlib.suppress(ModelError):
+            loaded = load_artifact(copy)
+            assert len(Predictor(loaded).predict_proba(["good a b", ""])) == 2
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150)
+@given(
+    name=st.sampled_from(["config.json", "model.safetensors", "vocabulary.json", "metrics.json"]), content=st.binary()
+)
+def test_any_bytes_load_or_are_refused(folder, name, content):
+    load_copy(folder, lambda copy: (copy / name).write_bytes(content))
+    if name != "config.json":
+        load_copy(folder, lambda copy: rewrite(copy, name, content))
+
+
+@settings(max_examples=150)
+@given(name=st.sampled_from(["vocabulary.json", "metrics.json"]), value=JSON)
+def test_any_json_loads_or_is_refused(folder, name, value):
+    load_copy(folder, lambda copy: rewrite(copy, name, json.dumps(value).encode()))
+
+
+PATHS = [("version",), ("architecture",), ("text",), ("model",), ("classes",), ("training",), ("files",), ("format",)]
+PATHS += [("classes", "type"), ("classes", "values"), ("files", "vocabulary.json")]
+PATHS += [("text", field.name) for field in dataclasses.fields(TextConfig)]
+PATHS += [("model", field.name) for field in dataclasses.fields(KimConfig)]
+
+
+@settings(max_examples=300)
+@given(path=st.sampled_from(PATHS), value=JSON)
+def test_any_setting_loads_or_is_refused(folder, path, value):
+    def change(copy):
+        config = json.loads((copy / "config.json").read_text(encoding="utf-8"))
+        inner = config
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = value
+        (copy / "config.json").write_text(json.dumps(config), encoding="utf-8")
+
+    load_copy(folder, change)
+
+
+@settings(max_examples=150)
+@given(place=st.integers(0, 4000), byte=st.integers(0, 255))
+def test_any_damaged_weights_load_or_are_refused(folder, place, byte):
+    content = bytearray((folder / "model.safetensors").read_bytes())
+    content[place % len(content)] = byte
+    load_copy(folder, lambda copy: rewrite(copy, "model.safetensors", bytes(content)))
+
+
+def test_links_that_leave_the_folder_are_refused(saved, tmp_path):
+    outside = tmp_path / "elsewhere.json"
+    (saved / "vocabulary.json").rename(outside)
+    (saved / "vocabulary.json").symlink_to(outside)
+    with pytest.raises(ModelError) as error:
+        load_artifact(saved)
+    assert str(error.value) == (
+        f"{saved / 'vocabulary.json'}: expected a file in the model's folder, found a link to {outside.resolve()}"
+    )
+
+
+def test_a_link_to_a_model_is_a_model(saved, tmp_path):
+    (tmp_path / "link").symlink_to(saved, target_is_directory=True)
+    assert_equal(load_artifact(tmp_path / "link"), make())

@@ -180,20 +180,33 @@ def load_artifact(path: Path | str) -> Artifact:
     contents = {name: _read(path, name, config["files"].get(name)) for name in (WEIGHTS, VOCABULARY, METRICS)}
     words = _parse(contents[VOCABULARY], path / VOCABULARY)
     try:
-        text = from_json(TextConfig, config["text"], where=str(path / CONFIG))
-        model = from_json(ARCHITECTURES[config["architecture"]], config["model"], where=str(path / CONFIG))
-        classes = np.array(config["classes"]["values"], dtype=config["classes"]["type"])
-    except (ConfigError, KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"{path}: expected the settings of a model in {CONFIG}, found {error}") from None
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise ModelError(f"{path / VOCABULARY}: expected a list of words")
+        text = from_json(TextConfig, config["text"], where="text")
+        model = from_json(ARCHITECTURES[config["architecture"]], config["model"], where="model")
+        classes = _classes(config["classes"])
+    except (ConfigError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ModelError(f"{path / CONFIG}: expected the settings of a model, found a fault in {error}") from None
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words) or len({*words}) < len(words):
+        raise ModelError(f"{path / VOCABULARY}: expected a list of distinct words, found something else")
     weights = _load_weights(contents[WEIGHTS], path / WEIGHTS)
     shapes = weight_shapes(model, vocabulary_size=len(words) + FIRST_WORD, classes=len(classes))
     found = {name: weight.shape for name, weight in weights.items()}
     if found != shapes:
         raise ModelError(f"{path / WEIGHTS}: expected arrays of the shapes {shapes}, found {found}")
     metrics = _parse(contents[METRICS], path / METRICS)
-    return Artifact(text, model, classes, words, weights, config.get("training", {}), metrics)
+    if not isinstance(metrics, dict) or not isinstance(config.get("training"), dict):
+        raise ModelError(f"{path}: expected JSON objects for the metrics and the training, found something else")
+    return Artifact(text, model, classes, words, weights, config["training"], metrics)
+
+
+def _classes(saved: Any) -> np.ndarray:
+    """The labels in their own type; ValueError unless they are distinct and of the type named."""
+    kinds = {"str": str, "int": int, "float": float, "bool": bool}
+    values, kind = saved["values"], kinds[saved["type"]]
+    if not isinstance(values, list) or len(values) < 2 or any(type(value) is not kind for value in values):
+        raise ValueError("the classes")
+    if len(set(values)) < len(values):
+        raise ValueError("the classes: one stands there twice")
+    return np.array(values)
 
 
 def _find(path: Path) -> Path:
@@ -226,7 +239,10 @@ def _load_config(path: Path) -> dict[str, Any]:
 
 def _read(folder: Path, name: str, sha256: str | None) -> bytes:
     try:
-        content = (folder / name).read_bytes()
+        target = (folder / name).resolve(strict=True)
+        if target.parent != folder.resolve():
+            raise ModelError(f"{folder / name}: expected a file in the model's folder, found a link to {target}")
+        content = target.read_bytes()
     except OSError as error:
         raise ModelError(f"{folder / name}: could not read it: {error.strerror or error}") from None
     if name != CONFIG and hashlib.sha256(content).hexdigest() != sha256:
@@ -250,11 +266,11 @@ def _load_weights(content: bytes, path: Path) -> dict[str, np.ndarray]:
 
     try:
         weights = tensors_from_bytes(content)
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise ModelError(f"{path}: expected safetensors, found something else ({error})") from None
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
+        raise ModelError(f"{path}: expected safetensors of float32 arrays, found something else") from None
     for name, weight in weights.items():
-        if weight.dtype != np.float32:
-            raise ModelError(f"{path}: expected float32 in {name}, found {weight.dtype}")
+        if weight.dtype != np.float32 or not np.isfinite(weight).all():
+            raise ModelError(f"{path}: expected finite float32 numbers in {name}, found others")
     return weights
 
 

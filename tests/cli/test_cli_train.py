@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+import io
 import json
 import os
 import re
@@ -14,8 +15,10 @@ import click
 import pytest
 
 import textcnn as package
+from textcnn.cli.progress import make_progress
 from textcnn.cli.train import command
 from textcnn.settings import OPTIONS
+from textcnn.training.progress import Epoch, History, describe_epoch
 
 # Options that are not settings of a model: where texts come from, and where the model goes.
 PLACES = {
@@ -244,3 +247,38 @@ def test_ctrl_c_before_the_first_epochs_end_leaves_nothing(textcnn, reviews, tmp
     assert (ended.code, ended.out) == (130, "")
     assert ended.err == f"{reviews}: 60 train; 2 classes (negative, positive)\n\nError: interrupted\n"
     assert os.listdir(tmp_path) == []
+
+
+class _Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_progress_is_live_on_a_terminal(monkeypatch):
+    screen = _Terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    epoch = Epoch(
+        *(1, 0.6, 0.7),
+        accuracy=0.5,
+        macro_f1=0.4,
+        seconds=1.0,
+        texts_per_second=120.0,
+        best=True,
+    )
+    with make_progress() as progress:
+        progress.stage("reading vectors", 0.5)
+        progress.bars.refresh()
+        progress.begin(texts=120, epochs=10)
+        progress.batch(epoch=1, texts=120, loss=0.6123)
+        progress.bars.refresh()
+        progress.epoch(epoch)
+        progress.end(History((epoch,), best_epoch=1, interrupted=False))
+    shown = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", screen.getvalue())
+    assert "reading vectors ━" in shown
+    assert re.search(r"epoch 1 [━╸╺]+ loss 0\.6123  [\d,]+/s  0:\d\d left at most", shown)
+    lines = [line.strip() for line in re.split(r"[\r\n]+", shown)]
+    assert max(map(len, lines)) <= 80
+    assert describe_epoch(epoch) in lines
+    assert "best epoch: 1 of 1" in lines

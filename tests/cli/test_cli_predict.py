@@ -1,0 +1,329 @@
+from __future__ import annotations
+
+import contextlib
+import csv
+import gzip
+import io
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from textcnn import load_model
+from textcnn.cli.predict import command
+from textcnn.writers import FORMATS
+
+POSIX = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and pipes")
+TEXTS = ["What a fine film!", "", "What a dull, dull meal", "\N{GRINNING FACE} naïve", 'she said "fine"']
+
+
+@pytest.fixture
+def expected(model):
+    """The labels and probabilities of `TEXTS`."""
+    predictor = load_model(model)
+    return list(zip(predictor.predict(TEXTS).tolist(), predictor.predict_proba(TEXTS).max(axis=1), strict=True))
+
+
+def as_text(expected, texts=TEXTS) -> str:
+    return "".join(f"{label}\t{p:.4f}\t{text}\n" for (label, p), text in zip(expected, texts, strict=True))
+
+
+@contextlib.contextmanager
+def running(*args: object, **streams: object) -> Iterator[subprocess.Popen[bytes]]:
+    """`textcnn predict` as a process of its own, ended at last in any case."""
+    command = [sys.executable, "-m", "textcnn", "predict", *map(str, args)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **streams) as process:
+        timer = threading.Timer(60, process.kill)
+        timer.start()
+        try:
+            yield process
+        finally:
+            timer.cancel()
+            process.kill()
+
+
+def test_the_forms_are_those_of_the_writer():
+    (form,) = (parameter for parameter in command.params if parameter.name == "form")
+    assert tuple(form.type.choices) == FORMATS
+
+
+def test_texts_as_arguments(textcnn, model, expected):
+    ended = textcnn("predict", "-m", model, *TEXTS)
+    assert (ended.code, ended.out, ended.err) == (0, as_text(expected), "")
+
+
+def test_lines_on_stdin(textcnn, model, expected):
+    ended = textcnn("predict", "-m", model, stdin="\n".join(TEXTS).encode())
+    assert (ended.code, ended.out, ended.err) == (0, as_text(expected), "")
+
+
+@pytest.mark.parametrize(
+    ("data", "options"),
+    [
+        ("\r\n".join(TEXTS).encode() + b"\r\n", ()),
+        (b"\xef\xbb\xbf" + "\n".join(TEXTS).encode(), ()),
+        ("\n".join(TEXTS).encode("utf-16"), ("--encoding", "utf-16")),
+    ],
+    ids=["windows", "mark", "utf-16"],
+)
+def test_other_forms_of_lines(textcnn, model, expected, data, options):
+    assert textcnn("predict", "-m", model, *options, stdin=data).out == as_text(expected)
+
+
+def test_an_empty_stdin_has_no_rows(textcnn, model):
+    assert (textcnn("predict", "-m", model).code, textcnn("predict", "-m", model).out) == (0, "")
+    assert textcnn("predict", "-m", model, "--format", "json").out == ""
+    assert textcnn("predict", "-m", model, "--format", "csv").out == '"text","prediction","probability"\n'
+
+
+def test_a_closed_stdin_is_one_line(textcnn, model, monkeypatch):
+    monkeypatch.setattr(io, "TextIOWrapper", lambda *args: None)
+    ended = textcnn("predict", "-m", model)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == "Error: expected texts as arguments, on stdin or in a file (--input), found none\n"
+
+
+def test_json_and_its_additions(textcnn, model, expected):
+    rows = [
+        json.loads(line)
+        for line in textcnn("predict", "-m", model, "--format", "json", *TEXTS).out.splitlines()
+    ]
+    assert [row["text"] for row in rows] == TEXTS
+    assert [row["prediction"] for row in rows] == [label for label, _ in expected]
+    assert [row["probability"] for row in rows] == pytest.approx([p for _, p in expected], abs=1e-6)
+    ended = textcnn("predict", "-m", model, "--format", "json", "--proba", "--top-k", "9", TEXTS[0])
+    row = json.loads(ended.out)
+    assert list(row) == ["text", "prediction", "probability", "top", "probabilities"]
+    assert [entry["label"] for entry in row["top"]] == sorted(
+        row["probabilities"], key=row["probabilities"].get, reverse=True
+    )
+    assert sum(row["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_every_format_of_file_keeps_rows_and_columns(textcnn, model, expected, tmp_path):
+    table = pa.table({"n": [f"{i:03}" for i in range(5)], "review": TEXTS, "x": [0.5, None, 1.5, 2.5, 3.5]})
+    records = table.to_pylist()
+    paths = [tmp_path / name for name in ("a.csv", "a.tsv", "a.jsonl", "a.parquet", "a.csv.gz")]
+    for path, delimiter in zip(paths[:2], ",\t", strict=True):
+        with path.open("w", newline="", encoding="utf-8") as file:
+            rows = csv.DictWriter(file, list(records[0]), delimiter=delimiter, quoting=csv.QUOTE_ALL)
+            rows.writeheader()
+            rows.writerows(records)
+    paths[2].write_text("".join(json.dumps(row) + "\n" for row in records), encoding="utf-8")
+    pq.write_table(table, paths[3])
+    paths[4].write_bytes(gzip.compress(paths[0].read_bytes()))
+    for path in paths:
+        ended = textcnn("predict", "-m", model, "--input", path)
+        assert (ended.code, ended.err) == (0, "")
+        rows = list(csv.DictReader(io.StringIO(ended.out)))
+        assert list(rows[0]) == ["n", "review", "x", "prediction", "probability"]
+        for row, record, (label, p) in zip(rows, records, expected, strict=True):
+            assert (row["n"], row["review"], row["prediction"]) == (record["n"], record["review"], label)
+            assert row["x"] == ("" if record["x"] is None else str(record["x"]))
+            assert float(row["probability"]) == pytest.approx(p, abs=1e-6)
+        ended = textcnn("predict", "-m", model, "--input", path, "--format", "text")
+        assert ended.out == as_text(expected)
+
+
+def test_a_file_of_lines(textcnn, model, expected, tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_text("\n".join(TEXTS), encoding="utf-8", newline="\r\n")
+    assert textcnn("predict", "-m", model, "--input", path).out == as_text(expected)
+
+
+def test_rows_match_over_many_batches(textcnn, model, tmp_path):
+    path, out = tmp_path / "many.jsonl", tmp_path / "out.jsonl"
+    path.write_text("".join(f'{{"n": {i}, "text": "fine {i}"}}\n' for i in range(40_000)), encoding="utf-8")
+    assert textcnn("predict", "-m", model, "--input", path, "--output", out).code == 0
+    with out.open(encoding="utf-8") as lines:
+        rows = [json.loads(line) for line in lines]
+    assert [(row["n"], row["text"]) for row in rows] == [(i, f"fine {i}") for i in range(40_000)]
+
+
+def test_a_missing_text_is_an_empty_one(textcnn, model, expected, tmp_path):
+    path = tmp_path / "missing.csv"
+    path.write_text("n,text\n1,\n2,\n", encoding="utf-8")
+    rows = list(csv.reader(io.StringIO(textcnn("predict", "-m", model, "--input", path).out)))
+    assert [row[:3] for row in rows[1:]] == [["1", "", expected[1][0]], ["2", "", expected[1][0]]]
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("out.csv", '"n","text","prediction","probability"'),
+        ("out.jsonl", '{"n": "1", "text": "fine", "prediction": "'),
+        ("out.JSON", '{"n": "1", "text": "fine", "prediction": "'),
+        ("out.txt", r"\w+\t0\.\d{4}\tfine"),
+        ("out", '"n","text","prediction","probability"'),
+    ],
+)
+def test_the_form_follows_the_name(textcnn, model, tmp_path, name, first):
+    path = tmp_path / "in.csv"
+    path.write_text("n,text\n1,fine\n", encoding="utf-8")
+    ended = textcnn("predict", "-m", model, "--input", path, "--output", tmp_path / name)
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+    assert re.match(first, (tmp_path / name).read_text(encoding="utf-8"))
+    assert sorted(os.listdir(tmp_path)) == ["in.csv", name]
+
+
+def test_an_output_is_replaced_only_with_overwrite(textcnn, model, tmp_path):
+    path = tmp_path / "out.txt"
+    path.write_text("kept", encoding="utf-8")
+    ended = textcnn("predict", "-m", model, "--output", path, "fine")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == f"Error: {path}: the file exists; choose another name or replace it (--overwrite)\n"
+    assert path.read_text(encoding="utf-8") == "kept"
+    assert textcnn("predict", "-m", model, "--output", path, "--overwrite", "fine").code == 0
+    assert path.read_text(encoding="utf-8").endswith("\tfine\n")
+    assert os.listdir(tmp_path) == ["out.txt"]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["-m", "{tmp}/none"], "{tmp}/none: expected a saved model, found nothing there; train one first (textcnn train)"),
+        (["-m", "{tmp}"], "{tmp}: expected the folder of a saved model, found a folder without config.json"),
+        (["fine", "--input", "{tmp}/in.csv"], "expected texts or --input, found both; leave one out"),
+        (["fine", "--text-column", "n"], "--text-column: expected a file with columns, found none; give one (--input FILE)"),
+        (
+            ["--input", "{tmp}/in.csv", "--text-column", "txt"],
+            "expected the columns ['txt'], but only ['n', 'text'] were found in {tmp}/in.csv; "
+            "nearest to 'txt': text; name them with --text-column / --label-column",
+        ),
+        (
+            ["--input", "{tmp}/inn.csv"],
+            "expected a file, but there is no {tmp}/inn.csv; nearest to 'inn.csv': in.csv",
+        ),
+        (["--input", "{tmp}"], "expected a file, found the folder {tmp}; name a file in it"),
+        (
+            ["--input", "{tmp}/in.csv", "--output", "{tmp}/in.csv", "--overwrite"],
+            "{tmp}/in.csv: expected another file than the input; choose another --output",
+        ),
+        (
+            ["fine", "--output", "{tmp}"],
+            "{tmp}: expected a file to write to, found a folder or a device; give a file name",
+        ),
+        (
+            ["fine", "--output", "{tmp}/none/out.txt"],
+            "{tmp}/none/out.txt: expected the folder {tmp}/none to exist; create it first",
+        ),
+        (
+            ["fine", "--output", "{tmp}/out.parquet"],
+            "{tmp}/out.parquet: expected a name that ends in .csv, .json, .jsonl, .ndjson, .txt; "
+            "rename it or give --format",
+        ),
+        (
+            ["--encoding", "utf-9"],
+            "expected the name of a text encoding, such as utf-8, utf-16, latin-1 or cp1252, found 'utf-9'",
+        ),
+        (
+            ["fine", "f\udcffne"],
+            "expected texts of whole characters as arguments, found bytes that are none",
+        ),
+    ],
+)
+def test_a_mistake_is_one_line_and_leaves_nothing(textcnn, model, tmp_path, args, message):
+    (tmp_path / "in.csv").write_text("n,text\n1,fine\n", encoding="utf-8")
+    if "-m" not in args:
+        args = ["-m", str(model), *args]
+    ended = textcnn("predict", *[arg.replace("{tmp}", str(tmp_path)) for arg in args])
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == f"Error: {message.replace('{tmp}', str(tmp_path))}\n"
+    assert os.listdir(tmp_path) == ["in.csv"]
+    assert (tmp_path / "in.csv").read_text(encoding="utf-8") == "n,text\n1,fine\n"
+
+
+def test_bytes_in_another_encoding_are_one_line(textcnn, model):
+    ended = textcnn("predict", "-m", model, stdin="gut\nschön\n".encode("latin-1"))
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "Error: expected UTF-8 text, but stdin has the byte 0xf6 in line 2; name its encoding with --encoding\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("form", "taken"),
+    [("csv", "probability"), ("json", "prediction"), ("csv", "probability_2"), ("json", "top"), ("json", "probabilities")],
+)
+def test_a_column_that_a_prediction_is_written_to_is_refused_at_once(textcnn, model, tmp_path, form, taken):
+    path, out = tmp_path / "in.csv", tmp_path / "out"
+    path.write_text(f"text,{taken}\nfine,1\n", encoding="utf-8")
+    args = ("predict", "-m", model, "--input", path, "--output", out, "--top-k", "2", "--proba", "--format")
+    ended = textcnn(*args, form)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        f"Error: expected an input without the column {taken!r}, which a prediction is written to; rename or remove it\n"
+    )
+    assert not out.exists()
+    assert textcnn(*args, "text").code == 0
+
+
+def test_a_bad_row_leaves_the_old_output(textcnn, model, tmp_path):
+    path, out = tmp_path / "in.jsonl", tmp_path / "out.csv"
+    path.write_text('{"text": "fine"}\n' * 200_000 + "fine\n", encoding="utf-8")
+    out.write_text("kept", encoding="utf-8")
+    ended = textcnn("predict", "-m", model, "--input", path, "--output", out, "--overwrite")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.startswith("Error: expected a JSON object, ")
+    assert f"line 200001 of {path}" in ended.err
+    assert ended.err.count("\n") == 1
+    assert sorted(os.listdir(tmp_path)) == ["in.jsonl", "out.csv"]
+    assert out.read_text(encoding="utf-8") == "kept"
+
+
+def test_lines_are_answered_as_they_come(model):
+    with running("-m", model, stdin=subprocess.PIPE) as process:
+        for text in (b"fine", b"dull"):
+            process.stdin.write(text + b"\n")
+            process.stdin.flush()
+            assert process.stdout.readline().rstrip().endswith(b"\t" + text)
+        process.stdin.write(b"no newline")
+        process.stdin.close()
+        assert process.stdout.read().rstrip().endswith(b"\tno newline")
+        assert process.stderr.read() == b""
+        assert process.wait() == 0
+
+
+@POSIX
+def test_a_reader_that_leaves_is_no_error(model, tmp_path):
+    (tmp_path / "in.txt").write_text("fine\n" * 100_000, encoding="utf-8")
+    with running("-m", model, "--input", tmp_path / "in.txt") as process:
+        assert process.stdout.readline().endswith(b"\tfine\n")
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() == 1
+
+
+@POSIX
+def test_ctrl_c_leaves_no_half_written_output(model, tmp_path):
+    source, out = tmp_path / "in.txt", tmp_path / "out.txt"
+    os.mkfifo(source)
+    with running("-m", model, "--input", source, "--output", out) as process:
+        with source.open("wb") as lines:  # returns once the other end is read
+            lines.write(b"fine\n")
+            lines.flush()
+            assert sorted(os.listdir(tmp_path)) == [".out.txt.part", "in.txt"]
+            process.send_signal(signal.SIGINT)
+            assert process.wait() == 130
+        assert process.stdout.read() == b""
+        assert process.stderr.read() == b"\nError: interrupted\n"
+    assert os.listdir(tmp_path) == ["in.txt"]
+
+
+@POSIX
+def test_ctrl_c_while_waiting_for_lines(model):
+    with running("-m", model, stdin=subprocess.PIPE) as process:
+        process.stdin.write(b"fine\n")
+        process.stdin.flush()
+        assert process.stdout.readline().endswith(b"\tfine\n")
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
+        assert process.stderr.read() == b"\nError: interrupted\n"
