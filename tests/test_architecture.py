@@ -11,7 +11,7 @@ ROOT = Path(textcnn.__file__).parent
 
 # Module or package -> what of textcnn it may import.
 ALLOWED = {
-    "__init__": {"data", "estimator", "inference", "nn", "version"},
+    "__init__": {"data", "estimator", "inference", "nn", "vectors", "version"},
     "__main__": {"cli"},
     "errors": set(),
     "version": set(),
@@ -19,7 +19,7 @@ ALLOWED = {
     "config": {"errors"},
     "data": {"data", "errors"},
     "text": {"characters", "config", "errors"},
-    "vectors": {"errors"},
+    "vectors": {"vectors", "config", "errors", "text"},
     "batching": {"text"},
     "nn": {"nn", "config", "text"},
     "metrics": set(),
@@ -44,6 +44,7 @@ ALLOWED = {
         "settings",
         "text",
         "training",
+        "vectors",
         "version",
         "writers",
     },
@@ -53,7 +54,7 @@ FOREIGN = {
     "torch": {"nn", "batching", "training", "pipeline"},
     "sklearn": {"metrics", "estimator"},
     "datasets": {"data", "cli"},
-    "gensim": set(),
+    "gensim": {"vectors"},
     "rich": {"cli"},
     "click": {"cli"},
 }

@@ -138,3 +138,12 @@ def test_save_and_load(tmp_path):
     predictor.save(tmp_path / "m")
     loaded = load_model(tmp_path / "m")
     np.testing.assert_array_equal(loaded.predict_proba(corpus()), predictor.predict_proba(corpus()))
+
+
+@pytest.mark.parametrize("many", [1, 20])
+def test_scores_say_what_they_rest_on(many):
+    _, predictor = make(SMALL)
+    scores = predictor.scores(["w1 w2 nothing", "", "nothing known here"] * many)
+    assert scores.tokens.tolist() == [3, 0, 3] * many
+    assert scores.known.tolist() == [2, 0, 0] * many
+    np.testing.assert_array_equal(scores.probabilities[:1], predictor.predict_proba(["w1 w2 nothing"]))

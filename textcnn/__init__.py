@@ -11,18 +11,22 @@ if TYPE_CHECKING:
     from textcnn.inference import load_model as load_model
     from textcnn.nn.dcnn import DCNN as DCNN
     from textcnn.nn.kim import KimCNN as KimCNN
+    from textcnn.nn.stacked import StackedCNN as StackedCNN
+    from textcnn.vectors.train import train_vectors as train_vectors
 
 # A name is imported when it is first used: torch, scikit-learn and datasets cost seconds.
 _HOMES = {
     "DCNN": "textcnn.nn.dcnn",
     "KimCNN": "textcnn.nn.kim",
+    "StackedCNN": "textcnn.nn.stacked",
     "TextCNNClassifier": "textcnn.estimator",
     "__version__": "textcnn.version",
     "load_corpus": "textcnn.data",
     "load_model": "textcnn.inference",
+    "train_vectors": "textcnn.vectors.train",
 }
 
-__all__ = ["DCNN", "KimCNN", "TextCNNClassifier", "load_corpus", "load_model"]
+__all__ = ["DCNN", "KimCNN", "StackedCNN", "TextCNNClassifier", "load_corpus", "load_model", "train_vectors"]
 
 
 def __getattr__(name: str) -> Any:

@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from textcnn.artifact import Artifact, load_artifact, save_artifact
 from textcnn.scorers import make_scorer
-from textcnn.text import Encoded, Tokenizer, Vocabulary, as_column, encode_texts
+from textcnn.text import UNKNOWN, Encoded, Tokenizer, Vocabulary, as_column, encode_texts
 
 FEW = 16  # up to so many texts take the path that costs little to start
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a model makes of N texts.
+
+    Attributes:
+        probabilities: of each class, (N, K) float32.
+        tokens: words of each text, (N,).
+        known: how many of them are in the model's vocabulary, (N,).
+    """
+
+    probabilities: np.ndarray
+    tokens: np.ndarray
+    known: np.ndarray
 
 
 class Predictor:
@@ -43,9 +59,19 @@ class Predictor:
 
     def predict_proba(self, texts: object) -> np.ndarray:
         """Probabilities of each class, in the order of `classes_`, (N, K) float32; errors as in `predict`."""
-        logits = self._scorer.logits(self._encode(texts))
+        return self.scores(texts).probabilities
+
+    def scores(self, texts: object) -> Scores:
+        """Probabilities and what they rest on; errors as in `predict`."""
+        encoded = self._encode(texts)
+        logits = self._scorer.logits(encoded)
         shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return shifted / shifted.sum(axis=1, keepdims=True)
+        known_before = np.concatenate([[0], np.cumsum(encoded.ids != UNKNOWN)])
+        return Scores(
+            probabilities=shifted / shifted.sum(axis=1, keepdims=True),
+            tokens=encoded.lengths,
+            known=np.diff(known_before[encoded.offsets]),
+        )
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Save the model as a folder (see `textcnn.artifact`).

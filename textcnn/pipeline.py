@@ -46,6 +46,17 @@ class Labelled:
         return Labelled(self.texts.take(pa.array(rows)), self.labels[rows], groups)
 
 
+def concatenate(parts: Sequence[Labelled]) -> Labelled:
+    """The rows of all parts; each part's groups stay groups of their own."""
+    texts = pa.chunked_array([chunk for part in parts for chunk in part.texts.chunks], parts[0].texts.type)
+    groups = None
+    if any(part.groups is not None for part in parts):
+        kept = [np.arange(len(part.labels)) if part.groups is None else part.groups for part in parts]
+        firsts = np.cumsum([0, *(group.max(initial=-1) + 1 for group in kept)])
+        groups = np.concatenate([group + first for group, first in zip(kept, firsts, strict=False)])
+    return Labelled(texts, np.concatenate([part.labels for part in parts]), groups)
+
+
 def train_model(
     training: Labelled,
     classes: np.ndarray,

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 from textcnn.cli import cli, main
 
+
 @dataclass
 class Ended:
     """How a command ended."""
@@ -25,9 +26,9 @@ class Ended:
 def textcnn(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ended]:
     """Runs the command line in this process."""
 
-    def run(*args: object, stdin: bytes = b"") -> Ended:
+    def run(*args: object, stdin: bytes | None = b"") -> Ended:
         monkeypatch.setattr(sys, "argv", ["textcnn", *map(str, args)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        monkeypatch.setattr(sys, "stdin", None if stdin is None else io.TextIOWrapper(io.BytesIO(stdin)))
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main()

@@ -118,12 +118,11 @@ def test_a_missing_model_is_one_line(textcnn, reviews, tmp_path):
     ended = textcnn("evaluate", reviews, "-m", tmp_path / "none")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
-        f"Error: {tmp_path / 'none'}: expected a saved model, found nothing there; "
-        "train one first (textcnn train)\n"
+        f"Error: {tmp_path / 'none'}: expected a saved model, found nothing there; train one first (textcnn train)\n"
     )
 
 
 def test_missing_data_is_one_line(textcnn, model, tmp_path):
     ended = textcnn("evaluate", tmp_path / "held-out.csv", "-m", model)
     assert (ended.code, ended.out) == (2, "")
-    assert re.fullmatch(r"Error: expected a corpus \(.*\), a file or a folder, found '.*held-out\.csv'.*\n", ended.err)
+    assert re.fullmatch(r"Error: expected a corpus \(.*\), a file.*, found '.*held-out\.csv'.*\n", ended.err)

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +24,10 @@ from textcnn.writers import FORMATS
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and pipes")
 TEXTS = ["What a fine film!", "", "What a dull, dull meal", "\N{GRINNING FACE} naïve", 'she said "fine"']
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 @pytest.fixture
@@ -84,18 +89,14 @@ def test_an_empty_stdin_has_no_rows(textcnn, model):
     assert textcnn("predict", "-m", model, "--format", "csv").out == '"text","prediction","probability"\n'
 
 
-def test_a_closed_stdin_is_one_line(textcnn, model, monkeypatch):
-    monkeypatch.setattr(io, "TextIOWrapper", lambda *args: None)
-    ended = textcnn("predict", "-m", model)
+def test_a_closed_stdin_is_one_line(textcnn, model):
+    ended = textcnn("predict", "-m", model, stdin=None)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == "Error: expected texts as arguments, on stdin or in a file (--input), found none\n"
 
 
 def test_json_and_its_additions(textcnn, model, expected):
-    rows = [
-        json.loads(line)
-        for line in textcnn("predict", "-m", model, "--format", "json", *TEXTS).out.splitlines()
-    ]
+    rows = [json.loads(line) for line in textcnn("predict", "-m", model, "--format", "json", *TEXTS).out.splitlines()]
     assert [row["text"] for row in rows] == TEXTS
     assert [row["prediction"] for row in rows] == [label for label, _ in expected]
     assert [row["probability"] for row in rows] == pytest.approx([p for _, p in expected], abs=1e-6)
@@ -171,7 +172,7 @@ def test_the_form_follows_the_name(textcnn, model, tmp_path, name, first):
     ended = textcnn("predict", "-m", model, "--input", path, "--output", tmp_path / name)
     assert (ended.code, ended.out, ended.err) == (0, "", "")
     assert re.match(first, (tmp_path / name).read_text(encoding="utf-8"))
-    assert sorted(os.listdir(tmp_path)) == ["in.csv", name]
+    assert names(tmp_path) == ["in.csv", name]
 
 
 def test_an_output_is_replaced_only_with_overwrite(textcnn, model, tmp_path):
@@ -183,16 +184,22 @@ def test_an_output_is_replaced_only_with_overwrite(textcnn, model, tmp_path):
     assert path.read_text(encoding="utf-8") == "kept"
     assert textcnn("predict", "-m", model, "--output", path, "--overwrite", "fine").code == 0
     assert path.read_text(encoding="utf-8").endswith("\tfine\n")
-    assert os.listdir(tmp_path) == ["out.txt"]
+    assert names(tmp_path) == ["out.txt"]
 
 
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["-m", "{tmp}/none"], "{tmp}/none: expected a saved model, found nothing there; train one first (textcnn train)"),
+        (
+            ["-m", "{tmp}/none"],
+            "{tmp}/none: expected a saved model, found nothing there; train one first (textcnn train)",
+        ),
         (["-m", "{tmp}"], "{tmp}: expected the folder of a saved model, found a folder without config.json"),
         (["fine", "--input", "{tmp}/in.csv"], "expected texts or --input, found both; leave one out"),
-        (["fine", "--text-column", "n"], "--text-column: expected a file with columns, found none; give one (--input FILE)"),
+        (
+            ["fine", "--text-column", "n"],
+            "--text-column: expected a file with columns, found none; give one (--input FILE)",
+        ),
         (
             ["--input", "{tmp}/in.csv", "--text-column", "txt"],
             "expected the columns ['txt'], but only ['n', 'text'] were found in {tmp}/in.csv; "
@@ -237,7 +244,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(textcnn, model, tmp_path, args
     ended = textcnn("predict", *[arg.replace("{tmp}", str(tmp_path)) for arg in args])
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == f"Error: {message.replace('{tmp}', str(tmp_path))}\n"
-    assert os.listdir(tmp_path) == ["in.csv"]
+    assert names(tmp_path) == ["in.csv"]
     assert (tmp_path / "in.csv").read_text(encoding="utf-8") == "n,text\n1,fine\n"
 
 
@@ -251,7 +258,13 @@ def test_bytes_in_another_encoding_are_one_line(textcnn, model):
 
 @pytest.mark.parametrize(
     ("form", "taken"),
-    [("csv", "probability"), ("json", "prediction"), ("csv", "probability_2"), ("json", "top"), ("json", "probabilities")],
+    [
+        ("csv", "probability"),
+        ("json", "prediction"),
+        ("csv", "probability_2"),
+        ("json", "top"),
+        ("json", "probabilities"),
+    ],
 )
 def test_a_column_that_a_prediction_is_written_to_is_refused_at_once(textcnn, model, tmp_path, form, taken):
     path, out = tmp_path / "in.csv", tmp_path / "out"
@@ -260,7 +273,8 @@ def test_a_column_that_a_prediction_is_written_to_is_refused_at_once(textcnn, mo
     ended = textcnn(*args, form)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
-        f"Error: expected an input without the column {taken!r}, which a prediction is written to; rename or remove it\n"
+        f"Error: expected an input without the column {taken!r}, which a prediction is written to; "
+        "rename or remove it\n"
     )
     assert not out.exists()
     assert textcnn(*args, "text").code == 0
@@ -275,7 +289,7 @@ def test_a_bad_row_leaves_the_old_output(textcnn, model, tmp_path):
     assert ended.err.startswith("Error: expected a JSON object, ")
     assert f"line 200001 of {path}" in ended.err
     assert ended.err.count("\n") == 1
-    assert sorted(os.listdir(tmp_path)) == ["in.jsonl", "out.csv"]
+    assert names(tmp_path) == ["in.jsonl", "out.csv"]
     assert out.read_text(encoding="utf-8") == "kept"
 
 
@@ -310,12 +324,12 @@ def test_ctrl_c_leaves_no_half_written_output(model, tmp_path):
         with source.open("wb") as lines:  # returns once the other end is read
             lines.write(b"fine\n")
             lines.flush()
-            assert sorted(os.listdir(tmp_path)) == [".out.txt.part", "in.txt"]
+            assert names(tmp_path) == [".out.txt.part", "in.txt"]
             process.send_signal(signal.SIGINT)
             assert process.wait() == 130
         assert process.stdout.read() == b""
         assert process.stderr.read() == b"\nError: interrupted\n"
-    assert os.listdir(tmp_path) == ["in.txt"]
+    assert names(tmp_path) == ["in.txt"]
 
 
 @POSIX

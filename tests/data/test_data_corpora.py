@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import logging
 from pathlib import Path
@@ -38,11 +39,12 @@ def counts(part):
 
 
 def test_names():
-    assert corpus_names() == ["sample", "mr", "sst1", "sst2", "trec", "imdb"]
+    assert corpus_names() == ["sample", "mr", "sst1", "sst2", "trec", "imdb", "subj", "cr", "mpqa", "ag_news"]
     for name in corpus_names():
         corpus = describe(name)
         assert corpus.name == name
-        assert set(corpus.sha256) == set(corpus.files.values())
+        assert set(corpus.sha256) in (set(corpus.files.values()), set())
+        assert (corpus.hub is None) == (name == "sample")
         assert corpus.title
         assert corpus.origin
         assert corpus.terms
@@ -53,7 +55,8 @@ def test_unknown_name():
     with pytest.raises(DataError) as caught:
         describe("sst3")
     assert str(caught.value) == (
-        "expected a corpus (sample, mr, sst1, sst2, trec, imdb), found 'sst3'; nearest to 'sst3': sst2, sst1"
+        "expected a corpus (sample, mr, sst1, sst2, trec, imdb, subj, cr, mpqa, ag_news), found 'sst3'; "
+        "nearest to 'sst3': sst2, sst1"
     )
 
 
@@ -148,7 +151,8 @@ def _here(tmp_path, monkeypatch):
 def test_no_folder_named():
     assert error("trec") == (
         "expected the folder with the files of trec (train_5500.label, TREC_10.label); get them from "
-        "Li & Roth 2002, https://cogcomp.seas.upenn.edu/Data/QA/QC/, and name their folder with --data-dir"
+        "Li & Roth 2002, https://cogcomp.seas.upenn.edu/Data/QA/QC/, and name their folder with --data-dir; "
+        "or read a copy on the Hugging Face hub with --hub"
     )
 
 
@@ -195,7 +199,7 @@ def test_mr_sides_are_counted():
     Path("rt-polarity.neg").write_bytes(b"bad .\n")
     Path("rt-polarity.pos").write_bytes(b"good .\n")
     assert error("mr", data_dir=".") == (
-        "expected 5,331 texts in rt-polarity.neg of mr, found 1; get its files from "
+        "expected 10,662 texts in rt-polarity.neg and rt-polarity.pos of mr, found 2; get its files from "
         "Pang & Lee 2005, https://www.cs.cornell.edu/people/pabo/movie-review-data/"
     )
 
@@ -214,7 +218,7 @@ def test_options_that_do_not_go_together():
         "expected unsupervised texts to be asked of imdb, found 'mr', which has none"
     )
     assert error("sample", text_column="text", kind=ConfigError) == (
-        "expected text and label columns to be named for files, found 'sample', a named corpus"
+        "expected columns to be named for files, found 'sample', a named corpus"
     )
 
 
@@ -284,4 +288,87 @@ def test_bad_tree_in_a_file():
         Path(name).write_text("(3 a)\n(7 b)\n")
     assert error("sst1", data_dir=".") == (
         "expected a tree such as (3 (2 good) (2 film)) in line 2 of train.txt, but node 1 has no label from 0 to 4"
+    )
+
+
+# Files that are not at hand: small ones of their form
+
+
+def sides(name: str, count: int, **options):
+    """Write a file a class, with as many lines each, and read them."""
+    for label, file in CORPORA[name].files.items():
+        lines = (f"{label} \xe9 {number} \n" for number in range(count))
+        Path(file).write_bytes("".join(lines).encode("latin-1"))
+    return load_corpus(name, data_dir=".", **options)
+
+
+@pytest.mark.parametrize("name", ["subj", "cr", "mpqa"])
+def test_a_file_for_each_class(monkeypatch, name, caplog):
+    expected = {"train": 80, "validation": 10, "test": 10}
+    monkeypatch.setitem(CORPORA, name, dataclasses.replace(CORPORA[name], counts=expected))
+    corpus = sides(name, 50)
+    assert shape(corpus) == expected
+    assert corpus["train"].features["label"].names == list(CORPORA[name].classes)
+    texts = [(text, label) for part in corpus.values() for text, label in zip(part["text"], part["label"], strict=True)]
+    classes = enumerate(CORPORA[name].classes)
+    assert sorted(texts) == sorted((f"{name} é {number}", label) for label, name in classes for number in range(50))
+    assert [counts(part) for part in corpus.values()] == [[40, 40], [5, 5], [5, 5]]
+    assert {split: part["text"][:] for split, part in load_corpus(name, data_dir=".").items()} == {
+        split: part["text"][:] for split, part in corpus.items()
+    }
+    assert not caplog.records
+
+
+def test_the_counts_of_the_papers():
+    assert sum(CORPORA["subj"].counts.values()) == 10_000
+    assert sum(CORPORA["cr"].counts.values()) == 3775
+    assert sum(CORPORA["mpqa"].counts.values()) == 10_606
+    for name in ("subj", "cr", "mpqa"):
+        total = sum(CORPORA[name].counts.values())
+        assert list(CORPORA[name].counts.values())[1:] == [-(-total // 10), -(-(total - 1) // 10)]
+        assert CORPORA[name].folds == 10
+
+
+def test_copies_that_differ_a_little_or_much(monkeypatch, caplog):
+    counts = {"train": 808, "validation": 101, "test": 101}
+    monkeypatch.setitem(CORPORA, "cr", dataclasses.replace(CORPORA["cr"], counts=counts))
+    with caplog.at_level(logging.WARNING):
+        assert shape(sides("cr", 500)) == {"train": 800, "validation": 100, "test": 100}
+    assert caplog.messages == [
+        "custrev.neg and custrev.pos of cr has 1000 texts, those of the papers 1010: scores may differ"
+    ]
+    with pytest.raises(DataError) as caught:
+        sides("cr", 499)
+    assert str(caught.value) == (
+        "expected 1,010 texts in custrev.neg and custrev.pos of cr, found 998; get its files from "
+        "Hu & Liu 2004, as files of https://github.com/harvardnlp/sent-conv-torch"
+    )
+
+
+def test_ag_news(monkeypatch):
+    row = '"{}","A ""title"", here","Some description\\with marks"\n'
+    Path("train.csv").write_text("".join(row.format(number) for number in (3, 4, 1, 2)))
+    Path("test.csv").write_text('"4","x",""\n"1",,"y"\n')
+    news = dataclasses.replace(CORPORA["ag_news"], counts={"train": 4, "test": 2})
+    monkeypatch.setitem(CORPORA, "ag_news", news)
+    corpus = load_corpus("ag_news", data_dir=".")
+    assert corpus["train"].features["label"].names == ["World", "Sports", "Business", "Sci/Tech"]
+    assert corpus["train"]["label"][:] == [2, 3, 0, 1]
+    assert corpus["train"]["text"][0] == 'A "title", here Some description\\with marks'
+    assert corpus["test"].to_list() == [{"text": "x ", "label": 3}, {"text": " y", "label": 0}]
+
+    Path("test.csv").write_text('"4","x","y"\n"5","x","y"\n')
+    assert error("ag_news", data_dir=".") == (
+        "expected labels known from its description ('1', '2', '3', '4'), but test.csv has '5' in row 2; "
+        "mend the label or add examples of it there"
+    )
+    Path("test.csv").write_text('"4","x","y"\n"4","x"\n')
+    assert error("ag_news", data_dir=".") == (
+        "expected 3 columns in each row of test.csv, as in its first, but line 2 has 2; "
+        "put a field that holds a comma in quotes"
+    )
+    Path("test.csv").write_text('"4","x","y"\n')
+    assert error("ag_news", data_dir=".") == (
+        "expected 2 texts in the test split of ag_news, found 1; get its files from "
+        "Zhang et al. 2015, https://arxiv.org/abs/1509.01626, their ag_news_csv"
     )

@@ -132,13 +132,60 @@ def test_parquet(write):
         assert read_table(name).equals(table)
 
 
+@pytest.mark.parametrize("compression", [None, "lz4", "zstd"])
+@pytest.mark.parametrize("make", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_arrow(make, compression):
+    table = pa.table({"text": ["a", None, "c"], "label": pa.array(["x", "y", "x"]).dictionary_encode()})
+    for name in ("a.arrow", "a.feather"):
+        with make(name, table.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
+            writer.write_table(table)
+        assert read_table(name).equals(table)
+        assert [batch.num_rows for batch in read_batches(name, batch_rows=2)] == [2, 1]
+
+
+def test_columns_named_by_the_caller(write):
+    table = read_table(write("a.csv", b'3,"a, ""b""",c\n1,d,\n'), column_names=("class", "title", "body"))
+    assert table.to_pylist() == [
+        {"class": "3", "title": 'a, "b"', "body": "c"},
+        {"class": "1", "title": "d", "body": None},
+    ]
+
+
+@pytest.mark.parametrize("block", [1, 5, 1 << 20])
+def test_labelled_lines(write, monkeypatch, block):
+    monkeypatch.setattr(blocks, "BLOCK", block)
+    data = "__label__good  a fine\tfilm \r\n__label__not-good,é\n__label__x\n\nno label_\n__label__ y".encode()
+    for name in ("a.txt", "a.ft"):
+        assert read_table(write(name, data)).to_pylist() == [
+            {"text": "a fine\tfilm ", "label": "good"},
+            {"text": "", "label": "not-good,é"},
+            {"text": "", "label": "x"},
+            {"text": "", "label": None},
+            {"text": "no label_", "label": None},
+            {"text": "y", "label": ""},
+        ]
+
+
 def test_plain_text(write):
     assert read_table(write("a.txt", b"a,b\r\n\nc")).to_pydict() == {"text": ["a,b", "", "c"]}
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_only_plain_text_has_no_columns(suffix):
-    assert has_columns(f"a{suffix}") == (suffix != ".txt")
+def test_only_plain_text_has_no_columns(write, suffix):
+    assert has_columns(write(f"a{suffix}", b"a film\n")) == (suffix not in (".txt", ".ft"))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "latin-1", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_labelled_text_has_columns(write, encoding):
+    assert has_columns(write("a.txt", "__label__x é\n".encode(encoding)))
+    assert has_columns(write("a.ft.gz", gzip.compress("__label__x é\n".encode(encoding))))
+    assert not has_columns(write("a.txt", "a __label__x é\n".encode(encoding)))
+
+
+def test_columns_of_a_missing_text_file():
+    with pytest.raises(DataError) as caught:
+        has_columns("a.txt")
+    assert str(caught.value) == "expected a file, but there is no a.txt"
 
 
 def test_batches_are_bounded(write):
@@ -151,6 +198,8 @@ def test_a_line_of_10_mb(write):
     assert read_table(write("a.csv", f'text,label\n"{long}",1\n'.encode()))["text"].to_pylist() == [long]
     assert read_table(write("a.jsonl", json.dumps({"text": long}).encode()))["text"].to_pylist() == [long]
     assert read_table(write("a.txt", long.encode()))["text"].to_pylist() == [long]
+    labelled = read_table(write("a.ft", f"__label__x {long}\n".encode()))
+    assert labelled.to_pylist() == [{"text": long, "label": "x"}]
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
@@ -203,10 +252,10 @@ def test_folder(tmp_path):
 
 
 def test_unknown_ending(write):
-    for name in ("a.doc", "a.parquet.gz"):
+    for name in ("a.doc", "a.parquet.gz", "a.feather.gz"):
         assert message(write(name, b"")) == (
-            "expected a file that ends in one of .csv, .tsv, .tab, .jsonl, .ndjson, .json, .parquet, .pq, .txt, "
-            f"all but Parquet also with .gz, found {name}; rename it"
+            "expected a file that ends in one of .csv, .tsv, .tab, .jsonl, .ndjson, .json, .parquet, .pq, .arrow, "
+            f".feather, .txt, .ft, all but Parquet and Arrow also with .gz, found {name}; rename it"
         )
 
 
@@ -227,7 +276,7 @@ def test_header_only(write):
 def test_ragged(write, monkeypatch, block, row, found):
     monkeypatch.setattr(blocks, "BLOCK", block)
     assert message(write("a.csv", b'text,label\n"a\nb",1\n\nc,2\n' + row + b"\nd,3\n")) == (
-        f"expected 2 columns in each row of a.csv, as in its header, but line 6 has {found}; "
+        f"expected 2 columns in each row of a.csv, as in its first, but line 6 has {found}; "
         "put a field that holds a comma in quotes"
     )
 
@@ -385,6 +434,34 @@ def test_json_nested_too_deeply(write):
         "expected JSON nested at most 64 deep, but line 2 of a.jsonl is deeper; keep only the columns that are needed"
     )
     assert read_table(write("a.jsonl", b'{"x": "\\"' + b"[" * 1000 + b'"}')).num_rows == 1
+
+
+@pytest.mark.parametrize("line", ["__label__a __label__b x", "__label__a x __label__b", "__label__a\t__label__b"])
+def test_several_labels_on_a_line(write, line):
+    assert message(write("a.txt", f"__label__a x__label__y\n{line}\n".encode())) == (
+        "expected one label a line, but line 2 of a.txt has 2 (__label__a, __label__b); "
+        "keep one of them, since a text has one class here"
+    )
+
+
+def test_broken_arrow(write):
+    assert message(write("a.arrow", b"x" * 100)) == (
+        "expected a whole Arrow file, but a.arrow cannot be read: Expected to read 2021161080 metadata bytes, "
+        "but only read 96; fetch or write it anew"
+    )
+    assert message(write("a.feather", b"ARROW1\0\0")).startswith("expected a whole Arrow file, but a.feather cannot be")
+    for name in ("a.arrow", "a.parquet"):
+        assert message(write(name, b"")).startswith(f"expected a whole {'Arrow' if 'w' in name else 'Parquet'} file, ")
+    table = pa.table({"text": pa.array([b"\xff"], pa.binary()).view(pa.string())})
+    with pa.ipc.new_file("b.arrow", table.schema) as writer:
+        writer.write_table(table)
+    assert message("b.arrow").startswith("expected a whole Arrow file, but b.arrow cannot be read: In column 0: ")
+
+
+def test_arrow_without_rows():
+    with pa.ipc.new_file("a.arrow", pa.schema({"text": pa.string()})):
+        pass
+    assert message("a.arrow") == "expected rows of text in a.arrow, but it is empty; is it the right file?"
 
 
 def test_broken_gzip(write):

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import textcnn
-from textcnn.data import load_corpus
-from textcnn.errors import DataError
+from textcnn.data import corpus_names, load_corpus
+from textcnn.errors import ConfigError, DataError
 
 CSV = "text,label,other\ngood film,pos,1\nbad film,neg,2\nfine,pos,3\n"
 ROWS = [{"text": "good film", "label": 1}, {"text": "bad film", "label": 0}, {"text": "fine", "label": 1}]
@@ -117,7 +117,8 @@ def test_json_labels_from_run_to_run(monkeypatch):
 
 def test_unknown_source():
     write("reviews.csv")
-    expected = "expected a corpus (sample, mr, sst1, sst2, trec, imdb), a file or a folder, found "
+    names = ", ".join(corpus_names())
+    expected = f"expected a corpus ({names}), a file, a folder, or user/name on the Hugging Face hub, found "
     assert error("sampel") == expected + "'sampel'; nearest to 'sampel': sample"
     assert error("review.csv") == expected + "'review.csv'; nearest to 'review.csv': reviews.csv"
     assert error("none/a.csv") == expected + f"{str(Path('none/a.csv'))!r}, nor a folder none"
@@ -126,15 +127,18 @@ def test_unknown_source():
 
 def test_plain_text():
     assert error(write("a.txt")) == (
-        "expected texts with labels, found a.txt, plain text without; give a CSV, TSV, JSON Lines or Parquet file"
+        "expected texts with labels, found a.txt, plain text without; give a CSV, TSV, JSON Lines, Parquet or "
+        "Arrow file, or begin each line with its label: __label__good A fine film"
     )
 
 
 def test_folder_without_train():
     write("d/test.csv")
-    assert error("d") == (
-        "expected train.* in the folder d (with .csv, .tsv, .tab, .jsonl, .ndjson, .json, .parquet, .pq), "
-        "found test.csv; name a file instead"
+    assert error("d") == "expected texts to train on in d, found only test texts; name another source"
+    write("e/notes.csv")
+    assert error("e") == (
+        "expected train.* in the folder e (with .csv, .tsv, .tab, .jsonl, .ndjson, .json, .parquet, .pq, .arrow, "
+        ".feather), or a folder of .txt files for each class, found notes.csv; name a file instead"
     )
 
 
@@ -174,6 +178,125 @@ def test_one_class():
 def test_missing_test_file():
     write("a.csv")
     assert error("a.csv", test="b.csv") == "expected a file, but there is no b.csv; nearest to 'b.csv': a.csv"
+
+
+def test_arrow_and_labelled_text():
+    table = pa.table({"text": ["a", "b"], "label": ["x", "y"]})
+    with pa.ipc.new_file("a.feather", table.schema) as writer:
+        writer.write_table(table)
+    corpus = load_corpus("a.feather", test=write("t.txt", "__label__y c\n__label__x d\n"))
+    assert corpus["train"].to_list() == [{"text": "a", "label": 0}, {"text": "b", "label": 1}]
+    assert corpus["test"].to_list() == [{"text": "c", "label": 1}, {"text": "d", "label": 0}]
+    write("d/train.ft", "__label__y c\n__label__x d\n")
+    write("d/test.txt", "plain")
+    assert list(load_corpus("d")) == ["train"]
+    assert error(write("b.txt", "__label__y c\nd\n\n")) == (
+        "expected a label in each row of b.txt, but row 2 (and 3) has none; fill or remove it"
+    )
+
+
+# Several files
+
+
+def test_several_files():
+    write("a.csv")
+    write("b.jsonl", '{"body": "x", "class": "pos"}\n{"body": "y", "class": "new"}\n')
+    write("d/c1.csv", "text,label\nc,1\n")
+    write("d/c2.csv", "text,label\nd,0\n")
+    write("d/[x].csv", "text,label\ne,1\nf,0\n")
+    for source in ("d/c*.csv", ["d/c1.csv", Path("d/c2.csv")]):
+        assert load_corpus(source)["train"].to_list() == [{"text": "c", "label": 1}, {"text": "d", "label": 0}]
+    assert load_corpus("d/[x].csv", test="d/c?.csv")["test"].num_rows == 2
+    assert error(["a.csv", "b.jsonl"]) == (
+        "expected the columns ['text', 'label'], but only ['body', 'class'] were found in b.jsonl; "
+        "name them with --text-column / --label-column"
+    )
+    write("e.csv", "text,label\nx,2\n,3\n")
+    assert error(["a.csv", "e.csv"]) == "expected a text in each row of e.csv, but row 2 has none; fill or remove it"
+    assert error(["d/c1.csv", "d/c1.csv"]) == (
+        "expected at least two classes in d/c1.csv and 1 more, found only '1'; add examples of another"
+    )
+    assert error("a.csv", test=write("f*.csv", "text,label\nx,pos\ny,new\n")) == (
+        "expected labels known from train ('neg', 'pos'), but f*.csv has 'new' in row 2; "
+        "mend the label or add examples of it there"
+    )
+
+
+def test_no_files():
+    assert error([]) == "expected the paths of files, found an empty list"
+    assert error("x*.csv").endswith("found 'x*.csv'")
+    assert error(["a.csv"]) == "expected a file, but there is no a.csv"
+    write("a.csv")
+    assert error("a.csv", test="t*.csv") == ("expected a file, but there is no t*.csv; nearest to 't*.csv': a.csv")
+
+
+# Classes
+
+
+def with_names(name, labels, names):
+    feature = {"names": names, "_type": "ClassLabel"}
+    metadata = {"huggingface": json.dumps({"info": {"features": {"label": feature}}})}
+    table = pa.table({"text": ["x"] * len(labels), "label": labels})
+    pq.write_table(table.replace_schema_metadata(metadata), name)
+    return name
+
+
+def test_declared_names_are_kept():
+    corpus = load_corpus(with_names("a.parquet", [1, 0, 1], ["pos", "neg", "none"]))
+    assert corpus["train"].features["label"].names == ["pos", "neg", "none"]
+    assert corpus["train"]["label"][:] == [1, 0, 1]
+    # by name, whatever their order
+    corpus = load_corpus("a.parquet", test=with_names("b.parquet", [0, 1], ["neg", "pos"]))
+    assert corpus["test"]["label"][:] == [1, 0]
+    assert load_corpus("a.parquet", test=write("c.csv", "text,label\nx,none\n"))["test"]["label"][:] == [2]
+    # where files declare them differently, the labels found count
+    assert load_corpus(["a.parquet", "b.parquet"])["train"].features["label"].names == ["neg", "pos"]
+    corpus = load_corpus(["a.parquet", write("d.csv", "text,label\nx,new\n")])
+    assert corpus["train"].features["label"].names == ["neg", "new", "pos"]
+
+
+def test_declared_names_that_do_not_fit():
+    assert error(with_names("a.parquet", [0, 1, 7, 7], ["neg", "pos"])) == (
+        "expected class ids from 0 to 1 in a.parquet, which names its classes, found 7 in row 3 (and 4); "
+        "write the file anew"
+    )
+    assert error(with_names("a.parquet", [0, -1, 1], ["neg", "pos"])) == (
+        "expected a label in each row of a.parquet, but row 2 has none; fill or remove it"
+    )
+    assert error(with_names("a.parquet", [0, 0], ["neg", "pos"])) == (
+        "expected at least two classes in a.parquet, found only 'neg'; add examples of another"
+    )
+    for names in ("neg", [1, 2], ["a", "a"], [], ["", "b"], None):
+        assert load_corpus(with_names("a.parquet", [0, 1], names))["train"].features["label"].names == ["0", "1"]
+
+
+def test_known_classes():
+    write("a.csv", "text,label\nx,pos\ny,pos\n")
+    corpus = load_corpus("a.csv", known_classes=["pos", "neg", "other"])
+    assert corpus["train"].features["label"].names == ["pos", "neg", "other"]
+    assert corpus["train"]["label"][:] == [0, 0]
+    assert error("a.csv", known_classes=("neg", "none")) == (
+        "expected labels known from training ('neg', 'none'), but a.csv has 'pos' in row 1 (and 2); "
+        "mend the label or add examples of it there"
+    )
+    write("d/test.csv", "text,label\nx,pos\n")
+    assert list(load_corpus("d", known_classes=["neg", "pos"])) == ["test"]
+    with_names("b.parquet", [1, 1], ["neg", "pos"])
+    assert load_corpus("b.parquet", known_classes=["pos", "neg"])["train"]["label"][:] == [0, 0]
+    write("t.csv", "text,label\nx,x\n")
+    corpus = load_corpus("sample", known_classes=["positive", "x", "negative"], test="t.csv")
+    assert set(corpus["train"]["label"][:]) == {0, 2}
+    assert corpus["test"]["label"][:] == [1]
+    assert error("sample", known_classes=["neg", "positive"]).startswith(
+        "expected labels known from training ('neg', 'positive'), but sample has 'negative' in row "
+    )
+
+
+@pytest.mark.parametrize("known", ["pos", [], ["a", "a"]])
+def test_known_classes_that_are_none(known):
+    with pytest.raises(ConfigError) as caught:
+        load_corpus("sample", known_classes=known)
+    assert str(caught.value) == f"expected a list of different class names as known_classes, found {known!r}"
 
 
 # No network, no torch

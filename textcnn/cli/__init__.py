@@ -18,6 +18,7 @@ _COMMANDS = {
     "predict": "Label texts.",
     "evaluate": "Score a saved model on labelled texts.",
     "data": "List the named corpora, or describe a corpus.",
+    "vectors": "Train word vectors on texts, or describe a file of them.",
 }
 
 

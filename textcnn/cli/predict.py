@@ -88,14 +88,21 @@ def command(
     from textcnn.writers import Writer
 
     predictor = load_model(model)
+    batches = _read(source, encoding) if source is not None else ()
     form = form or _default_form(source, output)
     with _target(output, source, overwrite=overwrite) as stream:
         writer = Writer(stream, predictor.classes_.tolist(), form, proba, top_k)
         if source is not None:
-            _predict_file(writer, predictor, source, text_column, encoding)
+            _predict_file(writer, predictor, source, batches, text_column)
         else:
             _predict_texts(writer, predictor, [_arguments(texts)] if texts else _stdin_lines(encoding))
         stream.flush()
+
+
+def _read(source: Path, encoding: str) -> Iterable[pa.RecordBatch]:
+    from textcnn.data.files import read_batches
+
+    return read_batches(source, encoding=encoding)
 
 
 def _default_form(source: Path | None, output: Path | None) -> str:
@@ -131,16 +138,18 @@ def _predict_texts(writer: Writer, predictor: Predictor, columns: Iterable[pa.St
         writer.stream.flush()
 
 
-def _predict_file(writer: Writer, predictor: Predictor, source: Path, text_column: str | None, encoding: str) -> None:
+def _predict_file(
+    writer: Writer, predictor: Predictor, source: Path, batches: Iterable[pa.RecordBatch], text_column: str | None
+) -> None:
     import pyarrow as pa
 
     from textcnn.cli.progress import make_counter
-    from textcnn.data.files import pick_columns, read_batches, texts_of
+    from textcnn.data.files import pick_columns, texts_of
 
     row = 1
     name = None
     with make_counter("texts", writer.stream) as advance:
-        for batch in read_batches(source, encoding=encoding):
+        for batch in batches:
             if name is None:
                 name, _ = pick_columns(batch.schema.names, text_column, None, path=source, need_label=False)
                 writer.begin(batch.schema.names)

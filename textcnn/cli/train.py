@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from textcnn import config
 from textcnn.cli import INTERRUPTED
 from textcnn.cli.common import DEFAULT_MODEL, Decorated, GroupedCommand, corpus_options, label_names, option
-from textcnn.errors import ConfigError
-from textcnn.settings import OPTIONS, Settings, make_settings
+from textcnn.errors import ConfigError, DataError
+from textcnn.settings import OPTIONS, PRESETS, Settings, make_settings, preset_keywords
 
 if TYPE_CHECKING:
     import datasets
@@ -116,8 +117,26 @@ def _settings_options(command: Decorated) -> Decorated:
     group="Model",
     help="File of word vectors: word2vec, GloVe or fastText.",
 )
+@option(
+    "--preset",
+    type=click.Choice(tuple(PRESETS)),
+    group="Model",
+    help="Settings of a paper, for DATA where it has its own; options given go before them.",
+)
+@option("--resume", is_flag=True, group="Training", help="Go on with a run that was stopped.")
+@option(
+    "--cv",
+    "folds",
+    type=click.IntRange(min=2),
+    metavar="K",
+    group="Training",
+    help="Cross-validate with K folds instead; of a corpus with a fixed test, on the other texts.",
+)
+@option("--final", is_flag=True, group="Training", help="After --cv, train a model on all its texts and save it.")
 @_settings_options
+@click.pass_context
 def command(
+    ctx: click.Context,
     data: str,
     output: Path,
     overwrite: bool,
@@ -129,6 +148,10 @@ def command(
     test: Path | None,
     phrases: bool,
     vectors: Path | None,
+    preset: str | None,
+    resume: bool,
+    folds: int | None,
+    final: bool,
     **keywords: Any,
 ) -> None:
     """Train a classifier on DATA, evaluate it on its test texts and save it.
@@ -143,10 +166,17 @@ def command(
       textcnn train
       textcnn train reviews.csv -o model --test held-out.csv
       textcnn train reviews.csv --vectors vectors.bin --channels static
+      textcnn train reviews.csv --cv 10
     """
     from textcnn.artifact import check_target, save_artifact
 
-    check_target(output, overwrite=overwrite)
+    if final and folds is None:
+        raise ConfigError("--final: expected --cv beside it; textcnn train alone trains a model")
+    check_target(output, overwrite=overwrite or resume)
+    if preset is not None:
+        given = ParameterSource.COMMANDLINE
+        paper = preset_keywords(preset, data)
+        keywords |= {key: value for key, value in paper.items() if ctx.get_parameter_source(key) is not given}
     # Settings are checked before the corpus is read; class weights need its names.
     weights = keywords.pop("class_weight")
     settings = _settings({**keywords, "class_weight": None}, vectors)
@@ -168,13 +198,80 @@ def command(
         keywords["class_weight"] = _class_weight(weights, names)
         settings = _settings(keywords, vectors)
     _describe(data, corpus)
-    artifact, interrupted = _train(data, corpus, settings)
-    if "test" in corpus:
-        artifact.metrics["test"] = _test(artifact, _labelled(corpus["test"]), names)
-    save_artifact(artifact, output, overwrite=overwrite)
+    parts = {split: _labelled(texts) for split, texts in corpus.items()}
+    scores = None
+    if folds is not None:
+        everything, fixed = _texts_for_folds(data, parts)
+        scores = _cross_validate(everything, names, settings, folds, beside(output, ".cv.json"), resume, overwrite)
+        if not final:
+            return
+        parts = {"train": everything, **fixed}
+    checkpoint = beside(output, ".checkpoint")
+    if checkpoint.exists() and not (resume or overwrite):
+        raise DataError(
+            f"{checkpoint}: an unfinished run is there; go on with it (--resume) or train anew (--overwrite)"
+        )
+    artifact, interrupted = _train(data, parts, names, settings, checkpoint, resume)
+    if scores is not None:
+        artifact.training["cross_validation"] = scores
+    if "test" in parts:
+        artifact.metrics["test"] = _test(artifact, parts["test"], names)
+    save_artifact(artifact, output, overwrite=overwrite or resume)
     _report(artifact, output)
     if interrupted:
+        click.echo(f"interrupted: {output} has the best epoch so far; go on with --resume", err=True)
         sys.exit(INTERRUPTED)
+    checkpoint.unlink(missing_ok=True)
+
+
+def beside(output: Path, ending: str) -> Path:
+    """A file of the run that stands beside the model's folder."""
+    return output.with_name(output.name + ending)
+
+
+def _texts_for_folds(data: str, parts: dict[str, Labelled]) -> tuple[Labelled, dict[str, Labelled]]:
+    """The texts to cross-validate, and the fixed test, which is not among them.
+
+    Of a corpus that its papers cross-validate all splits are taken.
+    """
+    from textcnn.data import corpus_names, describe
+    from textcnn.pipeline import concatenate
+
+    whole = data in corpus_names() and describe(data).folds > 0
+    fixed = {split: part for split, part in parts.items() if split == "test" and not whole}
+    return concatenate([part for split, part in parts.items() if split not in fixed]), fixed
+
+
+def _cross_validate(
+    data: Labelled, names: list[str], settings: Settings, folds: int, results: Path, resume: bool, overwrite: bool
+) -> dict[str, Any]:
+    """Print each fold's scores as they come, then mean and standard deviation."""
+    import numpy as np
+
+    from textcnn.cli.progress import make_progress
+    from textcnn.crossval import cross_validate, summarize
+
+    if results.exists() and not (resume or overwrite):
+        raise DataError(f"{results}: folds of a run are there; go on with it (--resume) or begin anew (--overwrite)")
+    with make_progress() as progress:
+        done = cross_validate(
+            data,
+            np.array(names),
+            settings,
+            folds=folds,
+            results=results,
+            resume=resume,
+            progress=progress,
+            on_fold=lambda fold: click.echo(
+                f"fold {fold.number:>2} of {folds}  accuracy {fold.accuracy:.4f}  macro-F1 {fold.macro_f1:.4f}"
+                f"  ({fold.examples:,} texts, epoch {fold.best_epoch})"
+            ),
+        )
+    summary = summarize(done)
+    for title, key in (("accuracy", "accuracy"), ("macro-F1", "macro_f1")):
+        figures = summary[key]
+        click.echo(f"{title:<10} mean {figures['mean']:.4f}  standard deviation {figures['standard_deviation']:.4f}")
+    return summary
 
 
 def _settings(keywords: dict[str, Any], vectors: Path | None) -> Settings:
@@ -187,7 +284,9 @@ def _settings(keywords: dict[str, Any], vectors: Path | None) -> Settings:
         raise ConfigError(f"{flags.get(name, name)}{colon}{reason}") from None
 
 
-def _train(data: str, corpus: datasets.DatasetDict, settings: Settings) -> tuple[Artifact, bool]:
+def _train(
+    data: str, parts: dict[str, Labelled], names: list[str], settings: Settings, checkpoint: Path, resume: bool
+) -> tuple[Artifact, bool]:
     import numpy as np
 
     from textcnn.cli.progress import make_progress
@@ -195,11 +294,13 @@ def _train(data: str, corpus: datasets.DatasetDict, settings: Settings) -> tuple
 
     with make_progress() as progress:
         artifact, history = train_model(
-            _labelled(corpus["train"]),
-            np.array(label_names(corpus)),
+            parts["train"],
+            np.array(names),
             settings,
-            validation=_labelled(corpus["validation"]) if "validation" in corpus else None,
+            validation=parts.get("validation"),
             progress=progress,
+            checkpoint=checkpoint,
+            resume=resume,
         )
     artifact.training["source"] = data
     return artifact, history.interrupted

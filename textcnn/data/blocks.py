@@ -43,7 +43,7 @@ def utf8_blocks(path: Path, encoding: str = "utf-8") -> Iterator[bytes]:
     """
     decoder = text_decoder(encoding)
     lines, taken, begun = 0, 0, False
-    for block in _raw_blocks(path):
+    for block in raw_blocks(path):
         if not taken and codecs.lookup(encoding).name in ("utf-8", "utf-8-sig"):
             _refuse_wide(block, path)
         taken += len(block)
@@ -187,8 +187,15 @@ def text_decoder(encoding: str) -> codecs.IncrementalDecoder:
         ) from error
 
 
-def _raw_blocks(path: Path) -> Iterator[bytes]:
-    """Yield the file's bytes, unzipped, and at last an empty block if there was any."""
+def raw_blocks(path: Path) -> Iterator[bytes]:
+    """Read a file as it is, unzipped where its name ends in ``.gz``.
+
+    Yields:
+        Blocks of bytes, and at last an empty one if there was any.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
     zipped = path.name.lower().endswith(".gz")
     begun = False
     try:

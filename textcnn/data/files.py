@@ -1,4 +1,6 @@
-"""Local files of texts, streamed as Arrow record batches: CSV, TSV, JSON Lines, Parquet and plain text.
+"""Local files of texts, streamed as Arrow record batches.
+
+CSV, TSV, JSON Lines, Parquet, Arrow (Feather), and lines of text, plain or labelled as fastText does.
 
 Columns come as they are written: every CSV column is a column of strings, so "007" stays "007", and no
 string of JSON turns into a time. Rows are counted from 1 without the header; lines are those of the file.
@@ -8,7 +10,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -16,10 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import csv
 
-from textcnn.data.blocks import DELIMITERS, Quotes, text_decoder, utf8_blocks, whole_rows
+from textcnn.data.blocks import DELIMITERS, Quotes, raw_blocks, text_decoder, utf8_blocks, whole_rows
 from textcnn.data.columns import nearest
 from textcnn.data.columns import pick_columns as pick_columns
 from textcnn.data.columns import texts_of as texts_of
+from textcnn.data.fasttext import PREFIX, labelled_lines
 from textcnn.data.jsonlines import json_tables
 from textcnn.data.lines import split_lines
 from textcnn.errors import DataError
@@ -33,9 +36,15 @@ FORMATS: dict[str, str] = {
     ".json": "jsonl",
     ".parquet": "parquet",
     ".pq": "parquet",
+    ".arrow": "arrow",
+    ".feather": "arrow",
     ".txt": "text",
+    ".ft": "text",
 }
-"""File name endings and their formats; all but Parquet also with ``.gz`` behind."""
+"""File name endings and their formats; all but Parquet and Arrow also with ``.gz`` behind."""
+
+_BINARY = ("parquet", "arrow")
+_MARKS = b"\xef\xbb\xbf\xff\xfe"
 
 _BATCH_ROWS = 16_384
 
@@ -51,36 +60,51 @@ def format_of(path: Path) -> str:
     """
     name = path.name.lower()
     kind = FORMATS.get(Path(name.removesuffix(".gz")).suffix)
-    if kind is None or (kind == "parquet" and name.endswith(".gz")):
+    if kind is None or (kind in _BINARY and name.endswith(".gz")):
         raise DataError(
-            f"expected a file that ends in one of {', '.join(FORMATS)}, all but Parquet also with .gz, "
+            f"expected a file that ends in one of {', '.join(FORMATS)}, all but Parquet and Arrow also with .gz, "
             f"found {path}; rename it"
         )
     return kind
 
 
 def has_columns(path: str | Path) -> bool:
-    """Tell whether a file's format has columns, rather than one text a line.
+    """Tell whether a file has columns, rather than one text a line.
+
+    A text file has where its first line begins with a label, as fastText writes it.
 
     Raises:
-        DataError: the ending is unknown.
+        DataError: the ending is unknown, or a text file is missing or cannot be read.
     """
-    return format_of(Path(path)) != "text"
+    path = Path(path)
+    if format_of(path) != "text":
+        return True
+    _check_path(path)
+    # whatever the encoding: in UTF-16 the letters of a label have NUL between them
+    head = next(raw_blocks(path), b"")[:64].lstrip(_MARKS).replace(b"\0", b"")
+    return head.startswith(PREFIX)
 
 
 def read_batches(
-    path: str | Path, *, encoding: str = "utf-8", file_format: str | None = None, batch_rows: int = _BATCH_ROWS
+    path: str | Path,
+    *,
+    encoding: str = "utf-8",
+    file_format: str | None = None,
+    column_names: Sequence[str] | None = None,
+    batch_rows: int = _BATCH_ROWS,
 ) -> Iterator[pa.RecordBatch]:
     """Stream a file's rows, all columns; memory stays flat however long the file is.
 
     The path, the format and the encoding's name are checked at once, the content as it is read. An empty CSV
-    field is null, a quoted empty one is the empty string. Plain text gives one column, ``text``, a value a line.
+    field is null, a quoted empty one is the empty string. Text gives a column ``text``, a value a line, and beside it
+    ``label`` where the first line begins with ``__label__``.
     A JSON Lines column that first appears late, or turns from whole numbers to others, has its new form from there.
 
     Args:
         path: the file, unzipped on the way where its name ends in ``.gz``.
         encoding: of a text file; a byte-order mark is dropped.
         file_format: a value of ``FORMATS``, where the name does not tell.
+        column_names: of a CSV or TSV without a header.
         batch_rows: the most rows in a batch.
 
     Yields:
@@ -93,21 +117,27 @@ def read_batches(
     _check_path(path)
     kind = file_format or format_of(path)
     text_decoder(encoding)
-    if kind == "parquet":
-        return _filled(_parquet_batches(path, batch_rows), path)
+    if kind in _BINARY:
+        return filled(_binary_batches(path, kind, batch_rows), path)
     parsers: dict[str, Callable[..., Iterator[pa.Table]]] = {
-        "csv": partial(_csv_tables, delimiter=","),
-        "tsv": partial(_csv_tables, delimiter="\t"),
+        "csv": partial(_csv_tables, delimiter=",", names=column_names),
+        "tsv": partial(_csv_tables, delimiter="\t", names=column_names),
         "jsonl": json_tables,
         "text": _text_tables,
     }
     tables = parsers[kind](utf8_blocks(path, encoding), path=path)
-    return _filled((batch for table in tables for batch in table.to_batches(batch_rows)), path)
+    return filled((batch for table in tables for batch in table.to_batches(batch_rows)), path)
 
 
-def read_table(path: str | Path, *, encoding: str = "utf-8", file_format: str | None = None) -> pa.Table:
+def read_table(
+    path: str | Path,
+    *,
+    encoding: str = "utf-8",
+    file_format: str | None = None,
+    column_names: Sequence[str] | None = None,
+) -> pa.Table:
     """Read a whole file; see `read_batches`."""
-    batches = list(read_batches(path, encoding=encoding, file_format=file_format))
+    batches = list(read_batches(path, encoding=encoding, file_format=file_format, column_names=column_names))
     alike = all(batch.schema == batches[0].schema for batch in batches)
     tables = [pa.Table.from_batches([batch]) for batch in batches]
     return pa.concat_tables(tables, promote_options="none" if alike else "permissive")
@@ -129,8 +159,12 @@ def near_files(path: Path) -> str:
         return f", nor a folder {path.parent}"
 
 
-def _filled(batches: Iterator[pa.RecordBatch], path: Path) -> Iterator[pa.RecordBatch]:
-    """Pass on the batches that have rows, of which there must be one."""
+def filled(batches: Iterable[pa.RecordBatch], path: str | Path) -> Iterator[pa.RecordBatch]:
+    """Pass on the batches that have rows.
+
+    Raises:
+        DataError: none has.
+    """
     empty = True
     for batch in batches:
         if batch.num_rows:
@@ -140,29 +174,57 @@ def _filled(batches: Iterator[pa.RecordBatch], path: Path) -> Iterator[pa.Record
         raise DataError(f"expected rows of text in {path}, but it is empty; is it the right file?")
 
 
+def one_line(error: BaseException) -> str:
+    """Say what an error says on one line, without its full stop."""
+    return " ".join(str(error).split()).rstrip(".")
+
+
 def _text_tables(blocks: Iterator[bytes], *, path: Path) -> Iterator[pa.Table]:
-    for _, run in whole_rows(blocks, path=path):
-        yield pa.table({"text": split_lines(run)})
+    labelled = False
+    for first, run in whole_rows(blocks, path=path):
+        lines = split_lines(run)
+        labelled = run.startswith(PREFIX) if first == 1 else labelled
+        yield labelled_lines(lines, first, path=path) if labelled else pa.table({"text": lines})
 
 
-def _parquet_batches(path: Path, batch_rows: int) -> Iterator[pa.RecordBatch]:
+def _binary_batches(path: Path, kind: str, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    read = _parquet_batches if kind == "parquet" else _arrow_batches
     try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_rows):
-                # Arrow trusts a file that its strings, and its columns' names, are UTF-8
-                batch.validate(full=True)
-                _ = batch.schema.names
-                yield batch
+        for batch in read(path, batch_rows):
+            # Arrow trusts a file that its strings, and its columns' names, are UTF-8
+            batch.validate(full=True)
+            _ = batch.schema.names
+            yield batch
     except (pa.ArrowException, OSError, UnicodeError) as error:
         raise DataError(
-            f"expected a whole Parquet file, but {path} cannot be read: {_one_line(error)}; fetch or write it anew"
+            f"expected a whole {kind.capitalize()} file, but {path} cannot be read: {one_line(error)}; "
+            "fetch or write it anew"
         ) from error
 
 
-def _csv_tables(blocks: Iterator[bytes], *, path: Path, delimiter: str) -> Iterator[pa.Table]:
-    """Parse a CSV; the first row that is not blank holds the names of the columns."""
-    names: list[str] | None = None
-    filled = False
+def _parquet_batches(path: Path, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    with pq.ParquetFile(path) as file:
+        yield from file.iter_batches(batch_rows)
+
+
+def _arrow_batches(path: Path, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    """Read Arrow's file or stream; Feather is the former, ``datasets`` writes the latter."""
+    # not mapped into memory: a file that is cut meanwhile would end the process
+    with pa.OSFile(str(path)) as source:
+        is_file = source.read(6) == b"ARROW1"
+        source.seek(0)
+        reader = pa.ipc.open_file(source) if is_file else pa.ipc.open_stream(source)
+        batches = (reader.get_batch(at) for at in range(reader.num_record_batches)) if is_file else reader
+        for batch in batches:
+            for begin in range(0, batch.num_rows, batch_rows):
+                yield batch.slice(begin, batch_rows)
+
+
+def _csv_tables(
+    blocks: Iterator[bytes], *, path: Path, delimiter: str, names: Sequence[str] | None
+) -> Iterator[pa.Table]:
+    """Parse a CSV; the first row that is not blank holds the names of the columns, unless they are given."""
+    any_rows = False
     for first, run in whole_rows(blocks, path=path, quotes=Quotes(delimiter, path=path)):
         line, rows = first, run
         if names is None:
@@ -174,10 +236,10 @@ def _csv_tables(blocks: Iterator[bytes], *, path: Path, delimiter: str) -> Itera
             line, rows = first + run.count(b"\n", 0, end), run[end:]
         if rows:
             table = _parse_csv(rows, names, line, path=path, delimiter=delimiter)
-            filled = filled or table.num_rows > 0
+            any_rows = any_rows or table.num_rows > 0
             yield table
-    if names is not None and not filled:
-        raise DataError(f"expected rows below the header of {path}, found only {names}; is it the right file?")
+    if names is not None and not any_rows:
+        raise DataError(f"expected rows below the header of {path}, found only {list(names)}; is it the right file?")
 
 
 def _header(row: bytes, *, path: Path, delimiter: str) -> list[str]:
@@ -187,7 +249,7 @@ def _header(row: bytes, *, path: Path, delimiter: str) -> list[str]:
     return table.column_names
 
 
-def _parse_csv(rows: bytes, names: list[str] | None, line: int, *, path: Path, delimiter: str) -> pa.Table:
+def _parse_csv(rows: bytes, names: Sequence[str] | None, line: int, *, path: Path, delimiter: str) -> pa.Table:
     """Parse whole rows, the first of which is in line ``line``, all columns as strings; without names, a header."""
     ragged: list[csv.InvalidRow] = []
 
@@ -212,13 +274,13 @@ def _parse_csv(rows: bytes, names: list[str] | None, line: int, *, path: Path, d
     except pa.ArrowException as error:
         if not ragged:
             raise DataError(
-                f"expected rows of columns, but {path} from line {line} on cannot be read: {_one_line(error)}; mend it"
+                f"expected rows of columns, but {path} from line {line} on cannot be read: {one_line(error)}; mend it"
             ) from error
         row = ragged[0]
         found = _row(rows, row.number, path=path, delimiter=delimiter)
         line += rows.count(b"\n", 0, found[0] if found else None)
         raise DataError(
-            f"expected {row.expected_columns} columns in each row of {path}, as in its header, but line {line} "
+            f"expected {row.expected_columns} columns in each row of {path}, as in its first, but line {line} "
             f"has {row.actual_columns}; put a field that holds {DELIMITERS[delimiter]} in quotes"
         ) from error
 
@@ -236,7 +298,3 @@ def _row(rows: bytes, number: int, *, path: Path, delimiter: str) -> tuple[int, 
                     return begin, at
             begin = at
     return None
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()).rstrip(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,18 @@ from textcnn.data.columns import rows_where
 from textcnn.errors import DataError
 
 _LISTED = 10
+
+
+def declared_names(schema: pa.Schema, column: str) -> tuple[str, ...] | None:
+    """Give the class names that ``datasets`` writes beside a column of ids (its ``ClassLabel``), if it did."""
+    try:
+        feature = json.loads(schema.metadata[b"huggingface"])["info"]["features"][column]
+        kind, names = feature["_type"], feature["names"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return None
+    if kind != "ClassLabel" or type(names) is not list or not all(type(name) is str and name for name in names):
+        return None
+    return tuple(names) if len(set(names)) == len(names) > 0 else None
 
 
 def class_names(column: pa.ChunkedArray, *, path: str | Path) -> list[str]:
@@ -27,7 +40,7 @@ def class_names(column: pa.ChunkedArray, *, path: str | Path) -> list[str]:
     Raises:
         DataError: a label is missing, the column holds no labels, or all are the same.
     """
-    names = pc.unique(_label_texts(column, path)).to_pylist()
+    names = pc.unique(label_texts(column, path=path)).to_pylist()
     if len(names) < 2:
         raise DataError(f"expected at least two classes in {path}, found only {names[0]!r}; add examples of another")
     if all(name.lstrip("+-").isdecimal() and name.isascii() for name in names):
@@ -49,7 +62,7 @@ def encode_labels(
     Raises:
         DataError: a label is missing, or is none of the names.
     """
-    texts = _label_texts(column, path)
+    texts = label_texts(column, path=path)
     ids = pc.index_in(texts, value_set=pa.array(names, pa.string()))
     if ids.null_count:
         unknown = ids.is_null()
@@ -62,8 +75,17 @@ def encode_labels(
     return ids.cast(pa.int64()).combine_chunks()
 
 
-def _label_texts(column: pa.ChunkedArray, path: str | Path) -> pa.ChunkedArray:
-    """Labels as strings, none missing."""
+def label_texts(column: pa.ChunkedArray, *, path: str | Path, names: Sequence[str] | None = None) -> pa.ChunkedArray:
+    """Give labels as text.
+
+    Args:
+        column: labels, as in `class_names`.
+        path: the file, for the errors.
+        names: class names for which the column's integers stand; -1 stands for none.
+
+    Raises:
+        DataError: a label is missing, stands for no name, or the column holds no labels.
+    """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     column = _whole_numbers(column)
@@ -74,13 +96,25 @@ def _label_texts(column: pa.ChunkedArray, path: str | Path) -> pa.ChunkedArray:
             f"expected words or whole numbers as labels in {path}, found a column of {kind}; "
             "name the label column with --label-column"
         )
-    texts = column.cast(pa.string())
+    texts = _named(column, names, path) if names and types.is_integer(kind) else column.cast(pa.string())
     missing = pc.fill_null(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(texts)), 0), True)
     if pc.any(missing).as_py():
         raise DataError(
             f"expected a label in each row of {path}, but {rows_where(missing)} has none; fill or remove it"
         )
     return texts
+
+
+def _named(column: pa.ChunkedArray, names: Sequence[str], path: str | Path) -> pa.ChunkedArray:
+    """Names for ids; null where the id is missing or -1."""
+    known = pc.and_(pc.greater_equal(column, 0), pc.less(column, len(names)))
+    wrong = pc.fill_null(pc.and_not(pc.not_equal(column, -1), known), False)
+    if pc.any(wrong).as_py():
+        raise DataError(
+            f"expected class ids from 0 to {len(names) - 1} in {path}, which names its classes, "
+            f"found {column.filter(wrong)[0].as_py()} in {rows_where(wrong)}; write the file anew"
+        )
+    return pc.take(pa.array(names, pa.string()), pc.if_else(known, column, None))
 
 
 _WORDS = ("string", "large_string", "string_view")

@@ -1,0 +1,171 @@
+"""Runs that are stopped: by Ctrl-C, by kill -9 at many moments, by a full disk; and cross-validation."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from textcnn import load_model
+from textcnn.artifact import load_artifact
+from textcnn.errors import ModelError
+from textcnn.training.progress import Progress
+
+OPTIONS = ("--dimension", "16", "--feature-maps", "8", "--epochs", "12", "--patience", "12", "--device", "cpu")
+
+
+@pytest.fixture
+def corpus(tmp_path):
+    """Texts enough that an epoch takes a while."""
+    path = tmp_path / "texts.csv"
+    generator = np.random.default_rng(0)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file)
+        rows.writerow(["text", "label"])
+        for label in generator.integers(0, 2, size=600).tolist():
+            words = [f"w{w}" for w in generator.integers(0, 50, size=12)]
+            rows.writerow([" ".join([f"mark{label + 2 * (generator.random() < 0.4)}", *words]), "ab"[label]])
+    return path
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def same_weights(left, right):
+    left, right = load_artifact(left).weights, load_artifact(right).weights
+    return all(np.array_equal(left[name], right[name]) for name in left)
+
+
+def test_kill_at_any_moment_leaves_a_run_that_goes_on(textcnn, corpus, tmp_path):
+    assert textcnn("train", corpus, "-o", tmp_path / "whole", *OPTIONS).code == 0
+    command = [sys.executable, "-m", "textcnn", "train", str(corpus), "-o", "m", *OPTIONS, "--resume"]
+    moments = random.Random(0)
+    kills = 0
+    for _ in range(20):
+        process = subprocess.Popen(
+            command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
+        )
+        line = process.stderr.readline()  # the corpus is read
+        assert line.startswith(f"{corpus}: 600 train")
+        for _ in range(moments.randrange(4)):  # some epochs on, then at any moment of the next or of the saving
+            process.stderr.readline()
+        time.sleep(moments.random() * 0.1)
+        process.send_signal(signal.SIGKILL)
+        process.stderr.close()
+        if process.wait() == 0:
+            break
+        kills += 1
+        if (tmp_path / "m").exists():
+            load_model(tmp_path / "m")
+        if (tmp_path / "m.checkpoint").exists() and kills >= 4:
+            break
+    assert kills >= 3
+    ended = textcnn("train", corpus, "-o", tmp_path / "m", *OPTIONS, "--resume")
+    assert ended.code == 0, ended.err
+    assert same_weights(tmp_path / "m", tmp_path / "whole")
+    assert names(tmp_path) == ["m", "texts.csv", "whole"]
+
+
+class Stop(Progress):
+    """Raises at an epoch's first batch."""
+
+    def __init__(self, epoch, error):
+        self.stop, self.error = epoch, error
+
+    def batch(self, *, epoch, texts, loss):
+        if epoch == self.stop:
+            raise self.error
+
+
+def stopping(monkeypatch, epoch, error):
+    import contextlib
+
+    monkeypatch.setattr("textcnn.cli.progress.make_progress", lambda: contextlib.nullcontext(Stop(epoch, error)))
+
+
+def test_ctrl_c_then_resume_is_a_run_never_stopped(textcnn, corpus, tmp_path, monkeypatch):
+    assert textcnn("train", corpus, "-o", tmp_path / "whole", *OPTIONS).code == 0
+    with monkeypatch.context() as patch:
+        stopping(patch, 4, KeyboardInterrupt())
+        ended = textcnn("train", corpus, "-o", tmp_path / "m", *OPTIONS)
+    assert ended.code == 130
+    assert f"interrupted: {tmp_path / 'm'} has the best epoch so far; go on with --resume" in ended.err
+    load_model(tmp_path / "m")
+    assert names(tmp_path) == ["m", "m.checkpoint", "texts.csv", "whole"]
+    assert textcnn("train", corpus, "-o", tmp_path / "m", *OPTIONS, "--resume").code == 0
+    assert same_weights(tmp_path / "m", tmp_path / "whole")
+    assert names(tmp_path) == ["m", "texts.csv", "whole"]
+
+
+def test_an_unfinished_run_is_not_lost_by_accident(textcnn, corpus, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        stopping(patch, 3, ModelError("the disk is full"))
+        ended = textcnn("train", corpus, "-o", tmp_path / "m", *OPTIONS)
+    assert (ended.code, ended.err.splitlines()[-1]) == (2, "Error: the disk is full")
+    assert names(tmp_path) == ["m.checkpoint", "texts.csv"]
+    ended = textcnn("train", corpus, "-o", tmp_path / "m", *OPTIONS)
+    assert ended.code == 2
+    assert ended.err.splitlines()[-1] == (
+        f"Error: {tmp_path / 'm.checkpoint'}: an unfinished run is there; "
+        "go on with it (--resume) or train anew (--overwrite)"
+    )
+    ended = textcnn("train", corpus, "-o", tmp_path / "m", *OPTIONS, "--seed", "1", "--resume")
+    assert ended.code == 2
+    assert ended.err.splitlines()[-1] == (
+        f"Error: {tmp_path / 'm.checkpoint'}: expected a checkpoint of this run, found one with other data, "
+        "training settings; use the settings and data of that run, or leave --resume out"
+    )
+    assert textcnn("train", corpus, "-o", tmp_path / "m", *OPTIONS, "--overwrite").code == 0
+    assert names(tmp_path) == ["m", "texts.csv"]
+
+
+def test_cross_validation_prints_folds_and_goes_on(textcnn, corpus, tmp_path, monkeypatch):
+    options = (*OPTIONS[:5], "2", *OPTIONS[6:])
+    whole = textcnn("train", corpus, "-o", tmp_path / "whole", *options, "--cv", "3")
+    assert whole.code == 0
+    lines = whole.out.splitlines()
+    assert [line.partition("  acc")[0] for line in lines[:3]] == ["fold  1 of 3", "fold  2 of 3", "fold  3 of 3"]
+    assert lines[3].startswith("accuracy   mean 0.")
+    assert lines[4].startswith("macro-F1   mean 0.")
+    assert names(tmp_path) == ["texts.csv", "whole.cv.json"]
+    kept = json.loads((tmp_path / "whole.cv.json").read_text())
+    (tmp_path / "m.cv.json").write_text(json.dumps({**kept, "folds": kept["folds"][:2]}))
+    ended = textcnn("train", corpus, "-o", tmp_path / "m", *options, "--cv", "3")
+    assert ended.code == 2
+    assert ended.err.splitlines()[-1] == (
+        f"Error: {tmp_path / 'm.cv.json'}: folds of a run are there; go on with it (--resume) or begin anew (--overwrite)"
+    )
+    ended = textcnn("train", corpus, "-o", tmp_path / "m", *options, "--cv", "3", "--resume", "--final")
+    assert ended.code == 0
+    assert ended.out.splitlines()[:5] == lines
+    artifact = load_artifact(tmp_path / "m")
+    assert artifact.training["cross_validation"]["folds"] == 3
+    assert artifact.training["texts"] == 540
+    assert names(tmp_path) == ["m", "m.cv.json", "texts.csv", "whole.cv.json"]
+
+
+def test_final_needs_folds(textcnn, tmp_path):
+    ended = textcnn("train", "-o", tmp_path / "m", "--final")
+    assert (ended.code, ended.err) == (
+        2,
+        "Error: --final: expected --cv beside it; textcnn train alone trains a model\n",
+    )
+
+
+def test_options_go_before_a_preset(textcnn, corpus, tmp_path):
+    ended = textcnn(
+        *("train", corpus, "-o", tmp_path / "m", "--preset", "kalchbrenner2014"),
+        *("--dimension", "8", "--feature-maps", "2,3", "--epochs", "1", "--optimizer", "adam"),
+    )
+    assert ended.code == 0, ended.err
+    artifact = load_artifact(tmp_path / "m")
+    assert (artifact.model.dimension, artifact.model.feature_maps, artifact.model.k_top) == (8, (2, 3), 4)
+    assert artifact.text.tokenizer == "whitespace"
+    assert artifact.training["settings"]["optimizer"] == "adam"
