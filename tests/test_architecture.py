@@ -31,11 +31,12 @@ ALLOWED = {
     "pipeline": {"settings", "artifact", "config", "data", "errors", "metrics", "nn", "text", "training", "vectors"},
     "crossval": {"config", "data", "errors", "inference", "metrics", "pipeline", "settings", "training"},
     "estimator": {"errors", "inference", "pipeline", "settings", "text", "training"},
-    "writers": {"errors"},
+    "writers": {"errors", "inference"},
     "cli": {
         "cli",
         "artifact",
         "config",
+        "crossval",
         "data",
         "errors",
         "inference",

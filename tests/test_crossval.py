@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from textcnn import TextCNNClassifier
 from textcnn.crossval import Fold, cross_validate, summarize
 from textcnn.data.splits import stratified_folds
 from textcnn.errors import DataError
@@ -11,8 +12,6 @@ from textcnn.inference import Predictor
 from textcnn.pipeline import Labelled, train_model
 from textcnn.settings import Settings, make_settings
 from textcnn.training.progress import Progress
-
-from textcnn import TextCNNClassifier
 
 CLASSES = np.array(["a", "b"])
 KEYWORDS = TextCNNClassifier().get_params()

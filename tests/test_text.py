@@ -62,7 +62,8 @@ def test_columnar_path_equals_the_single_path(name, lowercase, texts):
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_paths_agree_on_every_character(name):
     tok = tokenizer(name)
-    alone = [chr(c) for c in range(0x110000) if not 0xD800 <= c <= 0xDFFF]
+    last = 0x110000 if name == "unicode" else 0x3100  # the others tell ASCII and white space from the rest alone
+    alone = [chr(c) for c in range(last) if not 0xD800 <= c <= 0xDFFF]
     texts = ["".join(f"a{c}b {c}" for c in alone[i : i + 4096]) for i in range(0, len(alone), 4096)]
     assert columnar(tok, texts) == single(tok, texts)
 
@@ -183,7 +184,7 @@ def test_columns_come_in_chunks(monkeypatch):
     chunks = list(tokenizer("unicode").columns(pa.chunked_array([texts[:5], texts[5:]])))
     assert len(chunks) > 3
     words = [w for tokens in chunks for w in tokens.words.to_pylist()]
-    assert words == sum(single(tokenizer("unicode"), texts), [])
+    assert words == [word for text in single(tokenizer("unicode"), texts) for word in text]
 
 
 def test_sliced_columns_are_read_within_their_bounds():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import logging
 import os
-import pickle
 import struct
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 
 from textcnn.errors import VectorsError
 from textcnn.vectors import WordVectors, load_vectors
+from textcnn.vectors.reading import first_words
 
 DAMAGED = "the file is damaged or incomplete: download or copy it again"
 FORMATS = ["binary", "binary with newlines", "text", "glove"]
@@ -232,14 +232,10 @@ TWO = [[1, 2, 3], [4, 5, 6]]
 BINARY = written(["good", "bad"], TWO, "binary")
 TEXT = written(["good", "bad"], TWO, "text")
 GLOVE = written(["good", "bad"], TWO, "glove")
-NO_VECTORS = "FILE: expected word2vec, GloVe or fastText `.vec` vectors, found "
+NO_VECTORS = "FILE: expected word2vec, GloVe, fastText `.vec` or gensim `.kv` vectors, found "
 ERRORS = {
     "empty": (b"", f"FILE: expected word vectors, found an empty file; {DAMAGED}"),
     "empty gzip": (gzip.compress(b""), f"FILE: expected word vectors, found an empty file; {DAMAGED}"),
-    "pickle": (
-        pickle.dumps({"good": [1.0]}),
-        f"{NO_VECTORS}a pickle, as gensim's own `.kv` and `.model` are: write it with `save_word2vec_format`",
-    ),
     "zip": (b"PK\x03\x04rest", f"{NO_VECTORS}a zip archive: unpack it first"),
     "gzipped twice": (gzip.compress(gzip.compress(TEXT)), f"{NO_VECTORS}gzipped twice: unpack it first"),
     "fastText's binary": (
@@ -419,6 +415,17 @@ def test_a_missing_file(tmp_path):
     assert message(tmp_path / "none.bin") == expected
 
 
+def test_a_missing_file_with_near_names(store):
+    path = store(TEXT, "reviews-300d.bin")
+    store(TEXT, "other.txt")
+    assert message(path.with_name("reviews-30d.bin")) == (
+        "FILE: expected a word-vector file, found nothing there (nearest: reviews-300d.bin); check the path"
+    )
+    assert message(path.parent / "none" / "vectors.bin").replace(str(path.parent), "FOLDER") == (
+        "FILE: expected a word-vector file, found nothing there, nor a folder FOLDER/none; check the path"
+    )
+
+
 def test_a_folder(tmp_path):
     assert message(tmp_path) == "FILE: expected a word-vector file, found a folder; give the file itself"
 
@@ -469,6 +476,15 @@ def files(draw):
     row = st.lists(numbers, min_size=dimension, max_size=dimension)
     matrix = draw(st.lists(row, min_size=len(words), max_size=len(words)))
     return words, written(words, matrix, form), form, dimension
+
+
+@settings(deadline=None, max_examples=50)
+@given(files(), st.integers(1, 9), st.booleans())
+def test_the_first_words_of_a_file(tmp_path_factory, file, limit, zipped):
+    words, content, _, _ = file
+    path = tmp_path_factory.getbasetemp() / "first-words"
+    path.write_bytes(gzip.compress(content) if zipped else content)
+    assert first_words(path, limit) == list(dict.fromkeys(words))[:limit]
 
 
 @settings(deadline=None, max_examples=150)

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textcnn.errors import DataError
+from textcnn.inference import Scores
 from textcnn.writers import FORMATS, Writer, strings
 
 CLASSES = ["bad", "good", "so so"]
@@ -19,14 +20,32 @@ PROBABILITIES = np.array([[0.2, 0.5, 0.3], [0.4, 0.4, 0.2], [0.0, 1.0, 0.0]], np
 TEXTS = ["a fine film", "", "one\ttwo\r\nthree"]
 
 
-def written(rows: pa.Table, form: str, *, column: str = "text", classes=CLASSES, probabilities=None, **options) -> str:
+def scores(probabilities, tokens=None, known=None) -> Scores:
+    """Scores of texts with words that the model knows, where nothing else is said."""
+    some = np.ones(len(probabilities), np.int64)
+    return Scores(
+        probabilities, some if tokens is None else np.array(tokens), some if known is None else np.array(known)
+    )
+
+
+def written(
+    rows: pa.Table,
+    form: str,
+    *,
+    column: str = "text",
+    classes=CLASSES,
+    probabilities=None,
+    tokens=None,
+    known=None,
+    **options,
+) -> str:
     """What a writer writes of one batch."""
     if probabilities is None:
         probabilities = PROBABILITIES[np.arange(len(rows)) % 3]
     stream = io.BytesIO()
     writer = Writer(stream, classes, form, **options)
     writer.begin(rows.column_names)
-    writer.write(rows, rows[column].combine_chunks(), probabilities)
+    writer.write(rows, rows[column].combine_chunks(), scores(probabilities, tokens, known))
     return stream.getvalue().decode()
 
 
@@ -67,7 +86,8 @@ def test_json_with_the_next_best_and_all_classes():
 
 def test_csv():
     assert written(TABLE, "csv") == (
-        '"text","prediction","probability"\n"a fine film","good",0.5\n"","bad",0.4\n"one\ttwo\r\nthree","good",1\n'
+        '"text","prediction","probability","note"\n"a fine film","good",0.5,""\n"","bad",0.4,""\n'
+        '"one\ttwo\r\nthree","good",1,""\n'
     )
 
 
@@ -82,6 +102,7 @@ def test_csv_with_the_next_best_and_all_classes():
             "probability:bad": "0.2",
             "probability:good": "0.5",
             "probability:so so": "0.3",
+            "note": "",
         }
     ]
 
@@ -100,7 +121,7 @@ def test_of_equal_probabilities_the_first_class_is_named(form):
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_no_rows_write_no_rows(form):
-    header = '"text","prediction","probability"\n' if form == "csv" else ""
+    header = '"text","prediction","probability","note"\n' if form == "csv" else ""
     assert written(pa.table({"text": pa.array([], pa.string())}), form) == header
 
 
@@ -160,9 +181,9 @@ def test_other_columns_are_kept_in_csv():
     lines = written(OTHERS, "csv").splitlines()
     assert lines[1:] == [
         '"x","007",1.5,18446744073709551615,true,2020-01-02,"u","[""a"", ""b""]","{""a"": 1.5, ""b"": null}","bytes",'
-        '"good",0.5',
-        '"y","",nan,0,false,,"v","[]","{""a"": null, ""b"": ""x""}",,"bad",0.4',
-        '"z",,,,,,,,,"","good",1',
+        '"good",0.5,""',
+        '"y","",nan,0,false,,"v","[]","{""a"": null, ""b"": ""x""}",,"bad",0.4,""',
+        '"z",,,,,,,,,"","good",1,""',
     ]
 
 
@@ -175,7 +196,7 @@ def test_rows_and_columns_come_back_as_they_were(texts, name):
     back = [json.loads(line) for line in written(rows, "json", top_k=2).split("\n")[:-1]]
     assert [(row["text"], row[name]) for row in back] == list(zip(texts, texts[::-1], strict=True))
     back = list(csv.reader(io.StringIO(written(rows, "csv"), newline="")))
-    assert back[0] == ["text", name, "prediction", "probability"]
+    assert back[0] == ["text", name, "prediction", "probability", "note"]
     assert [tuple(row[:2]) for row in back[1:]] == list(zip(texts, texts[::-1], strict=True))
     assert written(rows, "text").count("\n") == len(texts)
 
@@ -215,7 +236,7 @@ def test_columns_of_one_name():
     with pytest.raises(DataError) as error:
         written(rows, "json")
     assert str(error.value) == "expected each column once, found 'a' twice; rename one, or write csv"
-    assert written(rows, "csv") == '"text","a","a","prediction","probability"\n"x","1","2","good",0.5\n'
+    assert written(rows, "csv") == '"text","a","a","prediction","probability","note"\n"x","1","2","good",0.5,""\n'
 
 
 def test_a_column_that_comes_later():
@@ -224,13 +245,32 @@ def test_a_column_that_comes_later():
     writer = Writer(stream, CLASSES, "json")
     writer.begin(first.column_names)
     for rows in (first, later):
-        writer.write(rows, rows["text"].combine_chunks(), PROBABILITIES[:1])
+        writer.write(rows, rows["text"].combine_chunks(), scores(PROBABILITIES[:1]))
     assert [json.loads(line).get("n") for line in stream.getvalue().splitlines()] == [None, 1]
     with pytest.raises(DataError, match="without the column 'prediction'"):
-        writer.write(pa.table({"text": ["z"], "prediction": [1]}), pa.array(["z"]), PROBABILITIES[:1])
+        writer.write(pa.table({"text": ["z"], "prediction": [1]}), pa.array(["z"]), scores(PROBABILITIES[:1]))
 
     writer = Writer(io.BytesIO(), CLASSES, "csv")
     writer.begin(first.column_names)
     with pytest.raises(DataError) as error:
-        writer.write(later, later["text"].combine_chunks(), PROBABILITIES[:1])
+        writer.write(later, later["text"].combine_chunks(), scores(PROBABILITIES[:1]))
     assert str(error.value) == "expected the columns ['text'] in all rows, found n as well in later ones; write json"
+
+
+def test_texts_that_say_nothing_are_noted():
+    options = {"tokens": [3, 0, 2], "known": [1, 0, 0]}
+    assert [row["note"] for row in rows_of(written(TABLE, "csv", **options))] == ["", "empty", "unknown"]
+    lines = [json.loads(line) for line in written(TABLE, "json", **options).splitlines()]
+    assert [line.get("note") for line in lines] == [None, "empty", "unknown"]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_nothing_is_predicted_below_the_confidence_asked_for(form):
+    out = written(TABLE, form, min_confidence=0.5)
+    if form == "text":
+        assert out == "good\t0.5000\ta fine film\n-\t0.4000\t\ngood\t1.0000\tone two three\n"
+    elif form == "json":
+        assert [json.loads(line)["prediction"] for line in out.splitlines()] == ["good", None, "good"]
+        assert [json.loads(line)["probability"] for line in out.splitlines()] == [0.5, 0.4, 1.0]
+    else:
+        assert [row["prediction"] for row in rows_of(out)] == ["good", "", "good"]

@@ -161,11 +161,13 @@ def save_artifact(artifact: Artifact, path: Path, *, overwrite: bool = False) ->
             shutil.rmtree(old, ignore_errors=True)
             path.rename(old)
         new.rename(path)
-    except OSError as error:
+    except BaseException as error:  # Ctrl-C too
         shutil.rmtree(new, ignore_errors=True)
         if old.exists() and not path.exists():
             old.rename(path)
-        raise ModelError(f"{path}: could not save the model: {error.strerror or error}") from error
+        if isinstance(error, OSError):
+            raise ModelError(f"{path}: could not save the model: {error.strerror or error}") from error
+        raise
     shutil.rmtree(old, ignore_errors=True)
 
 

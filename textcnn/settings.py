@@ -41,7 +41,13 @@ PRESETS: dict[str, dict[str | None, dict[str, Any]]] = {
         "trec": {"lowercase": False},  # the paper's code
     },
     "kalchbrenner2014": {
-        None: {"arch": "dcnn", "tokenizer": "whitespace", "optimizer": "adagrad", "learning_rate": 0.05},
+        None: {
+            "arch": "dcnn",
+            "tokenizer": "whitespace",
+            "optimizer": "adagrad",
+            "learning_rate": 0.1,
+            "l2": (1e-5, 1e-4, 1e-3),
+        },
         "sst1": {"region_sizes": (10, 7), "feature_maps": (6, 12), "k_top": 5},
         "sst2": {"region_sizes": (7, 5), "feature_maps": (6, 14), "k_top": 4, "dimension": 48},
         "trec": {"region_sizes": (8,), "feature_maps": (5,), "k_top": 4},
@@ -87,7 +93,7 @@ OPTIONS = (
         "model",
         "multichannel_filters",
         "--multichannel-filters",
-        "multichannel: one filter for both channels (the paper's), or weights for each",
+        "for multichannel: one filter for both channels (the paper's), or weights for each",
     ),
     Option(
         "dimension",
@@ -110,14 +116,18 @@ OPTIONS = (
         "--feature-maps",
         "filters for each region size [kim 100; dcnn 6,14; stacked 100,100]",
     ),
-    Option("activation", "model", "activation", "--activation", "kim, stacked: nonlinearity of the feature maps"),
-    Option("padding", "model", "padding", "--padding", "kim: windows that touch a word, or of words alone"),
-    Option("pooling", "model", "pooling", "--pooling", "kim: how a feature map becomes a feature"),
-    Option("k", "model", "k", "--k", "kim: values kept by k-max pooling"),
-    Option("k_top", "model", "k_top", "--k-top", "dcnn: values kept by the last pooling"),
+    Option(
+        "activation", "model", "activation", "--activation", "for kim and stacked: nonlinearity of the feature maps"
+    ),
+    Option("padding", "model", "padding", "--padding", "for kim: windows that touch a word, or of words alone"),
+    Option("pooling", "model", "pooling", "--pooling", "for kim: how a feature map becomes a feature"),
+    Option("k", "model", "k", "--k", "for kim: values kept by k-max pooling"),
+    Option("k_top", "model", "k_top", "--k-top", "for dcnn: values kept by the last pooling"),
     Option("dropout", "model", "dropout", "--dropout", "share of the pooled features dropped in training"),
-    Option("pool_size", "model", "pool_size", "--pool-size", "stacked: neighbours that a local pooling makes one of"),
-    Option("global_pooling", "model", "global_pooling", "--global-pooling", "stacked: pooling of the last layer"),
+    Option(
+        "pool_size", "model", "pool_size", "--pool-size", "for stacked: neighbours that a local pooling makes one of"
+    ),
+    Option("global_pooling", "model", "global_pooling", "--global-pooling", "for stacked: pooling of the last layer"),
     Option("tokenizer", "text", "tokenizer", "--tokenizer", "grammar of the tokens"),
     Option("lowercase", "text", "lowercase", "--lowercase/--keep-case", "lower-case the texts"),
     Option("min_count", "text", "min_count", "--min-count", "keep words that occur so often in the training texts"),
@@ -144,7 +154,11 @@ OPTIONS = (
     ),
     Option("l2", "training", "l2", "--l2", "weight of the squared norm, one for all layers or one for each"),
     Option(
-        "class_weight", "training", "class_weight", "--class-weight", "balanced, or weights such as good=1,bad=2 [none]"
+        "class_weight",
+        "training",
+        "class_weight",
+        "--class-weight",
+        "weights of the classes: balanced, or by name such as good=1,bad=2 [none]",
     ),
     Option(
         "validation_share",
@@ -154,7 +168,9 @@ OPTIONS = (
         "part of the training texts held out where no validation texts are given",
     ),
     Option("random_state", "training", "seed", "--seed", "governs split, weights, batches and dropout"),
-    Option("device", "training", "device", "--device", "auto (CUDA where present), cpu, cuda or cuda:N"),
+    Option(
+        "device", "training", "device", "--device", "where to compute: auto (CUDA where present), cpu, cuda or cuda:N"
+    ),
 )
 
 

@@ -1,7 +1,8 @@
 """Predictions as text, CSV or JSON Lines, batch by batch.
 
 A prediction is the best class and its probability; `top_k` adds the next best ones, `proba` the
-probability of every class. Columns that the input had stay as they were, row by row.
+probability of every class. Columns that the input had stay as they were, row by row. In CSV and
+JSON a `note` says that a text was `empty`, or `unknown`, when the model knows none of its words.
 """
 
 from __future__ import annotations
@@ -15,8 +16,10 @@ from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from textcnn.errors import DataError
+from textcnn.inference import Scores
 
 FORMATS = ("text", "json", "csv")
 DIGITS = 6
@@ -33,6 +36,7 @@ class Writer:
         form: `text` (label, probability and text between tabs), `json` (an object a line) or `csv`.
         proba: give the probability of every class.
         top_k: give so many classes, the best first; all where there are fewer.
+        min_confidence: predict nothing (null, `-` in text) where the best probability is lower.
     """
 
     stream: IO[bytes]
@@ -40,6 +44,7 @@ class Writer:
     form: str
     proba: bool = False
     top_k: int = 1
+    min_confidence: float = 0.0
     _names: list[str] = field(default_factory=list, init=False)  # the input's columns
 
     def begin(self, names: Sequence[str]) -> None:
@@ -51,21 +56,26 @@ class Writer:
         self._names = list(names)
         self._check_names()
         if self.form == "csv":
-            header = [*names, *self._columns(np.zeros((0, len(self.classes))))]
+            header = [*names, *self._columns(np.zeros((0, len(self.classes))), [])]
             self._write_csv([pa.nulls(0, pa.string())] * len(header), header, header=True)
 
-    def write(self, rows: pa.Table, texts: pa.Array, probabilities: np.ndarray) -> None:
-        """Write a batch: the input's columns, the text that was read and the probabilities, (N, K).
+    def write(self, rows: pa.Table, texts: pa.Array, scores: Scores) -> None:
+        """Write a batch: the input's columns, the text that was read and what the model makes of it.
 
         Raises:
             DataError: the columns are no longer those of the first batch, and the form cannot tell.
         """
         if rows.column_names != self._names:
             self._change_names(rows.column_names)
+        probabilities = scores.probabilities
+        notes = [
+            None if known else "unknown" if tokens else "empty"
+            for tokens, known in zip(scores.tokens.tolist(), scores.known.tolist(), strict=True)
+        ]
         if self.form == "json":
-            self._write_json(rows, probabilities)
+            self._write_json(rows, probabilities, notes)
         elif self.form == "csv":
-            added = self._columns(probabilities)
+            added = self._columns(probabilities, notes)
             columns = [_flat(column) for column in rows.columns]
             self._write_csv([*columns, *added.values()], [*rows.column_names, *added], header=False)
         else:
@@ -74,12 +84,12 @@ class Writer:
     def _check_names(self) -> None:
         added: Sequence[str] = ()
         if self.form == "json":
-            added = ("prediction", "probability", *["top"] * (self.top_k > 1), *["probabilities"] * self.proba)
+            added = ("prediction", "probability", "note", *["top"] * (self.top_k > 1), *["probabilities"] * self.proba)
             twice = [name for name in self._names if self._names.count(name) > 1]
             if twice:
                 raise DataError(f"expected each column once, found {twice[0]!r} twice; rename one, or write csv")
         elif self.form == "csv":
-            added = list(self._columns(np.zeros((0, len(self.classes)))))
+            added = list(self._columns(np.zeros((0, len(self.classes))), []))
         taken = [name for name in added if name in self._names]
         if taken:
             raise DataError(
@@ -101,18 +111,26 @@ class Writer:
         """Ids of the best classes, the smaller one first where two are equal, (N, top_k)."""
         return np.argsort(-probabilities, axis=1, kind="stable")[:, : self.top_k]
 
-    def _columns(self, probabilities: np.ndarray) -> dict[str, pa.Array]:
+    def _abstains(self, probabilities: np.ndarray) -> np.ndarray:
+        """Where the best class is not probable enough to name, (N,)."""
+        return probabilities.max(axis=1, initial=0) < self.min_confidence
+
+    def _columns(self, probabilities: np.ndarray, notes: Sequence[str | None]) -> dict[str, pa.Array]:
         """The columns that a prediction adds."""
         names = [str(label) for label in self.classes]
         labels = strings(names)
         columns = {}
         for rank, best in enumerate(self._ranked(probabilities).T, 1):
             suffix = f"_{rank}" if rank > 1 else ""
-            columns[f"prediction{suffix}"] = labels.take(_numbers(best))
+            predicted = labels.take(_numbers(best))
+            if rank == 1 and self.min_confidence:
+                predicted = pc.if_else(pa.array(self._abstains(probabilities)), None, predicted)
+            columns[f"prediction{suffix}"] = predicted
             columns[f"probability{suffix}"] = _numbers(_rounded(probabilities[np.arange(len(best)), best]))
         if self.proba:
             for name, column in zip(names, probabilities.T, strict=True):
                 columns[f"probability:{name}"] = _numbers(_rounded(column))
+        columns["note"] = strings([note or "" for note in notes])
         return columns
 
     def _write_csv(self, columns: list[pa.Array], names: list[str], *, header: bool) -> None:
@@ -121,26 +139,35 @@ class Writer:
         table = pa.Table.from_arrays(columns, names)
         csv.write_csv(table, self.stream, csv.WriteOptions(include_header=header, quoting_style="needed"))
 
-    def _write_json(self, rows: pa.Table, probabilities: np.ndarray) -> None:
+    def _write_json(self, rows: pa.Table, probabilities: np.ndarray, notes: Sequence[str | None]) -> None:
         labels = [label.item() if isinstance(label, np.generic) else label for label in self.classes]
         ranked = self._ranked(probabilities).tolist()
+        abstains = self._abstains(probabilities).tolist()
+        values = _rounded(probabilities).tolist()
         lines = []
-        for row, best, rounded in zip(rows.to_pylist(), ranked, _rounded(probabilities).tolist(), strict=True):
-            row["prediction"] = labels[best[0]]
+        for row, best, rounded, abstain, note in zip(rows.to_pylist(), ranked, values, abstains, notes, strict=True):
+            row["prediction"] = None if abstain else labels[best[0]]
             row["probability"] = rounded[best[0]]
             if self.top_k > 1:
                 row["top"] = [{"label": labels[i], "probability": rounded[i]} for i in best]
             if self.proba:
                 row["probabilities"] = {str(label): p for label, p in zip(labels, rounded, strict=True)}
+            if note:
+                row["note"] = note
             lines.append(_to_json(row) + "\n")
         self.stream.write("".join(lines).encode())
 
     def _write_text(self, texts: pa.Array, probabilities: np.ndarray) -> None:
         labels = [_BREAKS.sub(" ", str(label)) for label in self.classes]
         ranked = self._ranked(probabilities).tolist()
+        abstains = self._abstains(probabilities).tolist()
         lines = []
-        for text, best, values in zip(texts.to_pylist(), ranked, probabilities.tolist(), strict=True):
+        for text, best, values, abstain in zip(
+            texts.to_pylist(), ranked, probabilities.tolist(), abstains, strict=True
+        ):
             parts = [f"{labels[i]}\t{values[i]:.4f}\t" for i in best]
+            if abstain:
+                parts[0] = f"-\t{values[best[0]]:.4f}\t"
             if self.proba:
                 parts += [f"{label}={value:.4f}\t" for label, value in zip(labels, values, strict=True)]
             lines.append("".join(parts) + _BREAKS.sub(" ", text) + "\n")

@@ -86,7 +86,7 @@ def test_other_forms_of_lines(textcnn, model, expected, data, options):
 def test_an_empty_stdin_has_no_rows(textcnn, model):
     assert (textcnn("predict", "-m", model).code, textcnn("predict", "-m", model).out) == (0, "")
     assert textcnn("predict", "-m", model, "--format", "json").out == ""
-    assert textcnn("predict", "-m", model, "--format", "csv").out == '"text","prediction","probability"\n'
+    assert textcnn("predict", "-m", model, "--format", "csv").out == '"text","prediction","probability","note"\n'
 
 
 def test_a_closed_stdin_is_one_line(textcnn, model):
@@ -125,7 +125,7 @@ def test_every_format_of_file_keeps_rows_and_columns(textcnn, model, expected, t
         ended = textcnn("predict", "-m", model, "--input", path)
         assert (ended.code, ended.err) == (0, "")
         rows = list(csv.DictReader(io.StringIO(ended.out)))
-        assert list(rows[0]) == ["n", "review", "x", "prediction", "probability"]
+        assert list(rows[0]) == ["n", "review", "x", "prediction", "probability", "note"]
         for row, record, (label, p) in zip(rows, records, expected, strict=True):
             assert (row["n"], row["review"], row["prediction"]) == (record["n"], record["review"], label)
             assert row["x"] == ("" if record["x"] is None else str(record["x"]))
@@ -159,11 +159,11 @@ def test_a_missing_text_is_an_empty_one(textcnn, model, expected, tmp_path):
 @pytest.mark.parametrize(
     ("name", "first"),
     [
-        ("out.csv", '"n","text","prediction","probability"'),
+        ("out.csv", '"n","text","prediction","probability","note"'),
         ("out.jsonl", '{"n": "1", "text": "fine", "prediction": "'),
         ("out.JSON", '{"n": "1", "text": "fine", "prediction": "'),
         ("out.txt", r"\w+\t0\.\d{4}\tfine"),
-        ("out", '"n","text","prediction","probability"'),
+        ("out", '"n","text","prediction","probability","note"'),
     ],
 )
 def test_the_form_follows_the_name(textcnn, model, tmp_path, name, first):

@@ -96,7 +96,7 @@ def test_ctrl_c_then_resume_is_a_run_never_stopped(textcnn, corpus, tmp_path, mo
         stopping(patch, 4, KeyboardInterrupt())
         ended = textcnn("train", corpus, "-o", tmp_path / "m", *OPTIONS)
     assert ended.code == 130
-    assert f"interrupted: {tmp_path / 'm'} has the best epoch so far; go on with --resume" in ended.err
+    assert ended.err.splitlines()[-1] == f"{tmp_path / 'm'} has that model; go on with the run with --resume"
     load_model(tmp_path / "m")
     assert names(tmp_path) == ["m", "m.checkpoint", "texts.csv", "whole"]
     assert textcnn("train", corpus, "-o", tmp_path / "m", *OPTIONS, "--resume").code == 0
@@ -140,7 +140,8 @@ def test_cross_validation_prints_folds_and_goes_on(textcnn, corpus, tmp_path, mo
     ended = textcnn("train", corpus, "-o", tmp_path / "m", *options, "--cv", "3")
     assert ended.code == 2
     assert ended.err.splitlines()[-1] == (
-        f"Error: {tmp_path / 'm.cv.json'}: folds of a run are there; go on with it (--resume) or begin anew (--overwrite)"
+        f"Error: {tmp_path / 'm.cv.json'}: folds of a run are there; "
+        "go on with it (--resume) or begin anew (--overwrite)"
     )
     ended = textcnn("train", corpus, "-o", tmp_path / "m", *options, "--cv", "3", "--resume", "--final")
     assert ended.code == 0

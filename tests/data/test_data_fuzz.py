@@ -35,7 +35,8 @@ BYTES = st.binary(max_size=60) | st.lists(PIECES, max_size=25).map(b"".join)
 NAMED = json.dumps({"info": {"features": {"label": {"names": ["neg", "pos"], "_type": "ClassLabel"}}}})
 TABLE = pa.table(
     {
-        "text": ["a", None, "c" * 50],
+        "text": ["a", "b", "c" * 50],
+        "other": ["a", None, "c"],
         "label": [0, 1, 0],
         "n": [{"x": [1]}] * 3,
         "d": pa.array(["x", "y", "x"]).dictionary_encode(),

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import datasets
 import huggingface_hub
 import pytest
-from huggingface_hub.errors import RepositoryNotFoundError, RevisionNotFoundError
+from huggingface_hub.utils import RepositoryNotFoundError, RevisionNotFoundError
 
 from textcnn.data import describe, load_corpus
 from textcnn.data.corpora import CORPORA

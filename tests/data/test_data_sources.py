@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import datasets
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -305,6 +306,10 @@ def test_known_classes_that_are_none(known):
 def test_local_sources_make_no_network_call(tmp_path):
     write("d/train.csv")
     write("d/test.csv")
+    for label in ("a", "b"):
+        (tmp_path / "classes" / label).mkdir(parents=True)
+        (tmp_path / "classes" / label / "1.txt").touch()
+    datasets.Dataset.from_dict({"text": ["x", "y"], "label": [0, 1]}).save_to_disk(tmp_path / "saved")
     code = f"""
 import socket, sys
 calls = []
@@ -313,8 +318,9 @@ def refuse(*args, **options):
     raise OSError("no network here")
 socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
 import textcnn.data
-for source in ("sample", {str(tmp_path / "d")!r}, {str(tmp_path / "d" / "train.csv")!r}):
-    textcnn.data.load_corpus(source)
+for source in ("d", "d/train.csv", "d/tr*.csv", "classes", "saved"):
+    textcnn.data.load_corpus({str(tmp_path)!r} + "/" + source)
+textcnn.data.load_corpus("sample")
 print(calls, "torch" in sys.modules)
 """
     root = Path(textcnn.__file__).parents[1]

@@ -49,6 +49,14 @@ _FORM_OF_SUFFIX = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": 
 )
 @option("--proba", is_flag=True, group="Output", help="Give the probability of every class.")
 @option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    metavar="P",
+    default=0.0,
+    group="Output",
+    help="Predict nothing where the best class is less probable.",
+)
+@option(
     "--top-k",
     type=click.IntRange(min=1),
     metavar="N",
@@ -68,6 +76,7 @@ def command(
     form: str | None,
     proba: bool,
     top_k: int,
+    min_confidence: float,
 ) -> None:
     """Label TEXTs, the lines of stdin, or the texts of a file.
 
@@ -91,7 +100,7 @@ def command(
     batches = _read(source, encoding) if source is not None else ()
     form = form or _default_form(source, output)
     with _target(output, source, overwrite=overwrite) as stream:
-        writer = Writer(stream, predictor.classes_.tolist(), form, proba, top_k)
+        writer = Writer(stream, predictor.classes_.tolist(), form, proba, top_k, min_confidence)
         if source is not None:
             _predict_file(writer, predictor, source, batches, text_column)
         else:
@@ -134,7 +143,7 @@ def _predict_texts(writer: Writer, predictor: Predictor, columns: Iterable[pa.St
 
     writer.begin(["text"])
     for column in columns:
-        writer.write(pa.table({"text": column}), column, predictor.predict_proba(column))
+        writer.write(pa.table({"text": column}), column, predictor.scores(column))
         writer.stream.flush()
 
 
@@ -154,7 +163,7 @@ def _predict_file(
                 name, _ = pick_columns(batch.schema.names, text_column, None, path=source, need_label=False)
                 writer.begin(batch.schema.names)
             texts = texts_of(batch.column(name), path=source, first_row=row, missing_as_empty=True)
-            writer.write(pa.Table.from_batches([batch]), texts, predictor.predict_proba(texts))
+            writer.write(pa.Table.from_batches([batch]), texts, predictor.scores(texts))
             row += len(batch)
             advance(len(batch))
 

@@ -219,7 +219,7 @@ def command(
     save_artifact(artifact, output, overwrite=overwrite or resume)
     _report(artifact, output)
     if interrupted:
-        click.echo(f"interrupted: {output} has the best epoch so far; go on with --resume", err=True)
+        click.echo(f"{output} has that model; go on with the run with --resume", err=True)
         sys.exit(INTERRUPTED)
     checkpoint.unlink(missing_ok=True)
 

@@ -293,7 +293,7 @@ def _print_coverage(coverage: Coverage, sources: str) -> None:
         ("tokens", coverage.tokens_found, coverage.tokens),
     ):
         click.echo(f"  {title:<9} {found:,} of {total:,} ({found / max(total, 1):.1%})")
-    missing = ", ".join(f"{word} {count:,}" for word, count in coverage.missing)
+    missing = ", ".join(f"{word if word.isalnum() else repr(word)} {count:,}" for word, count in coverage.missing)
     _echo(f"  missing   {missing or 'none'}")
 
 

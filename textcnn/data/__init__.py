@@ -1,4 +1,4 @@
-"""Where labelled text comes from: named corpora and local files, always as a ``DatasetDict``."""
+"""Where labelled text comes from: named corpora, files, folders and the hub, always as a ``DatasetDict``."""
 
 from textcnn.data.sources import corpus_names, describe, load_corpus
 

@@ -135,7 +135,7 @@ def _has_only_a_script(repository: str, revision: str | None) -> bool:
     This comes first since ``datasets`` tries for half a minute before it says that there is no network.
     """
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import OfflineModeIsEnabled, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub.utils import OfflineModeIsEnabled, RepositoryNotFoundError, RevisionNotFoundError
 
     try:
         info = HfApi().dataset_info(repository, revision=revision, timeout=_SECONDS)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import torch
 from torch import nn
-from torch.nn import functional as F
 
 from textcnn.config import StackedConfig
 from textcnn.nn.channels import Channels

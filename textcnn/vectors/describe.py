@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from textcnn.errors import VectorsError
 from textcnn.text import Tokenizer, count_words
 from textcnn.vectors.reading import first_words, load_vectors
 
@@ -88,6 +89,8 @@ def describe_vectors(
     """
     path = Path(path)
     candidates = first_words(path, _CANDIDATES)
+    if not candidates:
+        raise VectorsError(f"{path}: expected words in UTF-8, found none; convert the file")
     near = list(near) or [word for word in candidates[_USUAL:] if word.isalpha() and len(word) > 3][:_EXAMPLES]
     words: list[str] = []
     counts = np.zeros(0, dtype=np.int64)

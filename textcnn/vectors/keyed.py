@@ -29,10 +29,9 @@ _KEYED = "gensim.models.keyedvectors.KeyedVectors"
 # Arrays are pickled under other names by numpy 1 and 2, and by protocol 5.
 _RECONSTRUCT = ("numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct")
 _FROM_BUFFER = ("numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer")
-_ENCODE = "_codecs.encode"  # protocol 2 has no bytes
-_NAMES = frozenset(
-    (_KEYED, *_RECONSTRUCT, *_FROM_BUFFER, _ENCODE, "numpy.ndarray", "numpy.dtype", "__builtin__.frozenset")
-)
+_ENCODE = "_codecs.encode"  # protocol 2 has no bytes, and 3 no sets
+_SETS = ("__builtin__.frozenset", "builtins.frozenset")
+_NAMES = frozenset((_KEYED, *_RECONSTRUCT, *_FROM_BUFFER, _ENCODE, *_SETS, "numpy.ndarray", "numpy.dtype"))
 _HEADER = re.compile(
     rb"\x93NUMPY\x01\x00..\{'descr': '([<>]f[248])', 'fortran_order': (True|False), "
     rb"'shape': \(([0-9]{1,18}), ([0-9]{1,18})\), \} *\n",
@@ -61,7 +60,8 @@ def read_keyed(source: Source) -> tuple[Layout, Reader]:
         array = _array(state["vectors"])
         if array is None:
             raise VectorsError(
-                f"{source.path}: expected the vectors as an array of numbers, found another; write them anew"
+                f"{source.path}: expected the vectors as a matrix of floating-point numbers, found something else; "
+                "write them anew"
             )
     else:
         array = _array_beside(source.path, len(words))
@@ -117,7 +117,10 @@ def _state(source: Source) -> dict[str, Any]:
 def _stranger(name: str) -> str:
     """What a pickle that names something else is, and what to do."""
     if name.startswith("gensim."):
-        return f"a pickle of {name[:80]!r}; load it with gensim 4 and write its vectors with `save_word2vec_format`"
+        return (
+            f"a pickle of {name[:80]!r}; if you trust it, load it with gensim 4 and write its vectors with "
+            "`save_word2vec_format`"
+        )
     return (
         f"a pickle that asks for {name[:80]!r}, which they never need; nothing was run, "
         "but do not load it with another program unless you trust it"

@@ -207,7 +207,7 @@ def _frequent(words: list[str], counts: np.ndarray, min_count: int) -> dict[str,
     if not kept:
         times = "once" if min_count == 1 else f"{min_count} times"
         raise VectorsError(
-            f"expected words that occur {times} or more in the texts, found none among {len(words):,}; "
+            f"expected words that occur {times} or more in the texts, found none among {len(words):,} words; "
             "give more texts or lower min_count (--min-count)"
         )
     return kept
@@ -244,7 +244,9 @@ class _Corpus:
         # gensim iterates in a thread of its own, and would wait for ever if that died of an error.
         try:
             yield from self._sentences()
-        except Exception as error:  # noqa: BLE001 - raised again when gensim returns
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - raised again when gensim returns
             self.failure = error
 
     def _sentences(self) -> Iterator[list[str]]:

@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+import gzip
+
+import pytest
+
+from textcnn.vectors import load_vectors
+from textcnn.vectors.reading import first_words
+
+pytest.importorskip("gensim")
+TINY = ("--dimension", 4, "--epochs", 2, "--workers", 1)
+
+
+@pytest.fixture
+def output(tmp_path):
+    return tmp_path / "vectors.bin"
+
+
+def test_vectors_of_a_file_with_labels(textcnn, reviews, output):
+    ended = textcnn("vectors", reviews, "-o", output, *TINY)
+    assert ended.code == 0
+    assert [line.rpartition(" (")[0] for line in ended.err.splitlines()] == [
+        "reading texts",
+        "epoch 1 of 2",
+        "epoch 2 of 2",
+    ]
+    time = ended.out.splitlines()[3]
+    assert time.startswith("time        ")
+    assert time.endswith(" s with 1 worker")
+    assert ended.out.replace(time, "TIME").replace(str(output), "FILE") == (
+        "words       13 that occur 5 times or more, of 73\n"
+        "dimension   4\n"
+        "texts       60 of 480 tokens\n"
+        "TIME\n"
+        "seed        0\n"
+        f"size        {output.stat().st_size} bytes\n"
+        "saved       FILE\n"
+    )
+    assert {"film", "fine", "dull", "what"} < set(first_words(output, 99))
+
+
+def test_several_files_without_labels(textcnn, tmp_path, output):
+    (tmp_path / "a.txt").write_text("good film\n\ngood book\n")
+    (tmp_path / "b.txt.gz").write_bytes(gzip.compress("schönes Buch\n".encode()))
+    (tmp_path / "c.csv").write_text("id,review\n1,good song\n2,\n")
+    files = [tmp_path / name for name in ("a.txt", "b.txt.gz", "c.csv")]
+    ended = textcnn("vectors", *files, "-o", output, "--min-count", 1, "--keep-case", *TINY)
+    assert ended.code == 0
+    assert first_words(output, 99) == ["good", "Buch", "book", "film", "schönes", "song"]
+    assert "texts       6 of 8 tokens\n" in ended.out
+
+
+def test_only_training_texts_of_a_folder_are_read(textcnn, tmp_path, output):
+    for split in ("train", "validation", "test"):
+        lines = "".join(f"{word} {split},{word}\n" for word in ("good", "bad"))
+        (tmp_path / f"{split}.csv").write_text("text,label\n" + lines)
+    assert textcnn("vectors", tmp_path, "-o", output, "--min-count", 1, *TINY).code == 0
+    assert first_words(output, 99) == ["train", "bad", "good"]
+    ended = textcnn("vectors", "--info", output, tmp_path)
+    assert "  distinct  3 of 3 (100.0%)\n  tokens    4 of 4 (100.0%)\n" in ended.out
+
+
+def test_only_training_texts_of_a_named_corpus_are_read(textcnn, output):
+    ended = textcnn("vectors", "sample", "-o", output, *TINY)
+    assert ended.code == 0
+    assert "texts       1,000 of " in ended.out
+
+
+def test_the_same_bits_with_one_worker(textcnn, reviews, output):
+    assert textcnn("vectors", reviews, "-o", output, *TINY).code == 0
+    bits = output.read_bytes()
+    assert textcnn("vectors", reviews, "-o", output, "--overwrite", *TINY).code == 0
+    assert output.read_bytes() == bits
+    ended = textcnn("vectors", reviews, "-o", output, "--overwrite", *TINY, "--workers", 2)
+    assert "seed        0: not the same bits again; --workers 1 gives them\n" in ended.out
+
+
+def test_a_model_trains_on_the_vectors(textcnn, reviews, output, tmp_path):
+    assert textcnn("vectors", reviews, "-o", output, *TINY).code == 0
+    model = ("--feature-maps", 4, "--epochs", 2, "--device", "cpu", "-o", tmp_path / "model")
+    ended = textcnn("train", reviews, "--vectors", output, "--channels", "static", *model)
+    assert ended.code == 0
+    assert "vectors     13 of " in ended.out
+
+
+def test_a_file_is_described(textcnn, tmp_path):
+    path = tmp_path / "glove.txt"
+    path.write_text("good 1 0\nfine 0.9 0.1\nbad -1 0\n")
+    (tmp_path / "texts.txt").write_text("Good film\nfine film, fine\n")
+    ended = textcnn("vectors", "--info", path, tmp_path / "texts.txt", "--near", "good", "--near", "zzz")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.out.replace(str(tmp_path), "FOLDER") == (
+        "file        FOLDER/glove.txt, 31 bytes\n"
+        "format      GloVe text\n"
+        "words       3\n"
+        "dimension   2\n"
+        "\n"
+        "nearest of the first 3 words, and the cosines\n"
+        "  good: fine 0.99, bad -1.00\n"
+        "  zzz: not in the file\n"
+        "\n"
+        "coverage of FOLDER/texts.txt (training texts)\n"
+        "  distinct  2 of 4 (50.0%)\n"
+        "  tokens    3 of 6 (50.0%)\n"
+        "  missing   film 2, ',' 1\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ((), "expected a file to write to (-o FILE) or to describe (--info FILE), found neither"),
+        (("mr",), "expected a file to write to (-o FILE) or to describe (--info FILE), found neither"),
+        (("-o", "x.bin"), "expected a SOURCE of texts, found none; name a corpus (see textcnn data) or files"),
+        (("-o", "x.bin", "--info", "y.bin"), "expected -o or --info, found both; leave one out"),
+        (
+            ("mr", "-o", "x.bin", "--near", "good"),
+            "--near: expected --info FILE beside it; neighbours are shown of a file that is there",
+        ),
+        (
+            ("mr", "-o", "x.bin", "--unsupervised"),
+            "--unsupervised: expected imdb among the SOURCEs, found none; leave it out",
+        ),
+        (
+            ("mr", "imdb", "sst2", "-o", "x.bin"),
+            "expected mr or sst2, found both: each has sentences of the other's test; leave one out",
+        ),
+        (
+            ("sample", "-o", "x.bin", "--dimension", "0"),
+            "--dimension: expected a whole number from 1 to 10,000, found 0",
+        ),
+        (
+            ("sample", "-o", "x.bin", "--min-count", "0"),
+            "--min-count: expected a whole number from 1 to 1,000,000,000,000, found 0",
+        ),
+        (
+            ("sample", "-o", "x.bin", "--min-count", "99999", "--dimension", "2"),
+            "expected words that occur 99999 times or more in the texts, found none among 2,989 words; "
+            "give more texts or lower min_count (--min-count)",
+        ),
+        (("--info", "none.bin"), "none.bin: expected a word-vector file, found nothing there; check the path"),
+    ],
+)
+def test_mistakes_are_one_line_and_code_2(textcnn, tmp_path, monkeypatch, arguments, expected):
+    monkeypatch.chdir(tmp_path)
+    ended = textcnn("vectors", *arguments)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.splitlines()[-1] == f"Error: {expected}"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_is_there_is_kept(textcnn, reviews, output):
+    output.write_bytes(b"old")
+    ended = textcnn("vectors", reviews, "-o", output, *TINY)
+    assert ended.code == 2
+    assert ended.err == f"Error: {output}: the file exists; choose another name or replace it (--overwrite)\n"
+    assert output.read_bytes() == b"old"
+
+
+def test_a_column_that_is_not_there(textcnn, reviews, output):
+    ended = textcnn("vectors", reviews, "-o", output, "--text-column", "body", *TINY)
+    assert ended.code == 2
+    assert ended.err.splitlines()[-1] == (
+        f"Error: expected the columns ['body'], but only ['id', 'text', 'label'] were found in {reviews}; "
+        "name them with --text-column / --label-column"
+    )
+    assert not output.exists()
+
+
+def test_help_names_every_group(textcnn):
+    ended = textcnn("vectors", "--help")
+    assert ended.code == 0
+    for group in ("Output:", "Description:", "Data:", "Text:", "Training:"):
+        assert f"\n{group}\n" in ended.out
+
+
+def test_the_words_match_those_of_the_model(textcnn, reviews, output):
+    assert textcnn("vectors", reviews, "-o", output, "--min-count", 1, *TINY).code == 0
+    assert load_vectors(output, ["film", "number", "!", ","]).coverage == 1
