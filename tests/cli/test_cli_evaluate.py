@@ -94,14 +94,22 @@ def test_labels_are_matched_by_name(textcnn, model, tmp_path):
     assert [row["support"] for row in figures["classes"]] == [1, 1]
 
 
+def test_a_file_of_one_class_is_scored(textcnn, model, tmp_path):
+    path = tmp_path / "given.csv"
+    path.write_text("text,label\nWhat a fine film,positive\nWhat a fine meal,positive\n", encoding="utf-8")
+    figures = figures_of(textcnn("evaluate", path, "-m", model, "--json"))
+    assert [row["support"] for row in figures["classes"]] == [0, 2]
+    assert figures["majority"] == 1.0
+
+
 def test_unknown_labels_are_one_line(textcnn, model, tmp_path):
     path = tmp_path / "given.csv"
     path.write_text("text,label\nfine,positive\nso so,neutral\n", encoding="utf-8")
     ended = textcnn("evaluate", path, "-m", model)
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
-        f"Error: {path}: expected the labels of the model (negative, positive), found neutral as well; "
-        "mend them, or train a model that knows them\n"
+        f"Error: expected labels known from training ('negative', 'positive'), but {path} has 'neutral' in row 2; "
+        "mend the label or add examples of it there\n"
     )
 
 

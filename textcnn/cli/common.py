@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,8 +68,28 @@ def model_option(command: Decorated) -> Decorated:
     )(command)
 
 
-def corpus_options(command: Decorated) -> Decorated:
-    """How to read DATA."""
+def corpus_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """How to read DATA: options that the command gets together, as `reading`, for `load_corpus`."""
+
+    @functools.wraps(command)
+    def collected(
+        *args: Any,
+        data_dir: Path | None,
+        hub: bool,
+        text_column: str | None,
+        label_column: str | None,
+        encoding: str,
+        **others: Any,
+    ) -> Any:
+        reading = {
+            "data_dir": data_dir,
+            "hub": hub,
+            "text_column": text_column,
+            "label_column": label_column,
+            "encoding": encoding,
+        }
+        return command(*args, reading=reading, **others)
+
     path = click.Path(path_type=Path)
     for add in (
         option(
@@ -81,6 +102,7 @@ def corpus_options(command: Decorated) -> Decorated:
         ),
         option("--label-column", metavar="NAME", group="Data", help="Column of the labels [found by usual names]."),
         option("--text-column", metavar="NAME", group="Data", help="Column of the texts [found by usual names]."),
+        option("--hub", is_flag=True, group="Data", help="Fetch a named corpus from the Hugging Face hub."),
         option(
             "--data-dir",
             type=path,
@@ -89,8 +111,8 @@ def corpus_options(command: Decorated) -> Decorated:
             help="Folder with the original files of a named corpus.",
         ),
     ):
-        command = add(command)
-    return command
+        collected = add(collected)
+    return collected
 
 
 def label_names(corpus: datasets.DatasetDict) -> list[str]:

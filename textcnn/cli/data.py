@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from pathlib import Path
+from typing import Any
 
 import click
 
@@ -19,10 +19,7 @@ _WIDTH = 79
 @corpus_options
 def command(
     source: str | None,
-    data_dir: Path | None,
-    text_column: str | None,
-    label_column: str | None,
-    encoding: str,
+    reading: dict[str, Any],
 ) -> None:
     """List the named corpora, or describe SOURCE: a named corpus, a file or a folder.
 
@@ -38,13 +35,13 @@ def command(
         for name in corpus_names():
             corpus = describe(name)
             _echo_row(name, f"{corpus.title}: {len(corpus.classes)} classes, {_counts(corpus.counts)}")
-        click.echo("\nDescribe one with `textcnn data NAME`; all but sample are read from --data-dir.")
+        click.echo("\nDescribe one: textcnn data NAME. All but sample need --data-dir or --hub.")
         return
     if source in corpus_names():
         _describe_named(source)
-        if source != "sample" and data_dir is None:
+        if source != "sample" and reading["data_dir"] is None and not reading["hub"]:
             return
-    _describe_texts(source, data_dir, text_column, label_column, encoding)
+    _describe_texts(source, reading)
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -68,22 +65,21 @@ def _describe_named(name: str) -> None:
         ("texts", _counts(corpus.counts)),
         ("files", ", ".join(corpus.files.values()) or "built in"),
     ]
+    if corpus.hub is not None:
+        differs = f"; {corpus.hub.differs}" if corpus.hub.differs else ""
+        rows.append(("hub", f"{corpus.hub.repository} at {corpus.hub.revision}{differs}"))
     for title, value in rows:
         _echo_row(title, value)
 
 
-def _describe_texts(
-    source: str, data_dir: Path | None, text_column: str | None, label_column: str | None, encoding: str
-) -> None:
+def _describe_texts(source: str, reading: dict[str, Any]) -> None:
     import pyarrow.compute as pc
 
     from textcnn.config import TextConfig
     from textcnn.data import load_corpus
     from textcnn.text import Tokenizer, count_words
 
-    corpus = load_corpus(
-        source, data_dir=data_dir, text_column=text_column, label_column=label_column, encoding=encoding
-    )
+    corpus = load_corpus(source, **reading)
     names = label_names(corpus)
     tokenizer = Tokenizer(TextConfig())
     for split, texts in corpus.items():

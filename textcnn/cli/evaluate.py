@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from textcnn.cli.common import GroupedCommand, corpus_options, label_names, model_option, option
+from textcnn.cli.common import GroupedCommand, corpus_options, model_option, option
 from textcnn.errors import DataError
-
-if TYPE_CHECKING:
-    import datasets
-    import numpy as np
 
 _COLUMNS = 80
 
@@ -32,10 +28,7 @@ _COLUMNS = 80
 def command(
     data: str,
     model: Path,
-    data_dir: Path | None,
-    text_column: str | None,
-    label_column: str | None,
-    encoding: str,
+    reading: dict[str, Any],
     split: str | None,
     as_json: bool,
 ) -> None:
@@ -51,33 +44,18 @@ def command(
     from textcnn.metrics import evaluate
 
     predictor = load_model(model)
-    corpus = load_corpus(data, data_dir=data_dir, text_column=text_column, label_column=label_column, encoding=encoding)
+    names = [str(label) for label in predictor.classes_]
+    corpus = load_corpus(data, known_classes=names, **reading)
     split = split or ("test" if "test" in corpus else "train")
     if split not in corpus:
         raise DataError(f"{data}: expected the split {split}, found only {', '.join(corpus)}; choose one of them")
-    names = [str(label) for label in predictor.classes_]
     table = corpus[split].with_format("arrow")[:]
-    truth = _class_ids(corpus, table["label"].to_numpy(), names, data)
-    figures = evaluate(truth, predictor.predict_proba(table["text"]), names)
+    figures = evaluate(table["label"].to_numpy(), predictor.predict_proba(table["text"]), names)
     figures = {"model": str(model), "data": data, "split": split if len(corpus) > 1 else "all", **figures}
     if as_json:
         click.echo(json.dumps(figures, ensure_ascii=False))
     else:
         _print(figures)
-
-
-def _class_ids(corpus: datasets.DatasetDict, labels: np.ndarray, names: list[str], data: str) -> np.ndarray:
-    """The corpus's labels as ids of the model's classes, by name."""
-    import numpy as np
-
-    found = label_names(corpus)
-    unknown = [name for name in found if name not in names]
-    if unknown:
-        raise DataError(
-            f"{data}: expected the labels of the model ({', '.join(names)}), found {', '.join(unknown)} as well; "
-            "mend them, or train a model that knows them"
-        )
-    return np.array([names.index(name) for name in found])[labels]
 
 
 def _print(figures: dict[str, Any]) -> None:

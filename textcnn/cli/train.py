@@ -95,14 +95,12 @@ def _settings_options(command: Decorated) -> Decorated:
 @corpus_options
 @option(
     "--validation",
-    type=click.Path(path_type=Path),
     metavar="FILE",
     group="Data",
     help="File of validation texts [a share of the training texts].",
 )
 @option(
     "--test",
-    type=click.Path(path_type=Path),
     metavar="FILE",
     group="Data",
     help="File of test texts, scored once after training.",
@@ -140,12 +138,9 @@ def command(
     data: str,
     output: Path,
     overwrite: bool,
-    data_dir: Path | None,
-    text_column: str | None,
-    label_column: str | None,
-    encoding: str,
-    validation: Path | None,
-    test: Path | None,
+    reading: dict[str, Any],
+    validation: str | None,
+    test: str | None,
     phrases: bool,
     vectors: Path | None,
     preset: str | None,
@@ -156,10 +151,11 @@ def command(
 ) -> None:
     """Train a classifier on DATA, evaluate it on its test texts and save it.
 
-    DATA is a named corpus (see `textcnn data`), a file (CSV, TSV, JSON Lines or
-    Parquet, gzip'ed or not) or a folder of train.*, validation.* and test.* files.
-    Without it, the built-in sample corpus is used. Ctrl-C ends training early and
-    saves the best epoch so far.
+    DATA is a named corpus (see `textcnn data`); a file or a pattern of files: CSV,
+    TSV, JSON Lines, fastText lines (gzip'ed or not), Parquet or Arrow; a folder of
+    train.*, validation.* and test.* files, of a sub-folder a class, or saved by
+    `datasets`; or user/name on the Hugging Face hub. Without it, the built-in
+    sample corpus is used. Ctrl-C ends training early and saves the best epoch.
 
     \b
     Examples:
@@ -183,16 +179,7 @@ def command(
 
     from textcnn.data import load_corpus
 
-    corpus = load_corpus(
-        data,
-        data_dir=data_dir,
-        text_column=text_column,
-        label_column=label_column,
-        encoding=encoding,
-        validation=validation,
-        test=test,
-        phrases=phrases,
-    )
+    corpus = load_corpus(data, validation=validation, test=test, phrases=phrases, **reading)
     names = label_names(corpus)
     if weights is not None:
         keywords["class_weight"] = _class_weight(weights, names)

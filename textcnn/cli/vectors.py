@@ -99,9 +99,7 @@ def command(
       textcnn vectors imdb --unsupervised --data-dir data -o vectors.bin
       textcnn vectors --info vectors.bin reviews.csv --near good
     """
-    data = {
-        name: keywords.pop(name) for name in ("data_dir", "text_column", "label_column", "encoding", "unsupervised")
-    }
+    data = {**keywords.pop("reading"), "unsupervised": keywords.pop("unsupervised")}
     _check(sources, output, info, near, unsupervised=data["unsupervised"])
     if info is not None:
         _describe(info, sources, near, data, {"tokenizer": tokenizer, "lowercase": lowercase})
