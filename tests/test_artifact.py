@@ -354,6 +354,33 @@ def test_links_that_leave_the_folder_are_refused(saved, tmp_path):
     )
 
 
+def test_a_model_is_saved_through_a_link(saved, tmp_path):
+    (tmp_path / "link").symlink_to(saved, target_is_directory=True)
+    for seed in (1, 2, 3):
+        save_artifact(make(seed=seed), tmp_path / "link", overwrite=True)
+        assert_equal(load_artifact(saved), make(seed=seed))
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "m"]
+
+
+def test_this_folder_is_a_model(saved, tmp_path, monkeypatch):
+    monkeypatch.chdir(saved)
+    assert_equal(load_artifact("."), make())
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    check_target(Path(), overwrite=False)
+
+
+def test_a_model_moved_aside_is_not_replaced_unasked(saved, tmp_path):
+    saved.rename(tmp_path / ".m.old")
+    with pytest.raises(ModelError) as error:
+        save_artifact(make(seed=1), saved)
+    assert str(error.value) == (
+        f"{saved}: a model that a crash moved aside is there (.m.old); choose another name or replace it (--overwrite)"
+    )
+    assert_equal(load_artifact(saved), make())
+
+
 def test_a_link_to_a_model_is_a_model(saved, tmp_path):
     (tmp_path / "link").symlink_to(saved, target_is_directory=True)
     assert_equal(load_artifact(tmp_path / "link"), make())

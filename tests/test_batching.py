@@ -45,6 +45,20 @@ def test_batches_hold_texts_of_similar_length():
     assert spread < 60 / POOL * 3
 
 
+def test_very_long_texts_are_batches_of_their_own(monkeypatch):
+    monkeypatch.setattr("textcnn.batching.POSITIONS", 100)
+    lengths = [3] * 50 + [60, 70, 500]
+    for batches in (
+        training_batches(corpus(lengths), batch_size=20, generator=np.random.default_rng(0)),
+        ordered_batches(corpus(lengths), batch_size=20),
+    ):
+        seen = []
+        for rows, batch in batches:
+            assert len(rows) == 1 or len(rows) * int(batch.lengths.max()) <= 100
+            seen += rows.tolist()
+        assert sorted(seen) == list(range(53))
+
+
 def test_the_seed_governs_the_order():
     def order(seed):
         batches = training_batches(corpus([3] * 50), batch_size=8, generator=np.random.default_rng(seed))

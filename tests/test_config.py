@@ -34,6 +34,16 @@ from textcnn.errors import ConfigError
             "dimension: expected a multiple of 4, since each of the 2 layers folds the rows in pairs, found 30",
         ),
         (DCNNConfig, {"k_top": 0}, "k_top: expected a whole number at least 1, found 0"),
+        (
+            TrainingConfig,
+            {"l2": (0.1, 0.2)},
+            "l2: expected one number, or one for each of the 3 layers (word vectors, convolutions, softmax), found 2",
+        ),
+        (
+            TrainingConfig,
+            {"max_epochs": 10**400},
+            "max_epochs: expected a whole number up to 4,294,967,296, found a larger one",
+        ),
         (TrainingConfig, {"l2": -1}, "l2: expected a number at least 0, found -1"),
         (TrainingConfig, {"l2": (0, 1, "x")}, "l2: expected a number at least 0, found 'x'"),
         (TrainingConfig, {"max_norm": -1}, "max_norm: expected a number at least 0, found -1"),

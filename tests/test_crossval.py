@@ -88,6 +88,9 @@ def test_scores_of_another_run_are_refused(tmp_path):
             f"{path}: expected scores of this run, found those of one with other {name}; "
             "use the settings and data of that run, or leave --resume out"
         )
+    path.write_text('{"folds": [], "identity": []}')
+    with pytest.raises(DataError, match="expected the scores of an earlier run, found something else"):
+        cross_validate(data(), CLASSES, settings(), folds=2, results=path, resume=True)
     path.write_text("{}")
     with pytest.raises(DataError, match="expected the scores of an earlier run, found something else"):
         cross_validate(data(), CLASSES, settings(), folds=2, results=path, resume=True)

@@ -185,6 +185,51 @@ def test_class_weights():
     assert str(error.value) == "class_weight: expected a weight for each of ['neg', 'pos'], found {'neg': 1}"
 
 
+def test_class_weights_count_even_one_text_a_batch():
+    def trained(weights):
+        model = fitted(class_weight=weights, max_epochs=1, batch_size=1)
+        return model.predict_proba(TEXTS)[:, 1].mean()
+
+    assert trained({"neg": 0.001, "pos": 10}) > trained(None)
+
+
+def test_other_arguments_of_fit():
+    for arguments, message in (
+        ({"groups": [1, 2]}, "groups: expected one for each of the 90 texts, found the shape (2,)"),
+        ({"validation_data": ([], [])}, "validation X: expected labelled texts, found none"),
+    ):
+        with pytest.raises(DataError) as error:
+            TextCNNClassifier(**SMALL).fit(TEXTS, LABELS, **arguments)
+        assert str(error.value) == message
+    with pytest.raises(ConfigError) as error:
+        fitted(class_weight=5)
+    assert str(error.value) == "class_weight: expected None, 'balanced' or a mapping, found 5"
+    with pytest.raises(ConfigError, match="expected a network of up to 4,294,967,296 weights, found one of "):
+        fitted(dimension=10**9)
+
+
+def test_settings_drawn_by_numpy():
+    model = fitted(
+        dimension=np.int64(8),
+        dropout=np.float32(0.25),
+        region_sizes=np.array([1, 2]),
+        random_state=np.int64(3),
+        max_epochs=1,
+    )
+    assert model.predictor_.artifact.model.region_sizes == (1, 2)
+
+
+def test_groups_stay_together():
+    groups = [f"g{i // 3}" for i in range(90)]
+    model = TextCNNClassifier(**{**SMALL, "max_epochs": 1}).fit(TEXTS, LABELS, groups=groups)
+    assert model.predictor_.artifact.training["texts"] % 3 == 0
+
+
+def test_a_pickle_leaves_the_tables_out(classifier):
+    weights = sum(weight.nbytes for weight in classifier.predictor_.artifact.weights.values())
+    assert len(pickle.dumps(classifier)) < 4 * weights + 20_000
+
+
 def test_random_states():
     fitted(random_state=np.random.RandomState(3), max_epochs=1)
     fitted(random_state=None, max_epochs=1)
@@ -227,9 +272,12 @@ def test_ctrl_c_keeps_the_best_so_far():
     [
         ("a text", ["a"], "X: expected a list of strings, found a single one; write ['a text']"),
         (["a"], ["x", "y"], "y: expected one label for each of the 1 texts, found the shape (2,)"),
-        ([], [], "X: expected texts to train on, found none"),
+        ([], [], "X: expected labelled texts, found none"),
         (["a", "b"], ["x", "x"], "expected two classes or more, found 1: x"),
         (["a", "b"], ["x", None], "y: expected labels of one type, none missing, found NoneType, str"),
+        (["a", "b"], ["x", 1], "y: expected labels of one type, none missing, found int, str"),
+        (["a", "b"], ["x", float("nan")], "y: expected labels of one type, none missing, found float, str"),
+        (["a", "b"], [1.0, float("nan")], "y: expected labels, none missing, found nan"),
         (["a", None], ["x", "y"], "X: expected strings, found a missing value at row 1"),
     ],
 )

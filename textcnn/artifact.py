@@ -107,7 +107,13 @@ def check_target(path: Path, *, overwrite: bool) -> None:
 
     Only an earlier model or an empty folder is ever replaced.
     """
-    if path.is_symlink() or path.exists():
+    path = _resolved(path)
+    if not path.exists() and (_sibling(path, "old") / CONFIG).is_file() and not overwrite:
+        raise ModelError(
+            f"{path}: a model that a crash moved aside is there ({_sibling(path, 'old').name}); "
+            "choose another name or replace it (--overwrite)"
+        )
+    if path.exists():
         if not path.is_dir():
             raise ModelError(f"{path}: expected a folder to save the model in, found a file; choose another name")
         if any(path.iterdir()):
@@ -117,7 +123,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
                 )
             if not overwrite:
                 raise ModelError(f"{path}: a model is there already; choose another name or replace it (--overwrite)")
-    parent = path.absolute().parent
+    parent = path.parent
     if not parent.is_dir():
         raise ModelError(f"{path}: expected the folder {parent} to exist; create it first")
     if not os.access(parent, os.W_OK):
@@ -133,6 +139,7 @@ def save_artifact(artifact: Artifact, path: Path, *, overwrite: bool = False) ->
     from safetensors.numpy import save as tensors_to_bytes
 
     check_target(path, overwrite=overwrite)
+    path = _resolved(path)
     contents = {
         WEIGHTS: tensors_to_bytes({name: np.ascontiguousarray(w) for name, w in artifact.weights.items()}),
         VOCABULARY: _dump(list(artifact.words)),
@@ -213,6 +220,7 @@ def _classes(saved: Any) -> np.ndarray:
 
 def _find(path: Path) -> Path:
     """The folder at `path`, or the one that a save cut short had moved aside."""
+    path = _resolved(path)
     old = _sibling(path, "old")
     if not path.exists() and (old / CONFIG).is_file():
         return old
@@ -274,6 +282,11 @@ def _load_weights(content: bytes, path: Path) -> dict[str, np.ndarray]:
         if weight.dtype != np.float32 or not np.isfinite(weight).all():
             raise ModelError(f"{path}: expected finite float32 numbers in {name}, found others")
     return weights
+
+
+def _resolved(path: Path) -> Path:
+    """The folder itself, absolute and without links: it has a name and siblings."""
+    return path.resolve()
 
 
 def _sibling(path: Path, kind: str) -> Path:

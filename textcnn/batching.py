@@ -10,6 +10,7 @@ import torch
 
 from textcnn.text import Encoded, run_positions
 
+POSITIONS = 1 << 18  # of a batch, padded: a text of a million words is a batch by itself
 POOL = 50  # batches sorted by length together: enough to be even, few enough to stay mixed
 
 
@@ -42,7 +43,8 @@ def training_batches(
     for begin in range(0, len(order), POOL * batch_size):
         pool = order[begin : begin + POOL * batch_size]
         pool = pool[np.argsort(lengths[pool], kind="stable")]
-        batches += [pool[i : i + batch_size] for i in range(0, len(pool), batch_size)]
+        for i in range(0, len(pool), batch_size):
+            batches += _bounded(pool[i : i + batch_size], lengths)
     for i in generator.permutation(len(batches)):
         yield batches[i], make_batch(texts, batches[i])
 
@@ -51,5 +53,13 @@ def ordered_batches(texts: Encoded, *, batch_size: int) -> Iterator[tuple[np.nda
     """All texts by length, each batch with the rows that it holds."""
     order = np.argsort(texts.lengths, kind="stable")
     for begin in range(0, len(order), batch_size):
-        rows = order[begin : begin + batch_size]
-        yield rows, make_batch(texts, rows)
+        for rows in _bounded(order[begin : begin + batch_size], texts.lengths):
+            yield rows, make_batch(texts, rows)
+
+
+def _bounded(rows: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
+    """Rows in the order of their lengths, halved until a batch, padded, stays within POSITIONS."""
+    if len(rows) == 1 or len(rows) * int(lengths[rows[-1]]) <= POSITIONS:
+        return [rows]
+    half = len(rows) // 2
+    return [*_bounded(rows[:half], lengths), *_bounded(rows[half:], lengths)]

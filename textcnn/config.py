@@ -17,6 +17,8 @@ PADDINGS = ("wide", "narrow")
 POOLINGS = ("max", "average", "k-max")
 GLOBAL_POOLINGS = ("max", "average")
 OPTIMIZERS = ("adam", "adadelta", "adagrad")
+LARGEST = 2**32  # of whole numbers: beyond it a setting is a slip of the hand
+LAYERS = ("word vectors", "convolutions", "softmax")  # of the L2 penalty
 MONITORS = ("accuracy", "macro_f1", "loss")
 
 # The optimisers' usual step sizes; Adadelta's 1.0 is the method of Zeiler (2012) as published.
@@ -46,6 +48,8 @@ def _number(
         if bound is not None
     ]
     right_type = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
+    if right_type and whole and value > LARGEST:
+        raise ConfigError(f"{name}: expected a whole number up to {LARGEST:,}, found a larger one")
     if (
         not right_type
         or not math.isfinite(value)
@@ -258,8 +262,9 @@ class TrainingConfig:
         max_epochs: passes over the training texts at most.
         patience: stop after so many epochs without a better validation score.
         monitor: the validation score: `accuracy`, `macro_f1` or `loss`.
-        max_norm: bound on the L2 norm of each class's softmax weights (Kim 2014, section 2.1);
-            0 leaves them free.
+        max_norm: s, the bound on the L2 norm of each class's softmax weights (Kim 2014, section 2.1);
+            0 leaves them free. The paper scales the weights down by the share kept at test time, we
+            scale the features up in training instead: our weights are held to s (1 - dropout).
         l2: weight of the squared norm in the loss (half of it): one number for all layers, or one
             for each: word vectors, convolutions, softmax (Kalchbrenner et al. 2014, section 5.1).
         class_weight: None; `balanced`, which weighs each example by the inverse of its class's
@@ -298,6 +303,11 @@ class TrainingConfig:
         _number("max_norm", self.max_norm, least=0)
         if isinstance(self.l2, (tuple, list)):
             object.__setattr__(self, "l2", tuple(self.l2))
+        if isinstance(self.l2, tuple) and len(self.l2) != len(LAYERS):
+            raise ConfigError(
+                f"l2: expected one number, or one for each of the {len(LAYERS)} layers ({', '.join(LAYERS)}), "
+                f"found {len(self.l2)}"
+            )
         for weight in self.l2 if isinstance(self.l2, tuple) else (self.l2,):
             _number("l2", weight, least=0)
         _number("validation_share", self.validation_share, above=0, below=1)

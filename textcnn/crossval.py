@@ -21,6 +21,7 @@ from textcnn.inference import Predictor
 from textcnn.metrics import evaluate
 from textcnn.pipeline import Labelled, train_model
 from textcnn.settings import Settings
+from textcnn.training.checkpoint import differences
 from textcnn.training.progress import Progress
 
 
@@ -105,10 +106,30 @@ def _identity(data: Labelled, settings: Settings, folds: int) -> dict[str, Any]:
         "text settings": to_json(settings.text),
         "model settings": to_json(settings.model),
         "training settings": to_json(settings.training),
-        "word vectors": None if settings.vectors is None else str(settings.vectors),
+        "word vectors": None if settings.vectors is None else _hash_of(settings.vectors),
         "folds": folds,
         "data": content.hexdigest(),
     }
+
+
+def _hash_of(path: Path) -> str | None:
+    """Of a file's content; None if it cannot be read, which training will tell."""
+    try:
+        digest = hashlib.sha256()
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return None
+    return digest.hexdigest()
+
+
+def unfinished(path: Path, folds: int) -> bool:
+    """Whether a file keeps the scores of some, but not all folds (or cannot be read)."""
+    try:
+        return path.exists() and len(json.loads(path.read_text(encoding="utf-8"))["folds"]) < folds
+    except (OSError, ValueError, KeyError, TypeError):
+        return True
 
 
 def _read(path: Path, identity: dict[str, Any]) -> list[Fold]:
@@ -117,11 +138,9 @@ def _read(path: Path, identity: dict[str, Any]) -> list[Fold]:
     try:
         kept = json.loads(path.read_text(encoding="utf-8"))
         folds = [Fold(**fold) for fold in kept["folds"]]
-        found = kept["identity"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: expected the scores of an earlier run, found something else ({error})") from None
-    identity = json.loads(json.dumps(identity))
-    different = sorted(name for name in identity if found.get(name) != identity[name])
+        different = differences(identity, kept["identity"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise DataError(f"{path}: expected the scores of an earlier run, found something else; remove it") from None
     if different:
         raise DataError(
             f"{path}: expected scores of this run, found those of one with other {', '.join(different)}; "

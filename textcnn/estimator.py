@@ -141,7 +141,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         y: object,
         *,
         validation_data: tuple[object, object] | None = None,
-        groups: object = None,
+        groups: Any = None,
         progress: Progress | None = None,
     ) -> TextCNNClassifier:
         """Train on labelled texts.
@@ -170,8 +170,12 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         if not isinstance(self.random_state, (int, np.integer)):
             keywords["random_state"] = int(check_random_state(self.random_state).randint(2**31))
         settings = make_settings(keywords, vectors=None if self.vectors is None else Path(self.vectors))
+        if groups is not None and np.shape(groups) != (len(texts),):
+            raise DataError(
+                f"groups: expected one for each of the {len(texts)} texts, found the shape {np.shape(groups)}"
+            )
         artifact, self.history_ = train_model(
-            Labelled(texts, ids, None if groups is None else np.asarray(groups)),
+            Labelled(texts, ids, None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]),
             self.classes_,
             settings,
             validation=None if validation_data is None else self._validation(*validation_data),
@@ -210,7 +214,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
 
     def _validation(self, X: object, y: object) -> Labelled:  # noqa: N803
         texts = as_column(X, what="validation X")
-        labels = _labels(y, len(texts))
+        labels = _labels(y, len(texts), "validation ")
         ids = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
         if (self.classes_[ids] != labels).any():
             found = labels[self.classes_[ids] != labels][0]
@@ -219,8 +223,10 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
 
     def _class_weight(self) -> str | tuple[float, ...] | None:
         """Weights in the order of the classes."""
-        if not isinstance(self.class_weight, Mapping):
+        if self.class_weight is None or isinstance(self.class_weight, str):
             return self.class_weight
+        if not isinstance(self.class_weight, Mapping):
+            raise ConfigError(f"class_weight: expected None, 'balanced' or a mapping, found {self.class_weight!r}")
         if set(self.class_weight) != set(self.classes_.tolist()):
             raise ConfigError(
                 f"class_weight: expected a weight for each of {self.classes_.tolist()}, found {dict(self.class_weight)}"
@@ -228,18 +234,23 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         return tuple(float(self.class_weight[label]) for label in self.classes_.tolist())
 
 
-def _labels(y: object, texts: int) -> np.ndarray:
-    """Labels as an array of one type, (N,)."""
-    labels = np.asarray(y)
+def _labels(y: object, texts: int, what: str = "") -> np.ndarray:
+    """Labels as an array of one type, (N,); `what` goes before the arguments' names in errors."""
+    # A list keeps its own types: numpy would make strings of "a" and 1, and a number of a missing label.
+    labels = np.array(y, dtype=object) if isinstance(y, (list, tuple)) else np.asarray(y)
     if labels.ndim != 1 or len(labels) != texts:
-        raise DataError(f"y: expected one label for each of the {texts} texts, found the shape {labels.shape}")
+        raise DataError(f"{what}y: expected one label for each of the {texts} texts, found the shape {labels.shape}")
     if labels.dtype == object:
         kinds = {type(label) for label in labels}
         if len(kinds) > 1:
             names = ", ".join(sorted(kind.__name__ for kind in kinds))
-            raise DataError(f"y: expected labels of one type, none missing, found {names}")
+            raise DataError(f"{what}y: expected labels of one type, none missing, found {names}")
         labels = np.array(labels.tolist())
     if texts == 0:
-        raise DataError("X: expected texts to train on, found none")
+        raise DataError(f"{what}X: expected labelled texts, found none")
+    if labels.dtype.kind not in "Uiubf":
+        raise DataError(f"{what}y: expected labels that are strings, numbers or booleans, found {labels.dtype}")
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise DataError(f"{what}y: expected labels, none missing, found {labels[~np.isfinite(labels)][0]}")
     check_classification_targets(labels)
     return labels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import math
 import platform
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from textcnn.artifact import Artifact
-from textcnn.config import to_json
+from textcnn.artifact import Artifact, weight_shapes
+from textcnn.config import LARGEST, to_json
 from textcnn.data.splits import stratified_split
-from textcnn.errors import DataError
+from textcnn.errors import ConfigError, DataError, TrainingError
 from textcnn.metrics import evaluate
 from textcnn.settings import Settings
 from textcnn.text import FIRST_WORD, Encoded, Tokenizer, build_vocabulary, encode_texts
@@ -90,6 +91,7 @@ def train_model(
     import torch
 
     from textcnn.training.checkpoint import Checkpoint
+    from textcnn.training.loop import choose_device
 
     progress = progress or Progress()
     seed = settings.training.seed
@@ -109,7 +111,7 @@ def train_model(
     tokenizer = Tokenizer(settings.text)
     encoded = [(encode_texts(part.texts, tokenizer, vocabulary), part.labels) for part in (training, validation)]
     matrix = None if vectors is None else _initial_vectors(vectors, seed)
-    environment = _environment(torch.__version__, torch.get_num_threads())
+    environment = _environment(torch.__version__, torch.get_num_threads(), str(choose_device(settings.training.device)))
     keep = None
     if checkpoint is not None:
         identity = _identity(settings, vocabulary.words, encoded, matrix)
@@ -170,13 +172,33 @@ def _train(
     from textcnn.training.loop import Trainer, predict_probabilities
 
     vocabulary_size, classes = sizes
+    _check_size(settings, vocabulary_size, classes)
     vectors = None if matrix is None else torch.from_numpy(matrix)
     model = make_network(settings.model, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors)
     trainer = Trainer(model, settings.training, classes=classes, progress=progress, checkpoint=checkpoint)
-    history = trainer.run(*encoded)
+    try:
+        history = trainer.run(*encoded)
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, MemoryError) or "allocate" in str(error) or "out of memory" in str(error):
+            raise TrainingError(
+                "expected memory enough for a batch, found too little; use a smaller batch size, "
+                "a smaller network, or cut long texts (--max-length)"
+            ) from error
+        raise
     probabilities = predict_probabilities(model, encoded[1][0], classes=classes)
     weights = {name: tensor.detach().cpu().numpy() for name, tensor in model.state_dict().items()}
     return weights, history, probabilities
+
+
+def _check_size(settings: Settings, vocabulary_size: int, classes: int) -> None:
+    """Raise ConfigError for a network of more numbers than a slip of the hand explains."""
+    shapes = weight_shapes(settings.model, vocabulary_size=vocabulary_size, classes=classes)
+    numbers = sum(math.prod(shape) for shape in shapes.values())
+    if numbers > LARGEST:
+        raise ConfigError(
+            f"expected a network of up to {LARGEST:,} weights, found one of {numbers:,}; use a smaller dimension, "
+            "fewer feature maps or a smaller vocabulary"
+        )
 
 
 def _identity(
@@ -196,7 +218,7 @@ def _identity(
     }
 
 
-def _environment(torch_version: str, threads: int) -> dict[str, str | int]:
+def _environment(torch_version: str, threads: int, device: str) -> dict[str, str | int]:
     """What a run's bits depend on besides its seed."""
     return {
         "python": platform.python_version(),
@@ -204,4 +226,5 @@ def _environment(torch_version: str, threads: int) -> dict[str, str | int]:
         "numpy": np.__version__,
         "machine": platform.machine(),
         "threads": threads,
+        "device": device,
     }

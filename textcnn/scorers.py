@@ -54,6 +54,19 @@ class _Table:
             self.table[PAD] = 0
             self.filled[PAD] = True
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what can be made again: a pickled classifier stays small."""
+        empty = None if self.table is None else np.empty((0, *self.table.shape[1:]), np.float32)
+        return {**vars(self), "table": empty, "filled": np.zeros(0, dtype=bool)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self.filled = np.zeros(len(self.rows), dtype=bool)
+        if self.table is not None:
+            self.table = np.empty((len(self.rows), *self.table.shape[1:]), np.float32)
+            self.table[PAD] = 0
+            self.filled[PAD] = True
+
     def look_up(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A table (n, S, F) with the rows that `ids` name, and their numbers in it."""
         if self.table is None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from textcnn.config import ARCHITECTURES, DCNNConfig, KimConfig, ModelConfig, TextConfig, TrainingConfig
 from textcnn.errors import ConfigError
 
@@ -50,7 +52,7 @@ PRESETS: dict[str, dict[str | None, dict[str, Any]]] = {
         },
         "sst1": {"region_sizes": (10, 7), "feature_maps": (6, 12), "k_top": 5},
         "sst2": {"region_sizes": (7, 5), "feature_maps": (6, 14), "k_top": 4, "dimension": 48},
-        "trec": {"region_sizes": (8,), "feature_maps": (5,), "k_top": 4},
+        "trec": {"region_sizes": (8,), "feature_maps": (5,), "k_top": 4, "dimension": 32},
     },
 }
 
@@ -188,7 +190,7 @@ def make_settings(keywords: Mapping[str, Any], *, vectors: Path | None) -> Setti
         raise ConfigError(f"arch: expected one of {', '.join(ARCHITECTURES)}, found {keywords['arch']!r}")
     parts: dict[str, dict[str, Any]] = {"text": {}, "model": {}, "training": {}, "arch": {}}
     for option in OPTIONS:
-        parts[option.component][option.field] = keywords[option.keyword]
+        parts[option.component][option.field] = _plain(keywords[option.keyword])
     training = parts["training"]
     if training["max_norm"] is None:
         training["max_norm"] = 0.0 if kind is DCNNConfig else TrainingConfig().max_norm
@@ -197,7 +199,7 @@ def make_settings(keywords: Mapping[str, Any], *, vectors: Path | None) -> Setti
         model=_model_config(kind, parts["model"], vectors=vectors),
         training=TrainingConfig(**training),
         vectors=vectors,
-        vector_dimension=keywords["dimension"],
+        vector_dimension=parts["model"]["dimension"],
     )
     if settings.model.pretrained and vectors is None:
         raise ConfigError(
@@ -210,6 +212,11 @@ def make_settings(keywords: Mapping[str, Any], *, vectors: Path | None) -> Setti
             "leave the file out or use static, non-static or multichannel"
         )
     return settings
+
+
+def _plain(value: Any) -> Any:
+    """Numpy's scalars and arrays, which searches over settings draw, as Python's own numbers."""
+    return value.tolist() if isinstance(value, (np.generic, np.ndarray)) else value
 
 
 def _model_config(kind: type[ModelConfig], values: Mapping[str, Any], *, vectors: Path | None) -> ModelConfig:

@@ -283,6 +283,7 @@ def test_progress_is_live_on_a_terminal(monkeypatch):
         seconds=1.0,
         texts_per_second=120.0,
         best=True,
+        monitor="accuracy",
     )
     with make_progress() as progress:
         progress.stage("reading vectors", 0.5)

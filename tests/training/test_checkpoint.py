@@ -110,15 +110,37 @@ def test_another_environment_is_told(tmp_path, caplog):
 
 
 def test_files_that_are_no_checkpoint(tmp_path):
-    from safetensors.torch import save_file
-
     path = tmp_path / "c"
     path.write_bytes(b"\x08\x00")
-    with pytest.raises(ModelError, match="expected a checkpoint, found a damaged file"):
+    with pytest.raises(ModelError) as error:
         run(keep=checkpoint(path, resume=True))
-    save_file({"x": torch.zeros(1)}, path)
-    with pytest.raises(ModelError, match="expected a checkpoint of this textcnn, found another file$"):
+    assert str(error.value) == (
+        f"{path}: expected a checkpoint, found another or a damaged file; remove it, or train anew (--overwrite)"
+    )
+
+
+def test_a_flipped_bit_is_seen(tmp_path):
+    path = tmp_path / "c"
+    run(keep=checkpoint(path), stop_after=1)
+    content = bytearray(path.read_bytes())
+    for place in range(0, len(content), len(content) // 20):
+        damaged = content.copy()
+        damaged[place] ^= 4
+        path.write_bytes(damaged)
+        with pytest.raises(ModelError, match="found another or a damaged file"):
+            run(keep=checkpoint(path, resume=True))
+
+
+def test_a_newer_checkpoint_is_told(tmp_path, monkeypatch):
+    path = tmp_path / "c"
+    with monkeypatch.context() as patch:
+        patch.setattr("textcnn.training.checkpoint.VERSION", "9")
+        run(keep=checkpoint(path), stop_after=1)
+    with pytest.raises(ModelError) as error:
         run(keep=checkpoint(path, resume=True))
+    assert str(error.value) == (
+        f"{path}: expected version 1 of the format, found '9'; go on with the textcnn that wrote it"
+    )
 
 
 def test_a_truncated_checkpoint(tmp_path):
@@ -127,7 +149,7 @@ def test_a_truncated_checkpoint(tmp_path):
     content = path.read_bytes()
     for size in (0, 7, 100, len(content) // 2, len(content) - 1):
         path.write_bytes(content[:size])
-        with pytest.raises(ModelError, match="expected a checkpoint, found a damaged file"):
+        with pytest.raises(ModelError, match="found another or a damaged file"):
             run(keep=checkpoint(path, resume=True))
 
 

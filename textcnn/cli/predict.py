@@ -89,6 +89,8 @@ def command(
       cat lines.txt | textcnn predict --format json
       textcnn predict --input reviews.csv --output labelled.csv
     """
+    if not min_confidence >= 0:  # NaN
+        raise ConfigError("--min-confidence: expected a probability from 0 to 1, found nan")
     if texts and source is not None:
         raise ConfigError("expected texts or --input, found both; leave one out")
     if text_column is not None and source is None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bars
 
-from textcnn.training.progress import Epoch, History, Progress, describe_epoch
+from textcnn.training.progress import Epoch, History, Progress, describe_epoch, describe_score
 
 
 class LineProgress(Progress):
@@ -50,19 +50,26 @@ class LiveProgress(LineProgress):
     def begin(self, *, texts: int, epochs: int) -> None:
         """Start the bar."""
         self.texts, self.epochs = texts, epochs
-        self.begun = time.monotonic()
+        self.begun, self.before, self.score = time.perf_counter(), -1, ""
         self.bars.reset(self.task, total=texts * epochs, description="epoch 1")
 
     def batch(self, *, epoch: int, texts: int, loss: float) -> None:
         """Move the bar, ten times a second at most."""
-        now = time.monotonic()
+        now = time.perf_counter()
+        if self.before < 0:  # a resumed run begins in a later epoch
+            self.before = (epoch - 1) * self.texts
         if now - self.drawn > 0.1 or texts == self.texts:
             self.drawn = now
             done = (epoch - 1) * self.texts + texts
-            speed = done / (now - self.begun)
+            speed = max(done - self.before, 1) / max(now - self.begun, 1e-6)
             minutes, seconds = divmod(round((self.texts * self.epochs - done) / speed), 60)
-            figures = f"loss {loss:.4f}  {speed:,.0f}/s  {minutes}:{seconds:02} left at most"
+            figures = f"loss {loss:.4f}  {speed:,.0f}/s  {minutes}:{seconds:02} left at most{self.score}"
             self.bars.update(self.task, completed=done, description=f"epoch {epoch}", figures=figures)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Print the epoch's figures, and show its score on the bar."""
+        self.score = f"  {describe_score(epoch)}"
+        super().epoch(epoch)
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
@@ -89,7 +96,7 @@ def make_counter(what: str, output: IO[bytes]) -> Iterator[Callable[[int], None]
     if not sys.stderr.isatty() or output.isatty():
         yield lambda number: None
         return
-    begun = time.monotonic()
+    begun = time.perf_counter()
     done = 0
     with Bars(TextColumn("{task.description}"), console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task("")
@@ -97,6 +104,6 @@ def make_counter(what: str, output: IO[bytes]) -> Iterator[Callable[[int], None]
         def advance(number: int) -> None:
             nonlocal done
             done += number
-            bars.update(task, description=f"{done:,} {what}  {done / (time.monotonic() - begun):,.0f}/s")
+            bars.update(task, description=f"{done:,} {what}  {done / max(time.perf_counter() - begun, 1e-6):,.0f}/s")
 
         yield advance

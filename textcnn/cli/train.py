@@ -113,7 +113,7 @@ def _settings_options(command: Decorated) -> Decorated:
     type=click.Path(path_type=Path),
     metavar="FILE",
     group="Model",
-    help="File of word vectors: word2vec, GloVe or fastText.",
+    help="File of word vectors: word2vec, GloVe, fastText or gensim .kv.",
 )
 @option(
     "--preset",
@@ -130,7 +130,12 @@ def _settings_options(command: Decorated) -> Decorated:
     group="Training",
     help="Cross-validate with K folds instead; of a corpus with a fixed test, on the other texts.",
 )
-@option("--final", is_flag=True, group="Training", help="After --cv, train a model on all its texts and save it.")
+@option(
+    "--final",
+    is_flag=True,
+    group="Training",
+    help="After --cv, train and save a model on its texts, a share of which chooses the epoch.",
+)
 @_settings_options
 @click.pass_context
 def command(
@@ -168,7 +173,15 @@ def command(
 
     if final and folds is None:
         raise ConfigError("--final: expected --cv beside it; textcnn train alone trains a model")
-    check_target(output, overwrite=overwrite or resume)
+    checkpoint, results = beside(output, ".checkpoint"), beside(output, ".cv.json")
+    if folds is None or final:
+        # Going on with a run replaces what it saved when it was interrupted, and nothing else.
+        overwrite_model = overwrite or (resume and checkpoint.exists())
+        check_target(output, overwrite=overwrite_model)
+        if checkpoint.exists() and not (resume or overwrite):
+            raise DataError(
+                f"{checkpoint}: an unfinished run is there; go on with it (--resume) or train anew (--overwrite)"
+            )
     if preset is not None:
         given = ParameterSource.COMMANDLINE
         paper = preset_keywords(preset, data)
@@ -188,22 +201,18 @@ def command(
     parts = {split: _labelled(texts) for split, texts in corpus.items()}
     scores = None
     if folds is not None:
-        everything, fixed = _texts_for_folds(data, parts)
-        scores = _cross_validate(everything, names, settings, folds, beside(output, ".cv.json"), resume, overwrite)
+        own_split = validation is None and test is None
+        everything, fixed = _texts_for_folds(data if own_split else None, parts)
+        scores = _cross_validate(everything, names, settings, folds, results, resume, overwrite)
         if not final:
             return
         parts = {"train": everything, **fixed}
-    checkpoint = beside(output, ".checkpoint")
-    if checkpoint.exists() and not (resume or overwrite):
-        raise DataError(
-            f"{checkpoint}: an unfinished run is there; go on with it (--resume) or train anew (--overwrite)"
-        )
     artifact, interrupted = _train(data, parts, names, settings, checkpoint, resume)
     if scores is not None:
         artifact.training["cross_validation"] = scores
     if "test" in parts:
         artifact.metrics["test"] = _test(artifact, parts["test"], names)
-    save_artifact(artifact, output, overwrite=overwrite or resume)
+    save_artifact(artifact, output, overwrite=overwrite_model)
     _report(artifact, output)
     if interrupted:
         click.echo(f"{output} has that model; go on with the run with --resume", err=True)
@@ -213,18 +222,19 @@ def command(
 
 def beside(output: Path, ending: str) -> Path:
     """A file of the run that stands beside the model's folder."""
+    output = output.absolute()
     return output.with_name(output.name + ending)
 
 
-def _texts_for_folds(data: str, parts: dict[str, Labelled]) -> tuple[Labelled, dict[str, Labelled]]:
+def _texts_for_folds(data: str | None, parts: dict[str, Labelled]) -> tuple[Labelled, dict[str, Labelled]]:
     """The texts to cross-validate, and the fixed test, which is not among them.
 
-    Of a corpus that its papers cross-validate all splits are taken.
+    Of a corpus that its papers cross-validate all splits are taken; `data` names it, if its splits are its own.
     """
     from textcnn.data import corpus_names, describe
     from textcnn.pipeline import concatenate
 
-    whole = data in corpus_names() and describe(data).folds > 0
+    whole = data is not None and data in corpus_names() and describe(data).folds > 0
     fixed = {split: part for split, part in parts.items() if split == "test" and not whole}
     return concatenate([part for split, part in parts.items() if split not in fixed]), fixed
 
@@ -236,9 +246,9 @@ def _cross_validate(
     import numpy as np
 
     from textcnn.cli.progress import make_progress
-    from textcnn.crossval import cross_validate, summarize
+    from textcnn.crossval import cross_validate, summarize, unfinished
 
-    if results.exists() and not (resume or overwrite):
+    if unfinished(results, folds) and not (resume or overwrite):
         raise DataError(f"{results}: folds of a run are there; go on with it (--resume) or begin anew (--overwrite)")
     with make_progress() as progress:
         done = cross_validate(

@@ -1,12 +1,13 @@
-"""Checkpoints: all that a run needs to go on as if it had never been stopped, in one safetensors file.
+"""Checkpoints: all that a run needs to go on as if it had never been stopped, in one file.
 
-The file's tensors are weights, the best weights, the optimiser's state and torch's randomness; its
-metadata is JSON. It is replaced whole after each epoch, so that a crash at any moment leaves the
-last one readable.
+The file is a SHA-256 and safetensors after it: weights, the best weights, the optimiser's state and
+torch's randomness, with JSON as their metadata. It is replaced whole after each epoch, so that a
+crash at any moment leaves the last one readable.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -19,6 +20,15 @@ import torch
 from textcnn.errors import ModelError
 
 FORMAT, VERSION = "textcnn checkpoint", "1"
+
+
+_DIGEST = hashlib.sha256().digest_size
+
+
+def differences(identity: Mapping[str, Any], kept: Mapping[str, Any]) -> list[str]:
+    """Names of what is not alike in a run and in one that was kept as JSON."""
+    identity = json.loads(json.dumps(identity))  # as JSON keeps it: tuples are lists there
+    return sorted(name for name in identity if kept.get(name) != identity[name])
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,7 @@ class Checkpoint:
             {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
             {"format": FORMAT, "version": VERSION, "head": json.dumps(head)},
         )
+        content = hashlib.sha256(content).digest() + content
         part = self.path.with_name(f".{self.path.name}.part")
         try:
             with part.open("wb") as file:
@@ -67,23 +78,31 @@ class Checkpoint:
         Raises:
             ModelError: the file is no checkpoint, or one of other settings or data.
         """
-        from safetensors import SafetensorError, safe_open
+        from safetensors.torch import load as from_bytes
 
         if not self.resume or not self.path.exists():
             return None
         try:
-            with safe_open(self.path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("format") != FORMAT or metadata.get("version") != VERSION:
-                    raise ModelError(f"{self.path}: expected a checkpoint of this textcnn, found another file")
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-            head = json.loads(metadata["head"])
-        except (SafetensorError, OSError, ValueError, KeyError) as error:
-            if isinstance(error, ModelError):
-                raise
-            raise ModelError(f"{self.path}: expected a checkpoint, found a damaged file ({error})") from None
-        identity = json.loads(json.dumps(self.identity))  # as JSON keeps it: tuples are lists there
-        different = sorted(name for name in identity if head["identity"].get(name) != identity[name])
+            content = self.path.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{self.path}: could not read the checkpoint: {error.strerror or error}") from None
+        digest, content = content[:_DIGEST], content[_DIGEST:]
+        if hashlib.sha256(content).digest() != digest:
+            raise ModelError(
+                f"{self.path}: expected a checkpoint, found another or a damaged file; "
+                "remove it, or train anew (--overwrite)"
+            )
+        # The content is what `save` wrote, to the bit.
+        size = int.from_bytes(content[:8], "little")
+        metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+        if metadata["version"] != VERSION:
+            raise ModelError(
+                f"{self.path}: expected version {VERSION} of the format, found {metadata['version']!r}; "
+                "go on with the textcnn that wrote it"
+            )
+        tensors = from_bytes(content)
+        head = json.loads(metadata["head"])
+        different = differences(self.identity, head["identity"])
         if different:
             raise ModelError(
                 f"{self.path}: expected a checkpoint of this run, found one with other {', '.join(different)}; "

@@ -192,7 +192,7 @@ class Trainer:
                 optimizer.setdefault(int(index), {})[key] = tensor
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": optimizer})
         torch.set_rng_state(tensors["randomness.cpu"])
-        if self.device.type == "cuda":
+        if self.device.type == "cuda" and "randomness.cuda" in tensors:  # kept on a CPU otherwise
             torch.cuda.set_rng_state(tensors["randomness.cuda"], self.device)
         self.generator.bit_generator.state = state["generator"]
         return [Epoch(**epoch) for epoch in state["epochs"]]
@@ -221,6 +221,7 @@ class Trainer:
             seconds=seconds,
             texts_per_second=len(training[1]) / seconds,
             best=best.offer(number, scores, self.model),
+            monitor=self.config.monitor,
         )
 
     def _pass(self, number: int, texts: Encoded, labels: np.ndarray) -> float:
@@ -233,7 +234,10 @@ class Trainer:
         for step, (rows, batch) in enumerate(batches, 1):
             batch = batch.to(self.device)
             logits = self.model(batch.ids, batch.lengths)  # (B, K)
-            loss = F.cross_entropy(logits, targets[torch.from_numpy(rows).to(self.device)], weight=weights)
+            wanted = targets[torch.from_numpy(rows).to(self.device)]  # (B,)
+            losses = F.cross_entropy(logits, wanted, reduction="none")  # (B,)
+            # Not cross_entropy's own weights: they are divided by the batch's, and cancel where it has one class.
+            loss = losses.mean() if weights is None else (losses * weights[wanted]).mean()
             value = loss.item()
             if not math.isfinite(value):
                 raise self._not_finite("a finite loss", value, f"at epoch {number}, step {step}")

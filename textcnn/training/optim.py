@@ -5,26 +5,15 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from textcnn.config import TrainingConfig
-from textcnn.errors import ConfigError
-
-LAYERS = ("word vectors", "convolutions", "softmax")
+from textcnn.config import LAYERS, TrainingConfig
 
 
 def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
     """Adam (Kingma and Ba 2015), Adadelta (Zeiler 2012; rho 0.95, epsilon 1e-6) or Adagrad (Duchi et al. 2011).
 
     Each layer has its own weight of the L2 penalty, whose gradient is added to the loss's.
-
-    Raises:
-        ConfigError: `l2` is neither one number nor one for each layer.
     """
     weights = config.l2 if isinstance(config.l2, tuple) else (config.l2,) * len(LAYERS)
-    if len(weights) != len(LAYERS):
-        raise ConfigError(
-            f"l2: expected one number, or one for each of the {len(LAYERS)} layers ({', '.join(LAYERS)}), "
-            f"found {len(weights)}"
-        )
     layers: list[list[nn.Parameter]] = [[], [], []]
     for name, parameter in model.named_parameters():
         layers[0 if name.startswith("channels.") else 2 if name.startswith("softmax.") else 1].append(parameter)

@@ -22,6 +22,7 @@ class Epoch:
     seconds: float
     texts_per_second: float
     best: bool
+    monitor: str
 
 
 @dataclass(frozen=True)
@@ -57,9 +58,16 @@ class Progress:
         """Training has ended."""
 
 
+def describe_score(epoch: Epoch) -> str:
+    """The validation score: macro-F1 where it chooses the epoch, else accuracy."""
+    if epoch.monitor == "macro_f1":
+        return f"macro-F1 {epoch.macro_f1:.4f}"
+    return f"accuracy {epoch.accuracy:.4f}"
+
+
 def describe_epoch(epoch: Epoch) -> str:
     """One line for a log, within 80 columns."""
     return (
         f"epoch {epoch.number:>2}  loss {epoch.training_loss:.4f}  validation: loss {epoch.validation_loss:.4f}"
-        f"  accuracy {epoch.accuracy:.4f}  {epoch.texts_per_second:,.0f}/s{' *' if epoch.best else ''}"
+        f"  {describe_score(epoch)}  {epoch.texts_per_second:,.0f}/s{'  best' if epoch.best else ''}"
     )
