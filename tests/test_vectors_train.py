@@ -183,10 +183,10 @@ def test_a_target_that_cannot_be_written(output, monkeypatch):
         "FILE: expected the folder FOLDER to exist; create it first"
     )
 
-    def refuse(_path, _data):
+    def refuse(_path, _mode):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(type(output), "write_bytes", refuse)
+    monkeypatch.setattr(type(output), "open", refuse)
     assert message(VectorsError, iter(()), output.with_name("new.bin")) == (
         "FILE: could not write it: Permission denied; mend that or write elsewhere"
     )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import numpy as np
 from textcnn.config import to_json
 from textcnn.data.splits import stratified_folds
 from textcnn.errors import DataError
+from textcnn.files import written_whole
 from textcnn.inference import Predictor
 from textcnn.metrics import evaluate
 from textcnn.pipeline import Labelled, train_model
@@ -151,10 +151,6 @@ def _read(path: Path, identity: dict[str, Any]) -> list[Fold]:
 
 def _write(path: Path, identity: dict[str, Any], folds: Sequence[Fold]) -> None:
     """Replace the file whole."""
-    part = path.with_name(f".{path.name}.part")
     kept = {"identity": identity, "folds": [dataclasses.asdict(fold) for fold in folds]}
-    with part.open("w", encoding="utf-8") as file:
-        file.write(json.dumps(kept, indent=2) + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    with written_whole(path) as file:
+        file.write((json.dumps(kept, indent=2) + "\n").encode())

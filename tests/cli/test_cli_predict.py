@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -325,6 +326,7 @@ def test_ctrl_c_leaves_no_half_written_output(model, tmp_path):
             lines.write(b"fine\n")
             lines.flush()
             assert names(tmp_path) == [".out.txt.part", "in.txt"]
+            time.sleep(1)  # until it waits for more: an import may swallow the signal
             process.send_signal(signal.SIGINT)
             assert process.wait() == 130
         assert process.stdout.read() == b""

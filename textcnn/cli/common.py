@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 import click
 
 from textcnn.errors import DataError
+from textcnn.files import check_output, written_whole
 
 if TYPE_CHECKING:
     import datasets
@@ -127,20 +128,6 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
     Raises:
         DataError: something is there already and is not to be replaced, or nothing can be written there.
     """
-    if path.exists() and not path.is_file():
-        raise DataError(f"{path}: expected a file to write to, found a folder or a device; give a file name")
-    if path.exists() and not overwrite:
-        raise DataError(f"{path}: the file exists; choose another name or replace it (--overwrite)")
-    if not path.absolute().parent.is_dir():
-        raise DataError(f"{path}: expected the folder {path.absolute().parent} to exist; create it first")
-    part = path.with_name(f".{path.name}.part")
-    try:
-        file = part.open("wb")
-    except OSError as error:
-        raise DataError(f"{path}: could not write it: {error.strerror}; choose another name") from None
-    try:
-        with file:
-            yield file
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    check_output(path, overwrite=overwrite, error=DataError)
+    with written_whole(path) as file:
+        yield file

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import torch
 
 from textcnn.errors import ModelError
+from textcnn.files import written_whole
 
 FORMAT, VERSION = "textcnn checkpoint", "1"
 
@@ -61,15 +61,10 @@ class Checkpoint:
             {"format": FORMAT, "version": VERSION, "head": json.dumps(head)},
         )
         content = hashlib.sha256(content).digest() + content
-        part = self.path.with_name(f".{self.path.name}.part")
         try:
-            with part.open("wb") as file:
+            with written_whole(self.path) as file:
                 file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            part.replace(self.path)
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise ModelError(f"{self.path}: could not write the checkpoint: {error.strerror or error}") from error
 
     def load(self) -> tuple[dict[str, torch.Tensor], dict[str, Any], dict[str, Any]] | None:

@@ -17,7 +17,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 
 from textcnn.config import TextConfig
 from textcnn.errors import ConfigError, VectorsError
+from textcnn.files import check_output, written_whole
 from textcnn.text import Tokenizer, Tokens, as_column, count_words
 from textcnn.vectors.formats import MAX_WORD
 from textcnn.vectors.rows import MAX_DIMENSION
@@ -160,8 +161,10 @@ def train_vectors(
     tokens = Tokenizer(TextConfig(tokenizer=tokenizer, lowercase=lowercase))
     begin = time.monotonic()
     path = Path(output)
+    check_output(path, overwrite=overwrite, error=VectorsError)
     with (
-        _replacing(path, overwrite=overwrite) as part,
+        _writing(path),
+        written_whole(path) as file,
         tempfile.TemporaryDirectory(prefix="textcnn-", ignore_cleanup_errors=True) as folder,
     ):
         corpus = _Corpus(Path(folder) / "tokens", config.epochs, progress or _no_progress)
@@ -169,9 +172,7 @@ def train_vectors(
         kept = _frequent(words, counts, config.min_count)
         threads = config.workers or os.cpu_count() or 1
         vectors = _train(corpus, kept, config, threads)
-        with _writing(path):
-            _write(vectors, list(kept), part, zipped=path.suffix == ".gz")
-            part.replace(path)
+        _write(vectors, list(kept), file, zipped=path.suffix == ".gz")
     return TrainedVectors(
         path=path,
         size=path.stat().st_size,
@@ -302,34 +303,13 @@ def _train(corpus: _Corpus, words: dict[str, int], config: VectorsConfig, thread
     return model.wv.vectors
 
 
-def _write(vectors: np.ndarray, words: list[str], path: Path, *, zipped: bool) -> None:
+def _write(vectors: np.ndarray, words: list[str], file: IO[bytes], *, zipped: bool) -> None:
     """Write word2vec's binary form, without its optional newlines, as gensim does."""
-    with path.open("wb") as file:
-        stream: Any = gzip.GzipFile(fileobj=file, mode="wb", mtime=0) if zipped else nullcontext(file)
-        with stream as out:
-            out.write(b"%d %d\n" % vectors.shape)
-            for word, row in zip(words, vectors, strict=True):
-                out.write(word.encode() + b" " + row.astype("<f4").tobytes())
-        file.flush()
-        os.fsync(file.fileno())
-
-
-@contextmanager
-def _replacing(path: Path, *, overwrite: bool) -> Iterator[Path]:
-    """An empty file beside `path` to be filled and moved there; that it can be written is known at once."""
-    if path.exists() and not path.is_file():
-        raise VectorsError(f"{path}: expected a file to write to, found a folder or a device; give a file name")
-    if path.exists() and not overwrite:
-        raise VectorsError(f"{path}: the file exists; choose another name or replace it (--overwrite)")
-    if not path.absolute().parent.is_dir():
-        raise VectorsError(f"{path}: expected the folder {path.absolute().parent} to exist; create it first")
-    part = path.with_name(f".{path.name}.part")
-    with _writing(path):
-        part.write_bytes(b"")
-    try:
-        yield part
-    finally:
-        part.unlink(missing_ok=True)
+    stream: Any = gzip.GzipFile(fileobj=file, mode="wb", mtime=0) if zipped else nullcontext(file)
+    with stream as out:
+        out.write(b"%d %d\n" % vectors.shape)
+        for word, row in zip(words, vectors, strict=True):
+            out.write(word.encode() + b" " + row.astype("<f4").tobytes())
 
 
 @contextmanager
