@@ -1,4 +1,4 @@
-"""textcnn trains, runs and explains convolutional text classifiers."""
+"""textcnn trains and runs convolutional text classifiers."""
 
 from __future__ import annotations
 

@@ -132,7 +132,7 @@ OPTIONS = (
     Option("global_pooling", "model", "global_pooling", "--global-pooling", "for stacked: pooling of the last layer"),
     Option("tokenizer", "text", "tokenizer", "--tokenizer", "grammar of the tokens"),
     Option("lowercase", "text", "lowercase", "--lowercase/--keep-case", "lower-case the texts"),
-    Option("min_count", "text", "min_count", "--min-count", "keep words that occur so often in the training texts"),
+    Option("min_count", "text", "min_count", "--min-count", "keep words that occur at least so often"),
     Option("max_size", "text", "max_size", "--max-size", "keep so many words at most, the most frequent [all]"),
     Option("max_length", "text", "max_length", "--max-length", "read so many tokens of a text at most [all]"),
     Option("optimizer", "training", "optimizer", "--optimizer", "how steps are taken"),

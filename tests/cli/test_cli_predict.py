@@ -204,7 +204,7 @@ def test_an_output_is_replaced_only_with_overwrite(textcnn, model, tmp_path):
         (
             ["--input", "{tmp}/in.csv", "--text-column", "txt"],
             "expected the columns ['txt'], but only ['n', 'text'] were found in {tmp}/in.csv; "
-            "nearest to 'txt': text; name them with --text-column / --label-column",
+            "nearest to 'txt': text; name it with --text-column",
         ),
         (
             ["--input", "{tmp}/inn.csv"],

@@ -30,7 +30,7 @@ def test_vectors_of_a_file_with_labels(textcnn, reviews, output):
     assert ended.out.replace(time, "TIME").replace(str(output), "FILE") == (
         "words       13 that occur 5 times or more, of 73\n"
         "dimension   4\n"
-        "texts       60 of 480 tokens\n"
+        "texts       60, 480 tokens\n"
         "TIME\n"
         "seed        0\n"
         f"size        {output.stat().st_size} bytes\n"
@@ -47,7 +47,7 @@ def test_several_files_without_labels(textcnn, tmp_path, output):
     ended = textcnn("vectors", *files, "-o", output, "--min-count", 1, "--keep-case", *TINY)
     assert ended.code == 0
     assert first_words(output, 99) == ["good", "Buch", "book", "film", "schönes", "song"]
-    assert "texts       6 of 8 tokens\n" in ended.out
+    assert "texts       6, 8 tokens\n" in ended.out
 
 
 def test_only_training_texts_of_a_folder_are_read(textcnn, tmp_path, output):
@@ -63,7 +63,7 @@ def test_only_training_texts_of_a_folder_are_read(textcnn, tmp_path, output):
 def test_only_training_texts_of_a_named_corpus_are_read(textcnn, output):
     ended = textcnn("vectors", "sample", "-o", output, *TINY)
     assert ended.code == 0
-    assert "texts       1,000 of " in ended.out
+    assert "texts       1,000, " in ended.out
 
 
 def test_the_same_bits_with_one_worker(textcnn, reviews, output):
@@ -162,7 +162,7 @@ def test_a_column_that_is_not_there(textcnn, reviews, output):
     assert ended.code == 2
     assert ended.err.splitlines()[-1] == (
         f"Error: expected the columns ['body'], but only ['id', 'text', 'label'] were found in {reviews}; "
-        "name them with --text-column / --label-column"
+        "name it with --text-column"
     )
     assert not output.exists()
 

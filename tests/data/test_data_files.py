@@ -533,7 +533,7 @@ NAME_THEM = "name them with --text-column / --label-column"
         (
             ["a"],
             {"need_label": False},
-            f"expected the columns ['text'], but only ['a'] were found in a.csv; {NAME_THEM}",
+            "expected the columns ['text'], but only ['a'] were found in a.csv; name it with --text-column",
         ),
         (
             ["text", "label"],
@@ -578,4 +578,14 @@ def test_texts_that_are_none():
         texts_of(pa.array([b"\xff"]), path="a.parquet")
     assert str(caught.value) == (
         "expected UTF-8 texts in a.parquet, but those from row 1 on are not, or are over 2 GiB; write the file anew"
+    )
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_file_with_another_separator_is_told(mark):
+    with pytest.raises(DataError) as error:
+        pick_columns([f"text{mark}label"], path="a.csv")
+    assert str(error.value) == (
+        f"expected the columns ['text', 'label'], but only {[f'text{mark}label']} were found in a.csv; "
+        f"it seems to have {mark!r} between its fields: save it with commas, or with tabs as .tsv"
     )

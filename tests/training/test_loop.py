@@ -159,7 +159,7 @@ def test_class_weights_shift_the_scores():
 def test_devices():
     assert choose_device("cpu").type == "cpu"
     assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    with pytest.raises(ConfigError, match="device: expected one that is present, found 'cuda:99'; use cpu or auto"):
+    with pytest.raises(ConfigError, match="expected a device of this machine, found 'cuda:99'; use cpu or auto"):
         choose_device("cuda:99")
     with pytest.raises(ConfigError, match="device: expected auto, cpu, cuda or cuda:N, found 'cuda:x'"):
         choose_device("cuda:x")

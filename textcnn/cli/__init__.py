@@ -40,7 +40,7 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, message="textcnn %(version)s")
 def cli() -> None:
-    """Train, run and explain convolutional text classifiers.
+    """Train and run convolutional text classifiers.
 
     \b
     Try it on the built-in sample corpus:

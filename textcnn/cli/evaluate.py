@@ -34,6 +34,8 @@ def command(
 ) -> None:
     """Score a saved model on DATA: a named corpus or a file of labelled texts.
 
+    Without DATA, the built-in sample corpus is used.
+
     \b
     Examples:
       textcnn evaluate

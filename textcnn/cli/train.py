@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +135,7 @@ def _settings_options(command: Decorated) -> Decorated:
     "--final",
     is_flag=True,
     group="Training",
-    help="After --cv, train and save a model on its texts, a share of which chooses the epoch.",
+    help="After --cv, train on the same texts and save the model.",
 )
 @_settings_options
 @click.pass_context
@@ -215,7 +216,7 @@ def command(
     save_artifact(artifact, output, overwrite=overwrite_model)
     _report(artifact, output)
     if interrupted:
-        click.echo(f"{output} has that model; go on with the run with --resume", err=True)
+        click.echo("they are saved; to go on with the run, call it again with --resume", err=True)
         sys.exit(INTERRUPTED)
     checkpoint.unlink(missing_ok=True)
 
@@ -239,6 +240,17 @@ def _texts_for_folds(data: str | None, parts: dict[str, Labelled]) -> tuple[Labe
     return concatenate([part for split, part in parts.items() if split not in fixed]), fixed
 
 
+@contextmanager
+def _folds_are_kept(results: Path) -> Iterator[None]:
+    """Say where the folds done are, if Ctrl-C ends the run."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if results.exists():
+            click.echo(f"the folds done are in {results}; to go on, call it again with --resume", err=True)
+        raise
+
+
 def _cross_validate(
     data: Labelled, names: list[str], settings: Settings, folds: int, results: Path, resume: bool, overwrite: bool
 ) -> dict[str, Any]:
@@ -250,7 +262,7 @@ def _cross_validate(
 
     if unfinished(results, folds) and not (resume or overwrite):
         raise DataError(f"{results}: folds of a run are there; go on with it (--resume) or begin anew (--overwrite)")
-    with make_progress() as progress:
+    with _folds_are_kept(results), make_progress() as progress:
         done = cross_validate(
             data,
             np.array(names),
@@ -268,6 +280,7 @@ def _cross_validate(
     for title, key in (("accuracy", "accuracy"), ("macro-F1", "macro_f1")):
         figures = summary[key]
         click.echo(f"{title:<10} mean {figures['mean']:.4f}  standard deviation {figures['standard_deviation']:.4f}")
+    click.echo(f"saved      {results}")
     return summary
 
 

@@ -233,7 +233,7 @@ def _report(trained: TrainedVectors, min_count: int, seed: int) -> None:
     rows = [
         ("words", f"{trained.words:,} that occur {min_count:,} times or more, of {trained.distinct:,}"),
         ("dimension", f"{trained.dimension:,}"),
-        ("texts", f"{trained.texts:,} of {trained.tokens:,} tokens"),
+        ("texts", f"{trained.texts:,}, {trained.tokens:,} tokens"),
         ("time", f"{trained.seconds:.0f} s with {trained.workers} worker{'' if trained.workers == 1 else 's'}"),
         ("seed", f"{seed}" + (": not the same bits again; --workers 1 gives them" if trained.workers > 1 else "")),
         ("size", _size(trained.size)),

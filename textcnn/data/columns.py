@@ -62,9 +62,12 @@ def pick_columns(
         if need_label or label_column:
             expected.append(label or missing[-1])
         near = nearest(missing[0], names) if missing[0] in (text_column, label_column) else ""
+        advice = "name them with --text-column / --label-column" if len(expected) > 1 else "name it with --text-column"
+        separator = next((mark for mark in ";\t" if len(names) == 1 and mark in names[0]), None)
+        if separator is not None:
+            advice = f"it seems to have {separator!r} between its fields: save it with commas, or with tabs as .tsv"
         raise DataError(
-            f"expected the columns {expected}, but only {_list(names)} were found in {path}{near}; "
-            "name them with --text-column / --label-column"
+            f"expected the columns {expected}, but only {_list(names)} were found in {path}{near}; {advice}"
         )
     if text == label:
         raise DataError(

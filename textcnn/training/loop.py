@@ -39,7 +39,7 @@ def choose_device(name: str) -> torch.device:
     except RuntimeError:
         raise ConfigError(f"device: expected auto, cpu, cuda or cuda:N, found {name!r}") from None
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise ConfigError(f"device: expected one that is present, found {name!r}; use cpu or auto")
+        raise ConfigError(f"device: expected a device of this machine, found {name!r}; use cpu or auto")
     return device
 
 
