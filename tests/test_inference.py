@@ -8,11 +8,12 @@ import torch
 
 from textcnn import scorers
 from textcnn.artifact import Artifact
+from textcnn.columns import as_column
 from textcnn.config import DCNNConfig, KimConfig, StackedConfig, TextConfig
 from textcnn.errors import DataError
 from textcnn.inference import Predictor, load_model
 from textcnn.nn.network import make_network
-from textcnn.text import Tokenizer, Vocabulary, as_column, encode_texts
+from textcnn.text import Tokenizer, Vocabulary, encode_texts
 
 WORDS = [f"w{i}" for i in range(30)]
 SMALL = KimConfig(dimension=6, region_sizes=(2, 4), feature_maps=5, k=2)

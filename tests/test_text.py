@@ -10,13 +10,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from textcnn.characters import CHARACTER, CONTROL, JOINER, SPACE, WORD, classes
+from textcnn.columns import as_column
 from textcnn.config import TOKENIZERS, TextConfig
 from textcnn.errors import DataError
 from textcnn.text import (
     UNKNOWN,
     Tokenizer,
     Vocabulary,
-    as_column,
     build_vocabulary,
     count_words,
     encode_texts,

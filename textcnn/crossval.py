@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from textcnn.config import to_json
 from textcnn.data.splits import stratified_folds
 from textcnn.errors import DataError
 from textcnn.files import written_whole
@@ -103,9 +102,7 @@ def _identity(data: Labelled, settings: Settings, folds: int) -> dict[str, Any]:
     for text in data.texts.to_pylist():
         content.update(f"{len(text)} {text}".encode())
     return {
-        "text settings": to_json(settings.text),
-        "model settings": to_json(settings.model),
-        "training settings": to_json(settings.training),
+        **settings.identity(),
         "word vectors": None if settings.vectors is None else _hash_of(settings.vectors),
         "folds": folds,
         "data": content.hexdigest(),

@@ -12,11 +12,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 
+from textcnn.columns import as_column
 from textcnn.errors import ConfigError, DataError, TextCNNError
 from textcnn.inference import Predictor
 from textcnn.pipeline import Labelled, train_model
 from textcnn.settings import OPTIONS, make_settings, preset_keywords
-from textcnn.text import as_column
 from textcnn.training.progress import Progress
 
 

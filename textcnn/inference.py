@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from textcnn.artifact import Artifact, load_artifact, save_artifact
+from textcnn.columns import as_column
 from textcnn.scorers import make_scorer
-from textcnn.text import UNKNOWN, Encoded, Tokenizer, Vocabulary, as_column, encode_texts
+from textcnn.text import UNKNOWN, Encoded, Tokenizer, Vocabulary, encode_texts
 
 FEW = 16  # up to so many texts take the path that costs little to start
 

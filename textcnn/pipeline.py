@@ -210,9 +210,7 @@ def _identity(
         for array in (texts.ids, texts.offsets, labels):
             data.update(np.ascontiguousarray(array).tobytes())
     return {
-        "text settings": to_json(settings.text),
-        "model settings": to_json(settings.model),
-        "training settings": to_json(settings.training),
+        **settings.identity(),
         "data": data.hexdigest(),
         "word vectors": None if matrix is None else hashlib.sha256(matrix.tobytes()).hexdigest(),
     }

@@ -31,7 +31,10 @@ _ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"relu": _relu, "t
 
 def word_rows(config: ChannelConfig, weights: dict[str, np.ndarray]) -> np.ndarray:
     """The rows of all words, (V, C, D), as in `textcnn.nn.channels`."""
-    stacked = np.stack([weights[name] for name in ("channels.fixed", "channels.tuned") if name in weights], axis=1)
+    tables = [weights[name] for name in ("channels.fixed", "channels.tuned") if name in weights]
+    if len(tables) == 1:
+        return tables[0][:, None]  # no copy of a large table
+    stacked = np.stack(tables, axis=1)
     return stacked if config.channel_count == stacked.shape[1] else stacked.sum(axis=1, keepdims=True)
 
 
@@ -47,25 +50,25 @@ class _Table:
     def __init__(self, rows: np.ndarray, project: Callable[[np.ndarray], np.ndarray], shape: tuple[int, int]) -> None:
         self.rows = rows
         self.project = project
-        kept = len(rows) * shape[0] * shape[1] * 4 <= TABLE_BYTES
-        self.table = np.empty((len(rows), *shape), np.float32) if kept else None
-        self.filled = np.zeros(len(rows), dtype=bool)
+        self.shape = shape
+        self._clear()
+
+    def _clear(self) -> None:
+        """An empty table, if the whole vocabulary's is small enough to keep."""
+        kept = len(self.rows) * self.shape[0] * self.shape[1] * 4 <= TABLE_BYTES
+        self.table = np.empty((len(self.rows), *self.shape), np.float32) if kept else None
+        self.filled = np.zeros(len(self.rows), dtype=bool)
         if self.table is not None:
             self.table[PAD] = 0
             self.filled[PAD] = True
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what can be made again: a pickled classifier stays small."""
-        empty = None if self.table is None else np.empty((0, *self.table.shape[1:]), np.float32)
-        return {**vars(self), "table": empty, "filled": np.zeros(0, dtype=bool)}
+        return {name: value for name, value in vars(self).items() if name not in ("table", "filled")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self.filled = np.zeros(len(self.rows), dtype=bool)
-        if self.table is not None:
-            self.table = np.empty((len(self.rows), *self.table.shape[1:]), np.float32)
-            self.table[PAD] = 0
-            self.filled[PAD] = True
+        self._clear()
 
     def look_up(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A table (n, S, F) with the rows that `ids` name, and their numbers in it."""
@@ -232,6 +235,11 @@ class _ByLength:
         return total
 
 
+def _fold(x: np.ndarray) -> np.ndarray:
+    """Rows 2i and 2i + 1 summed, (..., D) to (..., D / 2)."""
+    return x[..., 0::2] + x[..., 1::2]
+
+
 class DCNNScorer(_ByLength):
     """Logits of a DCNN from flat ids, equal to the network's forward up to rounding.
 
@@ -251,7 +259,7 @@ class DCNNScorer(_ByLength):
 
     def _project(self, rows: np.ndarray) -> np.ndarray:
         table = np.einsum("ucd,cmfd->umfd", rows, self.filters)
-        return (table[..., 0::2] + table[..., 1::2]).reshape(len(rows), len(self.filters[0]), -1)
+        return _fold(table).reshape(len(rows), len(self.filters[0]), -1)
 
     def _features(self, ids: np.ndarray) -> np.ndarray:
         length = ids.shape[1]
@@ -281,7 +289,7 @@ class DCNNScorer(_ByLength):
             by_row = filters[:, None, :, :, j].transpose(0, 1, 3, 2)  # (D, 1, F', F)
             total += padded[:, :, j : j + windows] @ by_row
         total = total.transpose(1, 2, 3, 0)  # (B, P + m - 1, F, D)
-        return total[..., 0::2] + total[..., 1::2]
+        return _fold(total)
 
 
 class StackedScorer(_ByLength):

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from textcnn.config import ARCHITECTURES, DCNNConfig, KimConfig, ModelConfig, TextConfig, TrainingConfig
+from textcnn.config import ARCHITECTURES, DCNNConfig, KimConfig, ModelConfig, TextConfig, TrainingConfig, to_json
 from textcnn.errors import ConfigError
 
 
@@ -31,6 +31,14 @@ class Settings:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     vectors: Path | None = None
     vector_dimension: int | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """What two runs of the same settings have alike, as JSON; word vectors are known by their content."""
+        return {
+            "text settings": to_json(self.text),
+            "model settings": to_json(self.model),
+            "training settings": to_json(self.training),
+        }
 
 
 # The papers' settings: for any corpus (None), and what differs for some. Not stated there: the DCNN's L2 weights

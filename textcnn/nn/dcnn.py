@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from textcnn.config import DCNNConfig
 from textcnn.nn.channels import Channels
+from textcnn.nn.folding import fold
 from textcnn.nn.lookup import RowLookupConvolution, window_counts
 from textcnn.nn.pooling import k_max_pool, position_mask
 
@@ -28,11 +29,6 @@ def dynamic_k(lengths: torch.Tensor, layer: int, layers: int, k_top: int) -> tor
     """
     share = -(-((layers - layer) * lengths) // layers)  # the ceiling, in whole numbers
     return share.clamp(min=k_top)
-
-
-def fold(x: torch.Tensor) -> torch.Tensor:
-    """Folding (section 3.4): rows 2i and 2i + 1 summed, (..., D) to (..., D / 2)."""
-    return x[..., 0::2] + x[..., 1::2]
 
 
 class RowConvolution(nn.Module):

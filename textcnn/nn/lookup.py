@@ -12,6 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from textcnn.nn.folding import fold
+
 
 def window_counts(lengths: torch.Tensor, region_size: int, padding: str) -> torch.Tensor:
     """Windows of each text.
@@ -113,7 +115,7 @@ class RowLookupConvolution(nn.Module):
         """
         _, size, maps, dimension = self.weight.shape
         table = torch.einsum("ucd,cmfd->umfd", words, self.weight)  # (U, m, F, D)
-        table = table[..., 0::2] + table[..., 1::2]  # (U, m, F, D / 2)
+        table = fold(table)  # (U, m, F, D / 2)
         layout = lay_out(ids, lengths, padding=len(words), margin=size - 1)  # (B, L + 2 (m - 1))
         counts = window_counts(lengths, size, "wide")  # (B,)
         total = sum_look_ups(table.flatten(2), layout, counts)  # (B, P, F D / 2)

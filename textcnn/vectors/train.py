@@ -23,10 +23,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textcnn.columns import as_column
 from textcnn.config import TextConfig
 from textcnn.errors import ConfigError, VectorsError
 from textcnn.files import check_output, written_whole
-from textcnn.text import Tokenizer, Tokens, as_column, count_words
+from textcnn.text import Tokenizer, Tokens, count_words
 from textcnn.vectors.formats import MAX_WORD
 from textcnn.vectors.rows import MAX_DIMENSION
 
