@@ -12,7 +12,7 @@ def corpus(lengths):
 
 
 def split(batch):
-    return [part.tolist() for part in batch.ids.split(batch.lengths.tolist())]
+    return [part.tolist() for part in batch.words[batch.places].split(batch.lengths.tolist())]
 
 
 @given(lengths=st.lists(st.integers(0, 9), min_size=1, max_size=40), size=st.integers(1, 7), seed=st.integers(0, 9))

@@ -38,7 +38,7 @@ from textcnn.errors import ConfigError, ModelError
 from textcnn.text import FIRST_WORD
 from textcnn.version import __version__
 
-FORMAT, VERSION = "textcnn", 1
+FORMAT, VERSION = "textcnn", 2
 WEIGHTS, VOCABULARY, METRICS, CARD, CONFIG = (
     "model.safetensors",
     "vocabulary.json",
@@ -78,11 +78,11 @@ def weight_shapes(model: ModelConfig, *, vocabulary_size: int, classes: int) -> 
     shapes: dict[str, tuple[int, ...]] = {"softmax.weight": (classes, model.features), "softmax.bias": (classes,)}
     columns = model.dimension * model.channel_count
     if isinstance(model, KimConfig):
-        shapes["convolution.weight"] = (columns, sum(model.region_sizes), model.feature_maps)
+        shapes["convolution.weight"] = (sum(model.region_sizes), model.feature_maps, columns)
         shapes["convolution.bias"] = (len(model.region_sizes), model.feature_maps)
     elif isinstance(model, StackedConfig):
         sizes, maps = model.region_sizes, model.feature_maps
-        shapes["convolution.weight"] = (columns, sizes[0], maps[0])
+        shapes["convolution.weight"] = (sizes[0], maps[0], columns)
         shapes["convolution.bias"] = (1, maps[0])
         for layer in range(1, len(sizes)):
             shapes[f"deeper.{layer - 1}.weight"] = (maps[layer], maps[layer - 1], sizes[layer])

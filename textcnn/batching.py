@@ -16,21 +16,23 @@ POOL = 50  # batches sorted by length together: enough to be even, few enough to
 
 @dataclass(frozen=True)
 class Batch:
-    """B texts without padding: text b has the next `lengths[b]` of the N ids."""
+    """B texts without padding: text b has the next `lengths[b]` of the N words, `words[places]`."""
 
-    ids: torch.Tensor  # (N,) int64
+    words: torch.Tensor  # distinct ids, (U,) int64
+    places: torch.Tensor  # (N,) int64
     lengths: torch.Tensor  # (B,) int64
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on a device."""
-        return Batch(self.ids.to(device), self.lengths.to(device))
+        return Batch(self.words.to(device), self.places.to(device), self.lengths.to(device))
 
 
 def make_batch(texts: Encoded, rows: np.ndarray) -> Batch:
     """The texts of the given rows, in that order."""
     lengths = texts.lengths[rows]
     at = np.repeat(texts.offsets[rows], lengths) + run_positions(lengths)
-    return Batch(torch.from_numpy(texts.ids[at].astype(np.int64)), torch.from_numpy(lengths))
+    words, places = np.unique(texts.ids[at], return_inverse=True)
+    return Batch(torch.from_numpy(words.astype(np.int64)), torch.from_numpy(places), torch.from_numpy(lengths))
 
 
 def training_batches(

@@ -86,9 +86,9 @@ class _Table:
 
 
 def _project(rows: np.ndarray, filters: np.ndarray) -> np.ndarray:
-    """Words' parts of the windows: rows (n, C, D) and filters (C D, S, F) to (n, S, F)."""
-    flat = rows.reshape(len(rows), -1) @ filters.reshape(len(filters), -1)
-    return flat.reshape(-1, *filters.shape[1:])
+    """Words' parts of the windows: rows (n, C, D) and filters (S, F, C D) to (n, S, F)."""
+    flat = rows.reshape(len(rows), -1) @ filters.reshape(-1, filters.shape[2]).T
+    return flat.reshape(-1, *filters.shape[:2])
 
 
 class KimScorer:
@@ -101,8 +101,8 @@ class KimScorer:
 
     def __init__(self, config: KimConfig, weights: dict[str, np.ndarray]) -> None:
         self.config = config
-        self.filters = weights["convolution.weight"]  # (C D, S, F)
-        self.table = _Table(word_rows(config, weights), self._project, self.filters.shape[1:])
+        self.filters = weights["convolution.weight"]  # (S, F, C D)
+        self.table = _Table(word_rows(config, weights), self._project, self.filters.shape[:2])
         self.bias = weights["convolution.bias"]
         self.softmax = np.ascontiguousarray(weights["softmax.weight"].T)
         self.softmax_bias = weights["softmax.bias"]
@@ -302,8 +302,8 @@ class StackedScorer(_ByLength):
 
     def __init__(self, config: StackedConfig, weights: dict[str, np.ndarray]) -> None:
         super().__init__(config, weights)
-        self.filters = weights["convolution.weight"]  # (C D, h, F)
-        self.table = _Table(word_rows(config, weights), self._project, self.filters.shape[1:])
+        self.filters = weights["convolution.weight"]  # (h, F, C D)
+        self.table = _Table(word_rows(config, weights), self._project, self.filters.shape[:2])
         self.bias = weights["convolution.bias"][0]
         layers = range(len(config.region_sizes) - 1)
         # (h, F', F) and (F,) of each deeper layer

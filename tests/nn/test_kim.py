@@ -43,7 +43,7 @@ def paper(model, ids):
     features = []
     slot = 0
     for region, size in enumerate(config.region_sizes):
-        weight = model.convolution.weight[:, slot : slot + size]
+        weight = model.convolution.weight[slot : slot + size].permute(2, 0, 1)  # (C D, h, F)
         slot += size
         bias = model.convolution.bias[region]
         separate = len(tables) == 2 and config.multichannel_filters == "separate"

@@ -12,7 +12,7 @@ def plain_convolution(layer, words, ids, lengths):
     out = []
     slot = 0
     for region, size in enumerate(layer.region_sizes):
-        filters = layer.weight[:, slot : slot + size].permute(2, 0, 1)  # (F, D, h)
+        filters = layer.weight[slot : slot + size].permute(1, 2, 0)  # (F, D, h)
         texts = []
         begin = 0
         for length in lengths.tolist():

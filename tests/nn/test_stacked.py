@@ -49,7 +49,7 @@ def naive(model, ids):
     if config.channel_count == 1:
         tables = [sum(tables)]
     rows = [torch.cat([table[w] for table in tables]) for w in ids]
-    layers = [(model.convolution.weight.transpose(0, 1), model.convolution.bias[0])]
+    layers = [(model.convolution.weight.transpose(1, 2), model.convolution.bias[0])]
     layers += [(layer.weight.permute(2, 1, 0), layer.bias) for layer in model.deeper]
     for number, (filters, bias) in enumerate(layers):
         if number:

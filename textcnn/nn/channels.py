@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from textcnn.config import ChannelConfig
 from textcnn.text import FIRST_WORD
@@ -23,6 +24,10 @@ class Channels(nn.Module):
         config: channels, filters and dimension D.
         vocabulary_size: V, padding and the unknown word among them.
         vectors: word vectors of the whole vocabulary, (V, D); None for `rand` only.
+
+    Attributes:
+        sparse: whether the tuned table's gradient is a sparse tensor of the rows that a batch used, as
+            with `nn.Embedding`; for optimisers that take one.
     """
 
     def __init__(self, config: ChannelConfig, vocabulary_size: int, vectors: torch.Tensor | None) -> None:
@@ -35,6 +40,7 @@ class Channels(nn.Module):
             vectors = torch.empty(shape).uniform_(-0.25, 0.25)
             vectors[:FIRST_WORD] = 0.0
         self.count = config.channel_count
+        self.sparse = False
         self.fixed: torch.Tensor | None
         self.tuned: nn.Parameter | None
         self.register_buffer("fixed", vectors.clone() if config.channels in ("static", "multichannel") else None)
@@ -49,7 +55,11 @@ class Channels(nn.Module):
         Returns:
             Rows, (U, C, D), C = 2 for `separate` filters, else 1.
         """
-        # index_select's gradient adds in order: the same bits each time.
-        rows = [table.index_select(0, words) for table in (self.fixed, self.tuned) if table is not None]
+        rows = [
+            # index_select's gradient adds in order: the same bits each time.
+            F.embedding(words, table, sparse=True) if self.sparse and table is self.tuned else table.index_select(0, words)
+            for table in (self.fixed, self.tuned)
+            if table is not None
+        ]
         stacked = torch.stack(rows, dim=1)  # (U, 1 or 2, D)
         return stacked if self.count == len(rows) else stacked.sum(dim=1, keepdim=True)

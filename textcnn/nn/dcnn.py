@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from textcnn.config import DCNNConfig
+from textcnn.nn import functions
 from textcnn.nn.channels import Channels
 from textcnn.nn.folding import fold
 from textcnn.nn.lookup import RowLookupConvolution, window_counts
@@ -31,11 +32,11 @@ def dynamic_k(lengths: torch.Tensor, layer: int, layers: int, k_top: int) -> tor
     return share.clamp(min=k_top)
 
 
-class RowConvolution(nn.Module):
-    """Wide one-dimensional convolution of each row by itself, a full sum over the maps before (section 3.5).
+class FoldedRowConvolution(nn.Module):
+    """Wide one-dimensional convolution of each row by itself, a full sum over the maps before, and folding (section 3).
 
     Args:
-        rows: D.
+        rows: D, even.
         region_size: m.
         maps_before: F', the maps of the layer before.
         feature_maps: F.
@@ -47,12 +48,14 @@ class RowConvolution(nn.Module):
         bound = math.sqrt(6 / (region_size * (maps_before + feature_maps)))
         nn.init.uniform_(self.weight, -bound, bound)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Responses, (B, P, F', D) to (B, P + m - 1, F, D); behind a text's end x must be zero."""
+    def forward(self, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+        """Responses, (B, P, F', D) to (B, P + m - 1, F, D / 2); behind a text's `counts` x must be zero."""
+        if functions.usable(x, self.weight):
+            return functions.FoldedRows.apply(x, counts, self.weight.permute(3, 1, 2, 0))
         rows, maps, _, size = self.weight.shape
         x = x.permute(0, 3, 2, 1).flatten(1, 2)  # (B, D F', P)
         x = F.conv1d(x, self.weight.flatten(0, 1), padding=size - 1, groups=rows)  # (B, D F, P + m - 1)
-        return x.unflatten(1, (rows, maps)).permute(0, 3, 2, 1)  # (B, P + m - 1, F, D)
+        return fold(x.unflatten(1, (rows, maps)).permute(0, 3, 2, 1))  # (B, P + m - 1, F, D / 2)
 
 
 class DCNN(nn.Module):
@@ -89,7 +92,7 @@ class DCNN(nn.Module):
         )
         rows = [config.dimension // 2 ** (layer + 1) for layer in range(len(config.region_sizes))]
         self.deeper = nn.ModuleList(
-            RowConvolution(rows=before, region_size=size, maps_before=maps_before, feature_maps=maps)
+            FoldedRowConvolution(rows=before, region_size=size, maps_before=maps_before, feature_maps=maps)
             for before, size, maps_before, maps in zip(
                 rows, config.region_sizes[1:], config.feature_maps, config.feature_maps[1:], strict=False
             )
@@ -113,11 +116,15 @@ class DCNN(nn.Module):
             Logits, (B, K).
         """
         distinct, places = torch.unique(ids, return_inverse=True)  # (U,), (N,)
+        return self.logits(distinct, places, lengths)
+
+    def logits(self, distinct: torch.Tensor, places: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """The same from the distinct ids (U,) and which of them stands at each place, (N,)."""
         words = self.channels(distinct)  # (U, C, D)
         x, counts = self.convolution(words, places, lengths)  # (B, P, F1, D / 2), folded
         x, counts = self._pool(x, counts, lengths, 1)  # (B, k_1, F1, D / 2)
         for layer, convolution in enumerate(self.deeper, 2):
-            x = fold(convolution(x))  # (B, P, F, D / 2^l)
+            x = convolution(x, counts)  # (B, P, F, D / 2^l)
             counts = window_counts(counts, self.config.region_sizes[layer - 1], "wide")
             x, counts = self._pool(x, counts, lengths, layer)  # (B, k_l, F, D / 2^l)
         return self.softmax(self.dropout(x.flatten(1)))  # (B, K)

@@ -10,7 +10,7 @@ from torch import nn
 from textcnn.config import KimConfig
 from textcnn.nn.channels import Channels
 from textcnn.nn.lookup import LookupConvolution
-from textcnn.nn.pooling import average_pool, k_max_pool, max_pool
+from textcnn.nn.pooling import average_pool, k_max_pool
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "relu": torch.relu,
@@ -67,20 +67,24 @@ class KimCNN(nn.Module):
             Logits, (B, K).
         """
         distinct, places = torch.unique(ids, return_inverse=True)  # (U,), (N,)
+        return self.logits(distinct, places, lengths)
+
+    def logits(self, distinct: torch.Tensor, places: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """The same from the distinct ids (U,) and which of them stands at each place, (N,)."""
         words = self.channels(distinct).flatten(1)  # (U, C D)
-        features = [
-            self._pool(responses, counts)  # (B, F)
-            for responses, counts in self.convolution(words, places, lengths)
-        ]
-        penultimate = self.dropout(torch.cat(features, dim=1))  # (B, R F): section 2, z
+        penultimate = self.dropout(self._features(words, places, lengths))  # (B, R F): section 2, z
         return self.softmax(penultimate)  # (B, K): section 2.1, y = w . (z o r) + b
 
-    def _pool(self, responses: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-        """Activation and pooling of one region size, (B, P, F) to (B, F), or (B, k F) for k-max."""
+    def _features(self, words: torch.Tensor, places: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Convolution, activation and pooling of every region size, (B, R F), or (B, R k F) for k-max."""
         activation = ACTIVATIONS[self.config.activation]
         if self.config.pooling == "max":
             # All activations are increasing: the maximum may be taken first. An empty text stays 0.
-            return torch.where(counts[:, None] > 0, activation(max_pool(responses, counts)), 0.0)
-        if self.config.pooling == "average":
-            return average_pool(activation(responses), counts)
-        return k_max_pool(activation(responses), counts, self.config.k).flatten(1)
+            largest = self.convolution.largest(words, places, lengths)  # (B, R F)
+            return torch.where(lengths[:, None] > 0, activation(largest), 0.0)
+        pooled = []
+        for responses, counts in self.convolution(words, places, lengths):
+            x = activation(responses)  # (B, P, F)
+            average = self.config.pooling == "average"
+            pooled.append(average_pool(x, counts) if average else k_max_pool(x, counts, self.config.k).flatten(1))
+        return torch.cat(pooled, dim=1)

@@ -7,12 +7,17 @@ words of a batch that is a sum of h look-ups, whatever the length of the texts. 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from textcnn.nn import functions
 from textcnn.nn.folding import fold
+from textcnn.nn.functions import project
+from textcnn.nn.pooling import first_max
 
 
 def window_counts(lengths: torch.Tensor, region_size: int, padding: str) -> torch.Tensor:
@@ -42,14 +47,18 @@ class LookupConvolution(nn.Module):
         region_sizes: h, one for each of the R regions.
         feature_maps: F filters a region.
         padding: `wide` (h - 1 zero rows on both sides) or `narrow`.
+
+    Attributes:
+        half: whether the words are projected in bfloat16.
     """
 
     def __init__(self, *, dimension: int, region_sizes: tuple[int, ...], feature_maps: int, padding: str) -> None:
         super().__init__()
         self.region_sizes = region_sizes
         self.padding = padding
-        # The region sizes side by side: slot j of region r is weight[:, sum(sizes before r) + j].
-        self.weight = nn.Parameter(torch.empty(dimension, sum(region_sizes), feature_maps))
+        self.half = False
+        # The region sizes side by side: slot j of region r is weight[sum(sizes before r) + j].
+        self.weight = nn.Parameter(torch.empty(sum(region_sizes), feature_maps, dimension))
         self.bias = nn.Parameter(torch.zeros(len(region_sizes), feature_maps))
         nn.init.uniform_(self.weight, -0.01, 0.01)  # Kim's code
 
@@ -67,19 +76,26 @@ class LookupConvolution(nn.Module):
             For each region size the responses (B, P, F), P the windows of the longest text, and
             the number of real windows of each text (B,). Behind these the responses mean nothing.
         """
-        maps = self.weight.shape[2]
-        table = (words @ self.weight.flatten(1)).unflatten(1, (-1, maps))  # (U, S, F)
-        margin = max(self.region_sizes) - 1
-        layout = lay_out(ids, lengths, padding=len(words), margin=margin)  # (B, L + 2 margin)
-        responses = []
-        slot = 0
-        for region, size in enumerate(self.region_sizes):
-            counts = window_counts(lengths, size, self.padding)  # (B,)
-            begin = margin - (size - 1) if self.padding == "wide" else margin
-            total = sum_look_ups(table[:, slot : slot + size], layout[:, begin:], counts)  # (B, P, F)
-            responses.append((total + self.bias[region], counts))
-            slot += size
-        return responses
+        table = project(words, self.weight, half=self.half)  # (U, S, F)
+        sums = sums_of_windows(table, ids, lengths, self.region_sizes, self.padding)
+        return [
+            (total + bias, window_counts(lengths, size, self.padding))
+            for total, bias, size in zip(sums, self.bias, self.region_sizes, strict=True)
+        ]
+
+    def largest(self, words: torch.Tensor, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """The largest response of every filter over a text's windows, (B, R F); the bias for a text without words.
+
+        The same as `forward` and max-over-time pooling, of equal responses the first, but nothing is kept for each
+        window, and the gradient goes the way of the largest alone. Arguments as in `forward`.
+        """
+        if functions.usable(words, self.weight):
+            best = functions.MaxOfWindows.apply(
+                words, self.weight, ids.int(), offsets_of(lengths), self.region_sizes, self.padding == "wide", self.half
+            )
+        else:
+            best = _MaxOfWindows.apply(words, self.weight, ids, lengths, self.region_sizes, self.padding, self.half)
+        return best + self.bias.flatten()
 
 
 class RowLookupConvolution(nn.Module):
@@ -114,12 +130,99 @@ class RowLookupConvolution(nn.Module):
             Responses (B, P, F, D / 2) and the number of real windows of each text (B,).
         """
         _, size, maps, dimension = self.weight.shape
-        table = torch.einsum("ucd,cmfd->umfd", words, self.weight)  # (U, m, F, D)
-        table = fold(table)  # (U, m, F, D / 2)
-        layout = lay_out(ids, lengths, padding=len(words), margin=size - 1)  # (B, L + 2 (m - 1))
-        counts = window_counts(lengths, size, "wide")  # (B,)
-        total = sum_look_ups(table.flatten(2), layout, counts)  # (B, P, F D / 2)
-        return total.unflatten(2, (maps, dimension // 2)), counts
+        if functions.usable(words, self.weight):
+            # A text of one word: its window w has the word at slot m - 1 - w.
+            filters = self.weight.permute(1, 2, 0, 3).flip(0)  # (m, F, C, D)
+            ones = torch.ones(len(words), dtype=torch.int64)
+            table = functions.FoldedRows.apply(words[:, None], ones, filters)  # (U, m, F, D / 2)
+        else:
+            table = fold(torch.einsum("ucd,cmfd->umfd", words, self.weight))  # (U, m, F, D / 2)
+        [total] = sums_of_windows(table.flatten(2), ids, lengths, (size,), "wide")  # (B, P, F D / 2)
+        return total.unflatten(2, (maps, dimension // 2)), window_counts(lengths, size, "wide")
+
+
+def offsets_of(lengths: torch.Tensor) -> torch.Tensor:
+    """Where each text begins, and the end: lengths (B,) to (B + 1,)."""
+    return F.pad(lengths.cumsum(0), (1, 0))
+
+
+def sums_of_windows(
+    table: torch.Tensor, ids: torch.Tensor, lengths: torch.Tensor, sizes: tuple[int, ...], padding: str
+) -> list[torch.Tensor]:
+    """The sums of look-ups of every window, (B, P, F) for each region size.
+
+    Args:
+        table: projected words, (U, S, F); the slots of the regions stand side by side.
+        ids: which of them stands at each place of the texts, (N,).
+        lengths: words of each text, (B,), N in sum.
+        sizes: words in a window, one number a region, S in sum.
+        padding: `wide` or `narrow`.
+    """
+    if functions.usable(table):
+        offsets = offsets_of(lengths)
+        return list(functions.SumsOfWindows.apply(table, ids.int(), offsets, sizes, padding == "wide"))
+    layout = lay_out(ids, lengths, padding=len(table), margin=max(sizes) - 1)  # (B, L + 2 margin)
+    return [
+        sum_look_ups(table[:, slot : slot + size], layout[:, begin:], window_counts(lengths, size, padding))
+        for slot, size, begin in _slots(sizes, padding)
+    ]
+
+
+def _slots(sizes: tuple[int, ...], padding: str) -> list[tuple[int, int, int]]:
+    """Of each region: its first slot, its size, and where in a layout with the margin of the largest it begins."""
+    margin = max(sizes) - 1
+    firsts = [sum(sizes[:region]) for region in range(len(sizes))]
+    return [
+        (slot, size, margin - (size - 1) if padding == "wide" else margin)
+        for slot, size in zip(firsts, sizes, strict=True)
+    ]
+
+
+class _MaxOfWindows(torch.autograd.Function):
+    """`functions.MaxOfWindows` in torch, for any device and precision."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        words: torch.Tensor,
+        filters: torch.Tensor,
+        ids: torch.Tensor,
+        lengths: torch.Tensor,
+        sizes: tuple[int, ...],
+        padding: str,
+        half: bool,
+    ) -> torch.Tensor:
+        """The largest sums, (B, R F)."""
+        table = project(words, filters, half=half)  # (U, S, F)
+        layout = lay_out(ids, lengths, padding=len(words), margin=max(sizes) - 1)  # (B, L + 2 margin)
+        best, where = [], []
+        for slot, size, begin in _slots(sizes, padding):
+            counts = window_counts(lengths, size, padding)
+            sums = sum_look_ups(table[:, slot : slot + size], layout[:, begin:], counts)  # (B, P, F)
+            values, places = first_max(sums, counts)  # (B, F)
+            best.append(values)
+            where.append(places + begin)
+        ctx.save_for_backward(words, filters, layout, lengths, torch.stack(where, dim=1))
+        ctx.sizes, ctx.padding = sizes, padding
+        return torch.cat(best, dim=1)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """The table's gradient has h numbers for each value; two products make those of words and filters of it."""
+        words, filters, layout, lengths, where = ctx.saved_tensors  # where: (B, R, F)
+        slots, maps, dimension = filters.shape
+        grad = torch.where(lengths[:, None] > 0, grad, 0.0).view(where.shape)
+        flat = grad.new_zeros((len(words) + 1) * slots * maps)  # the last word is padding
+        map_of = torch.arange(maps, device=grad.device)
+        for region, (slot, size, _) in enumerate(_slots(ctx.sizes, ctx.padding)):
+            for j in range(size):
+                word = layout.gather(1, where[:, region] + j)  # (B, F)
+                place = (word * slots + slot + j) * maps + map_of
+                flat.index_put_((place,), grad[:, region], accumulate=True)
+        table_grad = flat.view(-1, slots * maps)[:-1]  # (U, S F)
+        words_grad = table_grad @ filters.view(-1, dimension) if ctx.needs_input_grad[0] else None  # (U, D)
+        return words_grad, (table_grad.T @ words).view(filters.shape), None, None, None, None, None
 
 
 def sum_look_ups(table: torch.Tensor, layout: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import torch
 
+from textcnn.nn import functions
+
 
 def position_mask(counts: torch.Tensor, positions: int) -> torch.Tensor:
     """True at the real positions, shape (B, P)."""
@@ -25,8 +27,21 @@ def max_pool(x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
     Returns:
         The largest response of each map, (B, F).
     """
-    masked = x.masked_fill(~position_mask(counts, x.shape[1])[:, :, None], -torch.inf)  # (B, P, F)
-    return torch.where(counts[:, None] > 0, masked.max(dim=1).values, 0.0)  # (B, F)
+    best = first_max(x.detach(), counts)[1]  # (B, F)
+    values = x.gather(1, best[:, None]).squeeze(1)  # (B, F)
+    return torch.where(counts[:, None] > 0, values, 0.0)
+
+
+def first_max(x: torch.Tensor, counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The largest response of each map and the first position that has it, both (B, F); zeros without positions."""
+    real = position_mask(counts, x.shape[1])[:, :, None]  # (B, P, 1)
+    masked = x.masked_fill(~real, -torch.inf)  # (B, P, F)
+    values = masked.amax(dim=1)  # (B, F)
+    positions = torch.arange(x.shape[1], device=x.device)[:, None]  # (P, 1)
+    last = max(x.shape[1] - 1, 0)  # NaN equals nothing
+    first = torch.where(masked == values[:, None], positions, last).amin(dim=1)  # (B, F)
+    some = counts[:, None] > 0
+    return torch.where(some, values, 0.0), torch.where(some, first, 0)
 
 
 def average_pool(x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
@@ -78,6 +93,8 @@ def k_max_pool(x: torch.Tensor, counts: torch.Tensor, k: int | torch.Tensor) -> 
     B, P, F = x.shape
     k = torch.as_tensor(k, device=x.device).expand(B)  # (B,)
     K = int(k.max()) if B else 0
+    if functions.usable(x):
+        return functions.KMax.apply(x, counts, k, K)
     masked = x.masked_fill(~position_mask(counts, P)[:, :, None], -torch.inf)  # (B, P, F)
     best = masked.sort(dim=1, descending=True, stable=True).indices[:, :K]  # (B, min(K, P), F)
     kept = position_mask(torch.minimum(k, counts), best.shape[1])  # (B, min(K, P))

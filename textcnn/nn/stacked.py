@@ -62,6 +62,10 @@ class StackedCNN(nn.Module):
             Logits, (B, K).
         """
         distinct, places = torch.unique(ids, return_inverse=True)  # (U,), (N,)
+        return self.logits(distinct, places, lengths)
+
+    def logits(self, distinct: torch.Tensor, places: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """The same from the distinct ids (U,) and which of them stands at each place, (N,)."""
         words = self.channels(distinct).flatten(1)  # (U, C D)
         [(x, counts)] = self.convolution(words, places, lengths)  # (B, P, F1)
         x = self._activate(x, counts)

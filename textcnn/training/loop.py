@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import math
 import time
+from typing import cast
 
 import numpy as np
 import torch
@@ -18,8 +19,9 @@ from textcnn.metrics import log_loss, macro_f1
 from textcnn.nn.network import Network
 from textcnn.text import Encoded
 from textcnn.training.checkpoint import Checkpoint
-from textcnn.training.optim import constrain_norm, make_optimizer
+from textcnn.training.optim import constrain_norm, make_optimizer, make_rows
 from textcnn.training.progress import Epoch, History, Progress
+from textcnn.training.rows import Rows
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +53,7 @@ def predict_probabilities(model: Network, texts: Encoded, *, classes: int) -> np
     out = np.zeros((len(texts.lengths), classes), dtype=np.float32)
     for rows, batch in ordered_batches(texts, batch_size=SCORING_BATCH):
         batch = batch.to(device)
-        out[rows] = model(batch.ids, batch.lengths).softmax(dim=1).cpu().numpy()
+        out[rows] = model.logits(batch.words, batch.places, batch.lengths).softmax(dim=1).cpu().numpy()
     return out
 
 
@@ -110,6 +112,7 @@ class Trainer:
         self.checkpoint = checkpoint
         self.device = choose_device(config.device)
         self.model = model.to(self.device)
+        self.rows = make_rows(self.model, config)
         self.optimizer = make_optimizer(self.model, config)
         self.generator = np.random.default_rng(config.seed)
 
@@ -154,6 +157,8 @@ class Trainer:
         tensors |= {f"best.{name}": weight for name, weight in best.state.items()}
         for index, values in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+        if self.rows is not None:
+            tensors |= {f"rows.{name}": value for name, value in self.rows.tensors().items()}
         tensors["randomness.cpu"] = torch.get_rng_state()
         if self.device.type == "cuda":
             tensors["randomness.cuda"] = torch.cuda.get_rng_state(self.device)
@@ -191,6 +196,8 @@ class Trainer:
                 _, index, key = name.split(".")
                 optimizer.setdefault(int(index), {})[key] = tensor
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": optimizer})
+        if self.rows is not None:
+            self.rows.load({n.removeprefix("rows."): tensor for n, tensor in tensors.items() if n.startswith("rows.")})
         torch.set_rng_state(tensors["randomness.cpu"])
         if self.device.type == "cuda" and "randomness.cuda" in tensors:  # kept on a CPU otherwise
             torch.cuda.set_rng_state(tensors["randomness.cuda"], self.device)
@@ -233,7 +240,9 @@ class Trainer:
         batches = training_batches(texts, batch_size=self.config.batch_size, generator=self.generator)
         for step, (rows, batch) in enumerate(batches, 1):
             batch = batch.to(self.device)
-            logits = self.model(batch.ids, batch.lengths)  # (B, K)
+            if self.rows is not None:
+                self.rows.settle(batch.words)
+            logits = self.model.logits(batch.words, batch.places, batch.lengths)  # (B, K)
             wanted = targets[torch.from_numpy(rows).to(self.device)]  # (B,)
             losses = F.cross_entropy(logits, wanted, reduction="none")  # (B,)
             # Not cross_entropy's own weights: they are divided by the batch's, and cancel where it has one class.
@@ -244,12 +253,23 @@ class Trainer:
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
+            if self.rows is not None:
+                self._step_rows(self.rows)
             if self.max_norm:
                 constrain_norm(self.model.softmax.weight, self.max_norm)
             total += value * len(batch.lengths)
             done += len(batch.lengths)
             self.progress.batch(epoch=number, texts=done, loss=total / done)
+        if self.rows is not None:
+            self.rows.settle()
         return total / done
+
+    def _step_rows(self, rows: Rows) -> None:
+        """The step of the words' table: its gradient is sparse, with a row for each distinct word."""
+        table = cast("torch.nn.Parameter", self.model.channels.tuned)
+        grad = cast("torch.Tensor", table.grad)
+        rows.step(grad._indices()[0], grad._values())
+        table.grad = None
 
     def _not_finite(self, expected: str, found: float, where: str) -> TrainingError:
         return TrainingError(

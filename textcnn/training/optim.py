@@ -6,16 +6,23 @@ import torch
 from torch import nn
 
 from textcnn.config import LAYERS, TrainingConfig
+from textcnn.nn.network import Network
+from textcnn.training.rows import ROWS, Rows
+
+TABLE = "channels.tuned"
 
 
-def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Optimizer:
+def make_optimizer(model: Network, config: TrainingConfig) -> torch.optim.Optimizer:
     """Adam (Kingma and Ba 2015), Adadelta (Zeiler 2012; rho 0.95, epsilon 1e-6) or Adagrad (Duchi et al. 2011).
 
-    Each layer has its own weight of the L2 penalty, whose gradient is added to the loss's.
+    Each layer has its own weight of the L2 penalty, whose gradient is added to the loss's. A table that `make_rows`
+    takes is left to it.
     """
     weights = config.l2 if isinstance(config.l2, tuple) else (config.l2,) * len(LAYERS)
     layers: list[list[nn.Parameter]] = [[], [], []]
     for name, parameter in model.named_parameters():
+        if name == TABLE and model.channels.sparse:
+            continue
         layers[0 if name.startswith("channels.") else 2 if name.startswith("softmax.") else 1].append(parameter)
     groups = [
         {"params": parameters, "weight_decay": weight}
@@ -23,10 +30,22 @@ def make_optimizer(model: nn.Module, config: TrainingConfig) -> torch.optim.Opti
         if parameters
     ]
     if config.optimizer == "adam":
-        return torch.optim.Adam(groups, lr=config.step_size)
+        return torch.optim.Adam(groups, lr=config.step_size, fused=True)
     if config.optimizer == "adadelta":
         return torch.optim.Adadelta(groups, lr=config.step_size, rho=0.95, eps=1e-6)
     return torch.optim.Adagrad(groups, lr=config.step_size)
+
+
+def make_rows(model: Network, config: TrainingConfig) -> Rows | None:
+    """The row-sparse form of the optimiser for the table of tuned word rows, whose gradient becomes sparse.
+
+    None if there is none, or if the L2 penalty moves each of its rows at every step anyway.
+    """
+    penalty = config.l2[0] if isinstance(config.l2, tuple) else config.l2
+    model.channels.sparse = model.channels.tuned is not None and not penalty
+    if model.channels.tuned is None or penalty:
+        return None
+    return ROWS[config.optimizer](model.channels.tuned, config.step_size)
 
 
 @torch.no_grad()
