@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textcnn.batching import POOL, make_batch, ordered_batches, training_batches
+from textcnn.batching import POOL, Batcher, ordered_batches, training_batches
 from textcnn.text import Encoded
 
 
@@ -69,5 +69,5 @@ def test_the_seed_governs_the_order():
 
 
 def test_a_batch_keeps_the_order_of_its_rows():
-    batch = make_batch(corpus([2, 0, 3]), np.array([2, 1, 0]))
+    batch = Batcher(corpus([2, 0, 3])).batch(np.array([2, 1, 0]))
     assert split(batch) == [[4, 5, 6], [], [2, 3]]

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from textcnn.artifact import Artifact, load_artifact, save_artifact
 from textcnn.columns import as_column
+from textcnn.encoding import encode_texts
 from textcnn.scorers import make_scorer
-from textcnn.text import UNKNOWN, Encoded, Tokenizer, Vocabulary, encode_texts
+from textcnn.text import UNKNOWN, Encoded, Tokenizer, Vocabulary
+from textcnn.threads import in_order
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Batch = TypeVar("Batch")
 
 FEW = 16  # up to so many texts take the path that costs little to start
+PIECE = 4096  # texts that a thread scores at a time
 
 
 @dataclass(frozen=True)
@@ -64,15 +74,32 @@ class Predictor:
 
     def scores(self, texts: object) -> Scores:
         """Probabilities and what they rest on; errors as in `predict`."""
-        encoded = self._encode(texts)
-        logits = self._scorer.logits(encoded)
-        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-        known_before = np.concatenate([[0], np.cumsum(encoded.ids != UNKNOWN)])
+        few = _few_strings(texts)
+        if few is not None:
+            return self._scores(self._encode_few(few))
+        column = as_column(texts)
+        pieces = [column.slice(begin, PIECE) for begin in range(0, len(column), PIECE)]
+        if len(pieces) == 1:
+            return self._scores_of_column(column)
+        scores = [scores for _, scores in in_order(self._scores_of_column, pieces)]
+        if not scores:
+            return self._scores(self._encode_few([]))
         return Scores(
-            probabilities=shifted / shifted.sum(axis=1, keepdims=True),
-            tokens=encoded.lengths,
-            known=np.diff(known_before[encoded.offsets]),
+            probabilities=np.concatenate([part.probabilities for part in scores]),
+            tokens=np.concatenate([part.tokens for part in scores]),
+            known=np.concatenate([part.known for part in scores]),
         )
+
+    def stream(
+        self, batches: Iterable[Batch], texts_of: Callable[[Batch], pa.Array | pa.ChunkedArray]
+    ) -> Iterator[tuple[Batch, Scores]]:
+        """Each batch with the scores of its texts, in order; several are scored at once, and few are in memory.
+
+        Args:
+            batches: anything.
+            texts_of: the column of strings in a batch, none missing; called in another thread.
+        """
+        return in_order(lambda batch: self._scores_of_column(as_column(texts_of(batch))), batches)
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Save the model as a folder (see `textcnn.artifact`).
@@ -82,14 +109,23 @@ class Predictor:
         """
         save_artifact(self.artifact, Path(path), overwrite=overwrite)
 
-    def _encode(self, texts: object) -> Encoded:
-        few = _few_strings(texts)
-        if few is None:
-            column = as_column(texts)
-            if len(column) > FEW:
-                return encode_texts(column, self._tokenizer, self._vocabulary)
-            few = column.to_pylist()
-        ids = [self._vocabulary.ids(self._tokenizer.spans(text)) for text in few]
+    def _scores_of_column(self, column: pa.ChunkedArray) -> Scores:
+        if len(column) <= FEW:
+            return self._scores(self._encode_few(column.to_pylist()))
+        return self._scores(encode_texts(column, self._tokenizer, self._vocabulary))
+
+    def _scores(self, encoded: Encoded) -> Scores:
+        logits = self._scorer.logits(encoded)
+        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+        known_before = np.concatenate([[0], np.cumsum(encoded.ids != UNKNOWN)])
+        return Scores(
+            probabilities=shifted / shifted.sum(axis=1, keepdims=True),
+            tokens=encoded.lengths,
+            known=np.diff(known_before[encoded.offsets]),
+        )
+
+    def _encode_few(self, texts: Sequence[str]) -> Encoded:
+        ids = [self._vocabulary.ids(self._tokenizer.spans(text)) for text in texts]
         offsets = np.cumsum([0, *map(len, ids)])
         return Encoded(np.array([i for text in ids for i in text], dtype=np.int32), offsets)
 

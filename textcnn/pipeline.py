@@ -16,10 +16,11 @@ import pyarrow as pa
 from textcnn.artifact import Artifact, weight_shapes
 from textcnn.config import LARGEST, to_json
 from textcnn.data.splits import stratified_split
+from textcnn.encoding import encode_texts
 from textcnn.errors import ConfigError, DataError, TrainingError
 from textcnn.metrics import evaluate
 from textcnn.settings import Settings
-from textcnn.text import FIRST_WORD, Encoded, Tokenizer, build_vocabulary, encode_texts
+from textcnn.text import FIRST_WORD, Encoded, Tokenizer, build_vocabulary
 from textcnn.training.progress import History, Progress
 from textcnn.vectors import WordVectors, load_vectors
 

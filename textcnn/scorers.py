@@ -7,15 +7,18 @@ in a table that fills as words are met; a window's response is then a sum of h o
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from threading import Lock
+from typing import Any, cast
 
 import numpy as np
 
+from textcnn import kernels
 from textcnn.config import ChannelConfig, DCNNConfig, KimConfig, ModelConfig, StackedConfig
 from textcnn.text import PAD, Encoded, run_positions
 
 CHUNK = 4096  # tokens pooled at a time: the responses stay in the cache
 TABLE_BYTES = 1 << 28  # a table of the whole vocabulary is kept up to this size
+AT_ONCE = 1024  # words projected together
 
 
 def _relu(x: np.ndarray) -> np.ndarray:
@@ -55,34 +58,50 @@ class _Table:
 
     def _clear(self) -> None:
         """An empty table, if the whole vocabulary's is small enough to keep."""
-        kept = len(self.rows) * self.shape[0] * self.shape[1] * 4 <= TABLE_BYTES
-        self.table = np.empty((len(self.rows), *self.shape), np.float32) if kept else None
-        self.filled = np.zeros(len(self.rows), dtype=bool)
-        if self.table is not None:
+        self.table: np.ndarray | None = None
+        if len(self.rows) * self.shape[0] * self.shape[1] * 4 <= TABLE_BYTES:
+            self.table = np.empty((len(self.rows), *self.shape), np.float32)
             self.table[PAD] = 0
-            self.filled[PAD] = True
+        self.missing = np.ones(len(self.rows), dtype=bool)
+        self.missing[PAD] = False
+        self.complete = False
+        self.lock = Lock()
 
     def __getstate__(self) -> dict[str, Any]:
         """Without what can be made again: a pickled classifier stays small."""
-        return {name: value for name, value in vars(self).items() if name not in ("table", "filled")}
+        return {name: vars(self)[name] for name in ("rows", "project", "shape")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._clear()
 
     def look_up(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """A table (n, S, F) with the rows that `ids` name, and their numbers in it."""
+        """A table (n, S, F) with the rows that `ids` name, and their numbers in it, int32."""
         if self.table is None:
             distinct, places = np.unique(ids, return_inverse=True)
             table = self.project(self.rows[distinct])
             table[distinct == PAD] = 0
-            return table, places
-        missing = ids[~self.filled[ids]]
-        if len(missing):
-            missing = np.unique(missing)
-            self.table[missing] = self.project(self.rows[missing])
-            self.filled[missing] = True
+            return table, places.astype(np.int32)
+        if not self.complete:
+            self._fill(ids)
         return self.table, ids
+
+    def _fill(self, ids: np.ndarray) -> None:
+        with self.lock:  # several threads may score at once
+            if len(ids) >= len(self.rows):  # many words will be met: all of them in one go
+                self._add(np.flatnonzero(self.missing))
+                self.complete = True
+                return
+            met = ids[self.missing[ids]]
+            if len(met):
+                self._add(np.unique(met))
+
+    def _add(self, words: np.ndarray) -> None:
+        table = cast("np.ndarray", self.table)
+        for begin in range(0, len(words), AT_ONCE):
+            part = words[begin : begin + AT_ONCE]
+            table[part] = self.project(self.rows[part])
+            self.missing[part] = False
 
 
 def _project(rows: np.ndarray, filters: np.ndarray) -> np.ndarray:
@@ -104,7 +123,7 @@ class KimScorer:
         self.filters = weights["convolution.weight"]  # (S, F, C D)
         self.table = _Table(word_rows(config, weights), self._project, self.filters.shape[:2])
         self.bias = weights["convolution.bias"]
-        self.softmax = np.ascontiguousarray(weights["softmax.weight"].T)
+        self.weights = weights["softmax.weight"]
         self.softmax_bias = weights["softmax.bias"]
         self.activation = _ACTIVATIONS[config.activation]
 
@@ -113,6 +132,16 @@ class KimScorer:
 
     def logits(self, texts: Encoded) -> np.ndarray:
         """Logits of N texts, (N, K) float32."""
+        if kernels.compiled and self.config.pooling == "max":
+            table, ids = self.table.look_up(texts.ids)
+            return kernels.max_logits(
+                *(table, ids, texts.offsets, np.array(self.config.region_sizes, np.int32)),
+                wide=self.config.padding == "wide",
+                bias=self.bias,
+                activation=self.config.activation,
+                weights=self.weights,
+                weights_bias=self.softmax_bias,
+            )
         lengths = texts.lengths
         features = np.zeros((len(lengths), self.config.features), dtype=np.float32)
         some = np.flatnonzero(lengths)  # an empty text pools to zeros
@@ -124,7 +153,7 @@ class KimScorer:
             ids = texts.ids[texts.offsets[rows[0]] : texts.offsets[rows[-1] + 1]]
             features[rows] = self._features(ids, lengths[rows])
             begin = end
-        return features @ self.softmax + self.softmax_bias
+        return features @ self.weights.T + self.softmax_bias
 
     def _features(self, ids: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """The penultimate layer of texts with words, (B, R F) or (B, R k F)."""
@@ -188,6 +217,10 @@ def _windows(
 
 def _k_max(x: np.ndarray, k: int) -> np.ndarray:
     """The k largest along axis 1 in order, of equals the smaller index; (B, P, F) to (B, min(k, P), F)."""
+    if kernels.compiled:
+        k = min(k, x.shape[1])
+        everywhere = np.full((2, len(x)), [[x.shape[1]], [k]])
+        return kernels.k_max(x, everywhere[0], everywhere[1], k)[0]
     best = np.sort(np.argsort(-x, axis=1, kind="stable")[:, :k], axis=1)
     return np.take_along_axis(x, best, axis=1)
 
@@ -225,6 +258,11 @@ class _ByLength:
     def _first(self, ids: np.ndarray) -> np.ndarray:
         """The first layer's wide convolution as a sum of look-ups, (B, L) to (B, L + h - 1, F)."""
         size = self.config.region_sizes[0]
+        if kernels.compiled:
+            table, places = self.table.look_up(ids.ravel())
+            offsets = np.arange(0, ids.size + 1, ids.shape[1])
+            windows = ids.shape[1] + size - 1
+            return kernels.sum_windows(table, places, offsets, size=size, slot=0, wide=True, positions=windows)
         table, places = self.table.look_up(np.pad(ids, ((0, 0), (size - 1, size - 1)), constant_values=PAD).ravel())
         places = places.reshape(len(ids), -1) * size
         table = table.reshape(-1, table.shape[2])
@@ -254,7 +292,10 @@ class DCNNScorer(_ByLength):
         _, size, maps, dimension = self.filters.shape
         self.table = _Table(word_rows(config, weights), self._project, (size, maps * dimension // 2))
         layers = range(len(config.region_sizes))
-        self.deeper = [weights[f"deeper.{layer}.weight"] for layer in layers[:-1]]  # (D, F, F', m)
+        # (m, F, F', D)
+        self.deeper = [
+            np.ascontiguousarray(weights[f"deeper.{layer}.weight"].transpose(3, 1, 2, 0)) for layer in layers[:-1]
+        ]
         self.biases = [weights[f"biases.{layer}"] for layer in layers]  # (F, D)
 
     def _project(self, rows: np.ndarray) -> np.ndarray:
@@ -265,31 +306,40 @@ class DCNNScorer(_ByLength):
         length = ids.shape[1]
         sizes = self.config.region_sizes
         x = self._first(ids).reshape(*ids.shape[:1], -1, self.filters.shape[2], self.filters.shape[3] // 2)
-        for layer, size in enumerate(sizes, 1):
+        for layer in range(1, len(sizes) + 1):
             if layer > 1:
-                x = self._convolve(x, self.deeper[layer - 2], size)
+                x = _convolve_rows(x, self.deeper[layer - 2])
             k = self.config.k_top
             if layer < len(sizes):
                 k = max(k, -(-(len(sizes) - layer) * length // len(sizes)))
             pooled = _k_max(x.reshape(*x.shape[:2], -1), k).reshape(len(x), -1, *x.shape[2:])
-            x = np.tanh(pooled + self.biases[layer - 1])
+            pooled += self.biases[layer - 1]
+            x = np.tanh(pooled, out=pooled)
         out = np.zeros((len(x), self.config.features), dtype=np.float32)
         flat = x.reshape(len(x), -1)
         out[:, : flat.shape[1]] = flat
         return out
 
-    @staticmethod
-    def _convolve(x: np.ndarray, filters: np.ndarray, size: int) -> np.ndarray:
-        """Wide convolution of each row, folded: (B, P, F', D) to (B, P + m - 1, F, D / 2)."""
-        margin = size - 1
-        padded = np.pad(x, ((0, 0), (margin, margin), (0, 0), (0, 0))).transpose(3, 0, 1, 2)  # (D, B, P + 2 margin, F')
-        windows = x.shape[1] + margin
-        total = np.zeros((len(filters), len(x), windows, filters.shape[1]), dtype=np.float32)
-        for j in range(size):
-            by_row = filters[:, None, :, :, j].transpose(0, 1, 3, 2)  # (D, 1, F', F)
-            total += padded[:, :, j : j + windows] @ by_row
-        total = total.transpose(1, 2, 3, 0)  # (B, P + m - 1, F, D)
-        return _fold(total)
+
+def _convolve_rows(x: np.ndarray, filters: np.ndarray) -> np.ndarray:
+    """Wide convolution of each row by itself, folded.
+
+    Args:
+        x: (B, P, F', D).
+        filters: (m, F, F', D).
+
+    Returns:
+        (B, P + m - 1, F, D / 2).
+    """
+    if kernels.compiled:
+        return kernels.row_convolution(x, np.full(len(x), x.shape[1]), filters)
+    margin = len(filters) - 1
+    padded = np.pad(x, ((0, 0), (margin, margin), (0, 0), (0, 0))).transpose(3, 0, 1, 2)  # (D, B, P + 2 margin, F')
+    windows = x.shape[1] + margin
+    total: np.ndarray = sum(  # (D, B, P + m - 1, F)
+        padded[:, :, j : j + windows] @ by_row.transpose(2, 1, 0)[:, None] for j, by_row in enumerate(filters)
+    )
+    return _fold(total.transpose(1, 2, 3, 0))
 
 
 class StackedScorer(_ByLength):

@@ -30,6 +30,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textcnn import kernels
 from textcnn.characters import APOSTROPHE, CONTROL, FLAG, JOINER, OTHER, SPACE, WORD, ZWJ, classes
 from textcnn.config import TextConfig
 from textcnn.errors import DataError
@@ -325,6 +326,15 @@ class Vocabulary:
     def _column(self) -> pa.Array:
         return pa.array(self.words, pa.string())
 
+    @cached_property
+    def table(self) -> kernels.WordTable:
+        """The words for the compiled loops, where they are there."""
+        column = self._column.cast(pa.large_string())
+        _, offsets, data = column.buffers()
+        return kernels.WordTable(
+            np.frombuffer(data or b"", np.uint8), np.frombuffer(offsets, np.int64)[: len(self.words) + 1]
+        )
+
     def __len__(self) -> int:
         """Ids in all, padding and the unknown word among them."""
         return len(self.words) + FIRST_WORD
@@ -332,7 +342,12 @@ class Vocabulary:
     def encode(self, words: pa.Array) -> np.ndarray:
         """Ids of a column of words, shape (N,), int32."""
         found = pc.index_in(words, value_set=self._column)
-        return pc.add(pc.fill_null(found, UNKNOWN - FIRST_WORD), FIRST_WORD).to_numpy(zero_copy_only=False)
+        ids = (
+            found.to_numpy(zero_copy_only=False)
+            if not found.null_count
+            else pc.fill_null(found, UNKNOWN - FIRST_WORD).to_numpy()
+        )
+        return ids + np.int32(FIRST_WORD)
 
     def ids(self, tokens: Iterable[Token]) -> list[int]:
         """Ids of a few tokens."""
@@ -382,12 +397,3 @@ class Encoded:
     def lengths(self) -> np.ndarray:
         """Tokens in each text, shape (N,)."""
         return np.diff(self.offsets)
-
-
-def encode_texts(texts: pa.ChunkedArray, tokenizer: Tokenizer, vocabulary: Vocabulary) -> Encoded:
-    """A whole column of strings as flat ids (int32) and offsets (int64)."""
-    ids, lengths = [np.zeros(0, dtype=np.int32)], [np.zeros(0, dtype=np.int64)]
-    for tokens in tokenizer.columns(texts):
-        ids.append(vocabulary.encode(tokens.words))
-        lengths.append(tokens.lengths)
-    return Encoded(np.concatenate(ids), _offsets(np.concatenate(lengths)))

@@ -23,7 +23,8 @@ from textcnn.inference import Scores
 
 FORMATS = ("text", "json", "csv")
 DIGITS = 6
-_BREAKS = re.compile(r"[\t\r\n]+")
+_BREAKS = r"[\t\r\n]+"
+_NOTES = ("", "unknown", "empty")
 
 
 @dataclass
@@ -56,7 +57,7 @@ class Writer:
         self._names = list(names)
         self._check_names()
         if self.form == "csv":
-            header = [*names, *self._columns(np.zeros((0, len(self.classes))), [])]
+            header = [*names, *self._columns(np.zeros((0, len(self.classes))), np.zeros(0, np.int64))]
             self._write_csv([pa.nulls(0, pa.string())] * len(header), header, header=True)
 
     def write(self, rows: pa.Table, texts: pa.Array, scores: Scores) -> None:
@@ -68,12 +69,9 @@ class Writer:
         if rows.column_names != self._names:
             self._change_names(rows.column_names)
         probabilities = scores.probabilities
-        notes = [
-            None if known else "unknown" if tokens else "empty"
-            for tokens, known in zip(scores.tokens.tolist(), scores.known.tolist(), strict=True)
-        ]
+        notes = np.where(scores.known > 0, 0, np.where(scores.tokens > 0, 1, 2))
         if self.form == "json":
-            self._write_json(rows, probabilities, notes)
+            self._write_json(rows, probabilities, [_NOTES[note] for note in notes.tolist()])
         elif self.form == "csv":
             added = self._columns(probabilities, notes)
             columns = [_flat(column) for column in rows.columns]
@@ -89,7 +87,7 @@ class Writer:
             if twice:
                 raise DataError(f"expected each column once, found {twice[0]!r} twice; rename one, or write csv")
         elif self.form == "csv":
-            added = list(self._columns(np.zeros((0, len(self.classes))), []))
+            added = list(self._columns(np.zeros((0, len(self.classes))), np.zeros(0, np.int64)))
         taken = [name for name in added if name in self._names]
         if taken:
             raise DataError(
@@ -115,7 +113,7 @@ class Writer:
         """Where the best class is not probable enough to name, (N,)."""
         return probabilities.max(axis=1, initial=0) < self.min_confidence
 
-    def _columns(self, probabilities: np.ndarray, notes: Sequence[str | None]) -> dict[str, pa.Array]:
+    def _columns(self, probabilities: np.ndarray, notes: np.ndarray) -> dict[str, pa.Array]:
         """The columns that a prediction adds."""
         names = [str(label) for label in self.classes]
         labels = strings(names)
@@ -124,13 +122,13 @@ class Writer:
             suffix = f"_{rank}" if rank > 1 else ""
             predicted = labels.take(_numbers(best))
             if rank == 1 and self.min_confidence:
-                predicted = pc.if_else(pa.array(self._abstains(probabilities)), None, predicted)
+                predicted = pc.if_else(_booleans(self._abstains(probabilities)), pa.nulls(1, pa.string())[0], predicted)
             columns[f"prediction{suffix}"] = predicted
             columns[f"probability{suffix}"] = _numbers(_rounded(probabilities[np.arange(len(best)), best]))
         if self.proba:
             for name, column in zip(names, probabilities.T, strict=True):
                 columns[f"probability:{name}"] = _numbers(_rounded(column))
-        columns["note"] = strings([note or "" for note in notes])
+        columns["note"] = strings(_NOTES).take(_numbers(notes))
         return columns
 
     def _write_csv(self, columns: list[pa.Array], names: list[str], *, header: bool) -> None:
@@ -139,7 +137,7 @@ class Writer:
         table = pa.Table.from_arrays(columns, names)
         csv.write_csv(table, self.stream, csv.WriteOptions(include_header=header, quoting_style="needed"))
 
-    def _write_json(self, rows: pa.Table, probabilities: np.ndarray, notes: Sequence[str | None]) -> None:
+    def _write_json(self, rows: pa.Table, probabilities: np.ndarray, notes: Sequence[str]) -> None:
         labels = [label.item() if isinstance(label, np.generic) else label for label in self.classes]
         ranked = self._ranked(probabilities).tolist()
         abstains = self._abstains(probabilities).tolist()
@@ -158,20 +156,20 @@ class Writer:
         self.stream.write("".join(lines).encode())
 
     def _write_text(self, texts: pa.Array, probabilities: np.ndarray) -> None:
-        labels = [_BREAKS.sub(" ", str(label)) for label in self.classes]
-        ranked = self._ranked(probabilities).tolist()
-        abstains = self._abstains(probabilities).tolist()
-        lines = []
-        for text, best, values, abstain in zip(
-            texts.to_pylist(), ranked, probabilities.tolist(), abstains, strict=True
-        ):
-            parts = [f"{labels[i]}\t{values[i]:.4f}\t" for i in best]
-            if abstain:
-                parts[0] = f"-\t{values[best[0]]:.4f}\t"
-            if self.proba:
-                parts += [f"{label}={value:.4f}\t" for label, value in zip(labels, values, strict=True)]
-            lines.append("".join(parts) + _BREAKS.sub(" ", text) + "\n")
-        self.stream.write("".join(lines).encode())
+        labels = strings([re.sub(_BREAKS, " ", str(label)) for label in self.classes])
+        parts: list[Any] = []
+        for rank, best in enumerate(self._ranked(probabilities).T):
+            label = labels.take(_numbers(best))
+            if rank == 0 and self.min_confidence:
+                label = pc.if_else(_booleans(self._abstains(probabilities)), _DASH, label)
+            parts += [label, _four_digits(probabilities[np.arange(len(best)), best])]
+        if self.proba:
+            named = zip(labels, probabilities.T, strict=True)
+            parts += [pc.binary_join_element_wise(label, _four_digits(column), _EQUALS) for label, column in named]
+        lines = pc.binary_join_element_wise(*parts, _one_line(texts), _TAB)
+        _, ends, data = pc.binary_join_element_wise(lines, _NOTHING, _NEWLINE).cast(pa.large_string()).buffers()
+        if data is not None:
+            self.stream.write(memoryview(data)[: np.frombuffer(ends, np.int64)[len(lines)]])
 
 
 # pyarrow imports pandas when it converts Python objects or numpy arrays; these two take their buffers.
@@ -186,6 +184,25 @@ def strings(values: Sequence[str]) -> pa.StringArray:
     encoded = [value.encode() for value in values]
     offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
     return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
+
+
+_TAB, _NEWLINE, _EQUALS, _DASH, _NOTHING = strings(["\t", "\n", "=", "-", ""])
+_FOUR_DIGITS = strings([f"{i / 10_000:.4f}" for i in range(10_001)])
+
+
+def _one_line(texts: pa.Array) -> pa.Array:
+    """Texts with a space for each run of tabs and line breaks."""
+    broken = pc.match_substring_regex(texts, _BREAKS)
+    return pc.replace_substring_regex(texts, _BREAKS, " ") if pc.any(broken).as_py() else texts
+
+
+def _four_digits(probabilities: np.ndarray) -> pa.Array:
+    """Probabilities as text, such as 0.1234."""
+    return _FOUR_DIGITS.take(_numbers(np.round(probabilities.astype(np.float64) * 10_000).astype(np.int32)))
+
+
+def _booleans(values: np.ndarray) -> pa.Array:
+    return _numbers(values.astype(np.int8)).cast(pa.bool_())
 
 
 def _numbers(values: np.ndarray) -> pa.Array:

@@ -18,7 +18,8 @@ import torch
 from textcnn import load_corpus
 from textcnn.columns import as_column
 from textcnn.config import TextConfig
-from textcnn.text import Encoded, Tokenizer, Vocabulary, build_vocabulary, encode_texts
+from textcnn.encoding import encode_texts
+from textcnn.text import Encoded, Tokenizer, Vocabulary, build_vocabulary
 
 
 def encoded_corpus(

@@ -157,16 +157,23 @@ def _predict_file(
     from textcnn.cli.progress import make_counter
     from textcnn.data.files import pick_columns, texts_of
 
-    row = 1
-    name = None
-    with make_counter("texts", writer.stream) as advance:
+    def numbered() -> Iterator[tuple[int, pa.RecordBatch, str]]:
+        row, name = 1, None
         for batch in batches:
             if name is None:
                 name, _ = pick_columns(batch.schema.names, text_column, None, path=source, need_label=False)
                 writer.begin(batch.schema.names)
-            texts = texts_of(batch.column(name), path=source, first_row=row, missing_as_empty=True)
-            writer.write(pa.Table.from_batches([batch]), texts, predictor.scores(texts))
+            yield row, batch, name
             row += len(batch)
+
+    def texts(item: tuple[int, pa.RecordBatch, str]) -> pa.Array:
+        row, batch, name = item
+        return texts_of(batch.column(name), path=source, first_row=row, missing_as_empty=True)
+
+    with make_counter("texts", writer.stream) as advance:
+        for item, scores in predictor.stream(numbered(), texts):
+            batch = item[1]
+            writer.write(pa.Table.from_batches([batch]), texts(item), scores)
             advance(len(batch))
 
 

@@ -22,6 +22,13 @@ compiled = _kernels is not None
 _NONE = np.empty(0, np.int32)
 
 
+def _check(kind: type, *arrays: np.ndarray) -> None:
+    """Raise TypeError for an array of another type: the loops would read its memory as something else."""
+    for array in arrays:
+        if array.dtype != kind:
+            raise TypeError(f"expected an array of {np.dtype(kind)}, found one of {array.dtype}")
+
+
 def max_windows(
     table: np.ndarray,
     ids: np.ndarray,
@@ -47,12 +54,51 @@ def max_windows(
         The sums, (B, R F), zeros for a text without words; and the token of the text at which the first such window
         begins, negative in the padding, (B, R F), or nothing.
     """
+    _check(np.float32, table)
+    _check(np.int32, ids, sizes)
+    _check(np.int64, offsets)
     _, slots, maps = table.shape
     best = np.empty((len(offsets) - 1, len(sizes) * maps), np.float32)
     where = np.empty(best.shape, np.int32) if places else _NONE
     numbers = (len(sizes), slots, maps, int(wide), len(best), threads)
     _kernels.max_windows(table, ids, offsets, sizes, best, where, *numbers)
     return best, where
+
+
+def max_logits(
+    table: np.ndarray,
+    ids: np.ndarray,
+    offsets: np.ndarray,
+    sizes: np.ndarray,
+    *,
+    wide: bool,
+    bias: np.ndarray,
+    activation: str,
+    weights: np.ndarray,
+    weights_bias: np.ndarray,
+) -> np.ndarray:
+    """Logits of Kim's network, (B, K): `max_windows`, activation and one product, a text after the other.
+
+    Args:
+        table: projected words, (U, S, F).
+        ids: rows of the table, (N,).
+        offsets: of the texts, (B + 1,).
+        sizes: words in a window, one number a region, (R,), S in sum.
+        wide: windows that touch a word, else windows of words alone.
+        bias: of the filters, (R, F).
+        activation: `identity`, `relu` or `tanh`.
+        weights: of the softmax, (K, R F).
+        weights_bias: (K,).
+    """
+    _check(np.float32, table, bias, weights, weights_bias)
+    _check(np.int32, ids, sizes)
+    _check(np.int64, offsets)
+    _, slots, maps = table.shape
+    logits = np.empty((len(offsets) - 1, len(weights)), np.float32)
+    kind = ("identity", "relu", "tanh").index(activation)
+    numbers = (len(sizes), slots, maps, int(wide), kind, len(weights), len(logits))
+    _kernels.max_logits(table, ids, offsets, sizes, bias, weights, weights_bias, logits, *numbers)
+    return logits
 
 
 def max_windows_back(
@@ -72,7 +118,9 @@ def max_windows_back(
     Args:
         grad: gradient of the sums, (B, R F).
         where: their windows, (B, R F).
-        ids, offsets, sizes: as in `max_windows`.
+        ids: rows of `words`, (N,).
+        offsets: of the texts, (B + 1,).
+        sizes: words in a window, one number a region, (R,), S in sum.
         words: rows of the distinct words, (U, D).
         filters: their weights, (S, F, D).
         words_too: whether the words have a gradient.
@@ -81,21 +129,24 @@ def max_windows_back(
     Returns:
         Gradients of the filters, (S, F, D), and of the words, (U, D) or None.
     """
+    _check(np.float32, grad, words, filters)
+    _check(np.int32, where, ids, sizes)
+    _check(np.int64, offsets)
     slots, maps, dimension = filters.shape
     most = int(np.count_nonzero(grad.reshape(-1, len(sizes), maps), axis=(0, 2)) @ sizes)  # numbers in the gradient
-
-    def product(*, by_word: bool) -> np.ndarray:
-        rows = len(words) if by_word else slots * maps
-        starts, columns, values = np.zeros(rows + 1, np.int64), np.empty(most, np.int32), np.empty(most, np.float32)
-        matrix = (starts, columns, values)
-        numbers = (len(sizes), maps, len(offsets) - 1, rows, int(by_word))
-        _kernels.sparse_gradient(grad, where, ids, offsets, sizes, *matrix, np.empty(rows + 1, np.int64), *numbers)
-        other = filters.reshape(-1, dimension) if by_word else words
-        out = np.empty((rows, dimension), np.float32)
-        _kernels.sparse_product(*matrix, other, out, dimension, rows, threads)
-        return out
-
-    return product(by_word=False).reshape(filters.shape), product(by_word=True) if words_too else None
+    rows = (slots * maps, len(words) if words_too else 0)
+    by_filter, by_word = [
+        (np.zeros(count + 1, np.int64), np.empty(most, np.int32), np.empty(most, np.float32)) for count in rows
+    ]
+    numbers = (len(sizes), maps, len(offsets) - 1, *rows, threads)
+    _kernels.sparse_gradient(grad, where, ids, offsets, sizes, *by_filter, *by_word, *numbers)
+    filters_grad = np.empty(filters.shape, np.float32)
+    _kernels.sparse_product(*by_filter, words, filters_grad, dimension, rows[0], threads)
+    if not words_too:
+        return filters_grad, None
+    words_grad = np.empty(words.shape, np.float32)
+    _kernels.sparse_product(*by_word, filters, words_grad, dimension, rows[1], threads)
+    return filters_grad, words_grad
 
 
 def sum_windows(
@@ -113,11 +164,17 @@ def sum_windows(
 
     Args:
         table: projected words, (U, S, F).
-        ids, offsets, wide, threads: as in `max_windows`.
+        ids: rows of the table, (N,).
+        offsets: of the texts, (B + 1,).
         size: words in a window.
         slot: the table's slot of a window's first word.
+        wide: windows that touch a word, else windows of words alone.
         positions: P, windows of the longest text.
+        threads: how many of torch's to use; 1 where torch is not loaded.
     """
+    _check(np.float32, table)
+    _check(np.int32, ids)
+    _check(np.int64, offsets)
     _, slots, maps = table.shape
     out = np.empty((len(offsets) - 1, positions, maps), np.float32)
     numbers = (size, slot, slots, maps, int(wide), positions, len(out), threads)
@@ -137,6 +194,9 @@ def sum_windows_back(
     threads: int = 1,
 ) -> None:
     """Add the gradient of `sum_windows`, (B, P, F), to that of its table, (U, S, F)."""
+    _check(np.float32, grad, table_grad)
+    _check(np.int32, ids)
+    _check(np.int64, offsets)
     texts, positions, maps = grad.shape
     numbers = (size, slot, table_grad.shape[1], maps, int(wide), positions, texts, threads)
     _kernels.sum_windows_back(grad, ids, offsets, table_grad, *numbers)
@@ -157,6 +217,8 @@ def k_max(
     Returns:
         Values, (B, K, F), and their positions, int32; zeros and -1 behind the last.
     """
+    _check(np.float32, x)
+    _check(np.int64, counts, ks)
     texts, positions, maps = x.shape
     values = np.empty((texts, most, maps), np.float32)
     where = np.empty((texts, most, maps), np.int32)
@@ -166,15 +228,15 @@ def k_max(
 
 def k_max_back(grad: np.ndarray, where: np.ndarray, positions: int, *, threads: int = 1) -> np.ndarray:
     """The gradient (B, P, F) of what `k_max` pooled, from the gradient of the values, (B, K, F)."""
+    _check(np.float32, grad)
+    _check(np.int32, where)
     texts, most, maps = grad.shape
     x_grad = np.empty((texts, positions, maps), np.float32)
     _kernels.k_max_back(grad, where, x_grad, positions, maps, most, texts, threads)
     return x_grad
 
 
-def row_convolution(
-    x: np.ndarray, counts: np.ndarray, filters: np.ndarray, *, threads: int = 1
-) -> np.ndarray:
+def row_convolution(x: np.ndarray, counts: np.ndarray, filters: np.ndarray, *, threads: int = 1) -> np.ndarray:
     """Wide convolution of each row by itself, then folding.
 
     Args:
@@ -186,6 +248,8 @@ def row_convolution(
     Returns:
         (B, P + m - 1, F, D / 2), zeros behind a text's last window.
     """
+    _check(np.float32, x, filters)
+    _check(np.int64, counts)
     texts, positions, before, dimension = x.shape
     size, maps = filters.shape[:2]
     out = np.empty((texts, positions + size - 1, maps, dimension // 2), np.float32)
@@ -203,6 +267,8 @@ def row_convolution_back(
     threads: int = 1,
 ) -> tuple[np.ndarray | None, np.ndarray]:
     """Gradients of `row_convolution`: of x, (B, P, F', D) or None, and of the filters, (m, F, F', D)."""
+    _check(np.float32, grad, x, filters)
+    _check(np.int64, counts)
     texts, positions, before, dimension = x.shape
     size, maps = filters.shape[:2]
     x_grad = np.empty(x.shape, np.float32) if x_too else None
@@ -216,59 +282,132 @@ def row_convolution_back(
 
 
 def settle_adam(
-    table: np.ndarray,
-    first: np.ndarray,
-    second: np.ndarray,
+    state: tuple[np.ndarray, ...],
     words: np.ndarray,
-    *,
     owed: np.ndarray,
-    epsilon: np.ndarray,
-    decay1: np.ndarray,
-    decay2: np.ndarray,
+    *,
+    steps: int,
+    epsilon: float,
+    betas: tuple[float, float],
     threads: int = 1,
 ) -> None:
-    """Move the rows `words` (U,) of a table (V, D) by `owed` m / (sqrt(v) + `epsilon`), and let their moments decay.
+    """Bring rows up to step `steps` (`textcnn.training.rows.AdamRows`).
 
     Args:
-        table, first, second: the rows and their moments m and v, (V, D), changed in place.
+        state: the table and its moments m and v, (V, D), and the step that each row was last brought up to, (V,) int64;
+            changed in place.
         words: distinct rows, (U,) int64.
-        owed, epsilon, decay1, decay2: a number for each of them, (U,).
+        owed: what the steps after t move a row last used in step t, (steps + 1 or more,) float64.
+        steps: taken so far.
+        epsilon: of the method.
+        betas: of the method.
         threads: how many of torch's to use; 1 where torch is not loaded.
     """
-    numbers = (table.shape[1], len(words), threads)
-    _kernels.settle_adam(words, owed, epsilon, decay1, decay2, table, first, second, *numbers)
+    _check(np.float32, *state[:-1])
+    _check(np.int64, state[-1], words)
+    _check(np.float64, owed)
+    constants = np.array([epsilon, *betas])
+    _kernels.settle_adam(words, owed, constants, *state, state[0].shape[1], len(words), steps, threads)
 
 
 def step_adam(
-    table: np.ndarray,
-    first: np.ndarray,
-    second: np.ndarray,
+    state: tuple[np.ndarray, ...],
     words: np.ndarray,
     grad: np.ndarray,
     *,
+    steps: int,
     rate: float,
     epsilon: float,
     betas: tuple[float, float],
     threads: int = 1,
 ) -> None:
-    """A step of Adam for the rows `words` with the gradient `grad` (U, D); the rest as in `settle_adam`."""
-    constants = np.array([rate, epsilon, *betas], np.float32)
-    _kernels.step_adam(words, grad, constants, table, first, second, table.shape[1], len(words), threads)
+    """Step number `steps` of Adam for the rows `words` with the gradient `grad` (U, D); the rest as above."""
+    _check(np.float32, *state[:-1], grad)
+    _check(np.int64, state[-1], words)
+    constants = np.array([rate, epsilon, *betas])
+    _kernels.step_adam(words, grad, constants, *state, state[0].shape[1], len(words), steps, threads)
 
 
 def step_adadelta(
-    table: np.ndarray,
-    square: np.ndarray,
-    moved: np.ndarray,
+    state: tuple[np.ndarray, ...],
     words: np.ndarray,
     grad: np.ndarray,
     *,
-    decay: np.ndarray,
+    steps: int,
     rate: float,
     epsilon: float,
     rho: float,
     threads: int = 1,
 ) -> None:
-    """A step of Adadelta for the rows `words`, whose averages of squares (V, D) first decay by `decay`, (U,)."""
-    constants = np.array([rate, epsilon, rho], np.float32)
-    _kernels.step_adadelta(words, grad, decay, constants, table, square, moved, table.shape[1], len(words), threads)
+    """Step number `steps` of Adadelta for the rows `words`; the state has the averages of squares."""
+    _check(np.float32, *state[:-1], grad)
+    _check(np.int64, state[-1], words)
+    constants = np.array([rate, epsilon, rho])
+    _kernels.step_adadelta(words, grad, constants, *state, state[0].shape[1], len(words), steps, threads)
+
+
+def number_words(ids: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct ids in the order of their first places, (U,) int64, and which of them stands at each place.
+
+    Args:
+        ids: (N,) int32.
+        numbers: scratch, zeros for each word of the vocabulary, (V,) int32; zeros again afterwards.
+    """
+    _check(np.int32, ids, numbers)
+    words, places = np.empty(len(ids), np.int64), np.empty(len(ids), np.int32)
+    count = _kernels.number_words(ids, numbers, words, places, len(ids))
+    return words[:count], places
+
+
+class WordTable:
+    """A vocabulary that compiled code looks words up in.
+
+    Args:
+        words: one after the other, UTF-8.
+        offsets: of each in them, (W + 1,) int64.
+    """
+
+    def __init__(self, words: np.ndarray, offsets: np.ndarray) -> None:
+        _check(np.uint8, words)
+        _check(np.int64, offsets)
+        self.words, self.offsets = words, offsets
+        self.slots = np.zeros(1 << max(4, (2 * len(offsets)).bit_length()), np.int32)
+        _kernels.hash_words(words, offsets, self.slots, len(offsets) - 1)
+
+    def encode(
+        self,
+        data: np.ndarray,
+        offsets: np.ndarray,
+        kinds: np.ndarray,
+        lower: np.ndarray,
+        *,
+        limit: int | None,
+        first_word: int,
+        unknown: int,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Texts to ids.
+
+        Args:
+            data: the texts one after the other, valid UTF-8.
+            offsets: of each in them, (B + 1,) int64.
+            kinds: what each character below len(kinds) is (`textcnn.characters.EASY`), uint8; the others are difficult.
+            lower: what each of them becomes, uint32.
+            limit: read so many tokens of a text at most; None reads all.
+            first_word: id of the first word.
+            unknown: id of a word that is not there.
+
+        Returns:
+            Ids of the easy texts, one text after the other, int32; and how many ids each text has, (B,) int64, -1 for
+            a text with a difficult character.
+        """
+        _check(np.uint8, data, kinds)
+        _check(np.int64, offsets)
+        _check(np.uint32, lower)
+        ids = np.empty(int(offsets[-1] - offsets[0]), np.int32)
+        counts = np.empty(len(offsets) - 1, np.int64)
+        most = np.iinfo(np.int64).max if limit is None else limit
+        vocabulary = (self.words, self.offsets, self.slots)
+        _kernels.encode_texts(
+            data, offsets, kinds, lower, *vocabulary, ids, counts, len(counts), most, first_word, unknown
+        )
+        return ids[: int(counts[counts > 0].sum())], counts

@@ -18,9 +18,9 @@
 
 #pragma GCC diagnostic ignored "-Wpsabi" /* vectors are passed within this file only */
 
-#define UNROLLED 8    /* windows of up to so many words are added in one sweep */
-#define MOST_BLOCKS 8 /* sums of LANES numbers that fit into the registers */
-#define PAIRWISE 96   /* texts of up to so many positions are ranked by comparing all pairs */
+#define MOST_BLOCKS 8   /* sums of LANES numbers that fit into the registers */
+#define CACHE_LINE 16   /* numbers in a line of the cache */
+#define MOST_FETCHED 64 /* words of a text that are asked for ahead */
 
 typedef Py_ssize_t Index;
 
@@ -53,8 +53,8 @@ typedef Py_ssize_t Index;
 
 /* The loops of the processor at hand. */
 #define LOOPS(use)                                                                                                    \
-    use(max_windows) use(sparse_gradient) use(sparse_product) use(sum_windows) use(sum_windows_back) use(k_max)       \
-        use(k_max_back) use(row_convolution) use(row_convolution_back_x) use(row_convolution_back_filters)            \
+    use(max_windows) use(max_logits) use(sparse_gradient) use(sparse_product) use(sum_windows) use(sum_windows_back)  \
+        use(k_max) use(k_max_back) use(row_convolution) use(row_convolution_back_x) use(row_convolution_back_filters)            \
             use(settle_adam) use(step_adam) use(step_adadelta)
 
 #define MEMBER(name) __typeof__(name) *name##_loop;
@@ -100,7 +100,7 @@ static Parallel find_parallel(int (**number)(void), int (**count)(void)) {
 #endif
 }
 
-#define MOST_BUFFERS 9
+#define MOST_BUFFERS 11
 #define MOST_NUMBERS 9
 #define MOST_SHARES 64
 #define SMALL 30000 /* numbers: less is done before other threads are at work */
@@ -191,6 +191,7 @@ static void *scratch(Call *call, size_t a, size_t b, size_t c, void **second, vo
         Call this, *call = &this;                                                                                     \
         if (!take(call, args, given, buffers, writable, numbers)) return NULL;                                        \
         const Index *n = call->n;                                                                                     \
+        (void)n;                                                                                                      \
         Py_BEGIN_ALLOW_THREADS;                                                                                       \
         statement;                                                                                                    \
         Py_END_ALLOW_THREADS;                                                                                         \
@@ -200,21 +201,49 @@ static void *scratch(Call *call, size_t a, size_t b, size_t c, void **second, vo
 /* table, ids, offsets, sizes, best, where; regions, slots, maps, wide, texts, threads */
 static void share_max_windows(Call *call, Index begin, Index end) {
     const Index *n = call->n;
-    void *zeros, *sum;
-    void *rows = scratch(call, n[1] * sizeof(float *), n[2] * sizeof(float), n[2] * sizeof(float), &zeros, &sum);
+    void *zeros, *none;
+    void *rows = scratch(call, n[1] * sizeof(float *), n[2] * sizeof(float), 0, &zeros, &none);
     if (!rows) return;
     loops.max_windows_loop(at(call, 0), at(call, 1), at(call, 2), at(call, 3), n[0], n[1], n[2], (int)n[3], at(call, 4),
-                           at(call, 5), begin, end, rows, zeros, sum);
+                           at(call, 5), begin, end, rows, zeros);
     free(rows);
 }
 
 FUNCTION(max_windows, 6, 2, 6,
          run(call, share_max_windows, n[4], at(call, 2), n[5], (double)call->views[1].len * n[1] * n[2]))
 
-/* grad, where, ids, offsets, sizes, starts, columns, values, next; regions, maps, texts, rows, by word */
-FUNCTION(sparse_gradient, 9, 4, 5,
-         loops.sparse_gradient_loop(at(call, 0), at(call, 1), at(call, 2), at(call, 3), at(call, 4), n[0], n[1], n[2],
-                                    n[3], (int)n[4], at(call, 5), at(call, 6), at(call, 7), at(call, 8)))
+/* table, ids, offsets, sizes, bias, weights, weights_bias, logits; regions, slots, maps, wide, activation, classes,
+   texts */
+static void share_max_logits(Call *call, Index begin, Index end) {
+    const Index *n = call->n;
+    void *zeros, *features;
+    void *rows = scratch(call, n[1] * sizeof(float *), n[2] * sizeof(float), n[0] * n[2] * sizeof(float), &zeros,
+                         &features);
+    if (!rows) return;
+    loops.max_logits_loop(at(call, 0), at(call, 1), at(call, 2), at(call, 3), n[0], n[1], n[2], (int)n[3], at(call, 4),
+                          (int)n[4], at(call, 5), at(call, 6), n[5], at(call, 7), begin, end, rows, zeros, features);
+    free(rows);
+}
+
+FUNCTION(max_logits, 8, 1, 7, share_max_logits(call, 0, n[6]))
+
+/* grad, where, ids, offsets, sizes, and by filter and by word: starts, columns, values; regions, maps, texts, filters'
+   slots, words (0: by filter alone), threads */
+static void share_sparse_gradient(Call *call, Index begin, Index end) {
+    const Index *n = call->n;
+    for (Index by_word = begin; by_word < end; by_word++) {
+        Index rows = n[3 + by_word], first = 5 + 3 * by_word;
+        void *none;
+        int64_t *next = scratch(call, (rows + 1) * sizeof(int64_t), 0, 0, &none, &none);
+        if (!next) return;
+        loops.sparse_gradient_loop(at(call, 0), at(call, 1), at(call, 2), at(call, 3), at(call, 4), n[0], n[1], n[2],
+                                   rows, (int)by_word, at(call, first), at(call, first + 1), at(call, first + 2), next);
+        free(next);
+    }
+}
+
+FUNCTION(sparse_gradient, 11, 6, 6,
+         run(call, share_sparse_gradient, n[4] ? 2 : 1, NULL, n[5], (double)call->views[0].len))
 
 /* starts, columns, values, rows, out; dimension, rows of the result, threads */
 static void share_sparse_product(Call *call, Index begin, Index end) {
@@ -251,13 +280,15 @@ FUNCTION(sum_windows_back, 4, 1, 8,
 /* x, counts, ks, values, where; positions, maps, most, texts, threads */
 static void share_k_max(Call *call, Index begin, Index end) {
     const Index *n = call->n;
-    void *copy, *chosen;
-    size_t pooled = (n[2] + 1) * n[1] * sizeof(float);
-    void *keep = scratch(call, (n[0] + 1) * n[1] * sizeof(int32_t), n[0] * sizeof(float), 2 * pooled, &copy, &chosen);
-    if (!keep) return;
+    void *rows, *chosen;
+    size_t pooled = (n[2] + 1) * n[1];
+    float *sorted = scratch(call, n[0] * n[1] * sizeof(float), 3 * n[1] * sizeof(int32_t),
+                            2 * pooled * sizeof(float), &rows, &chosen);
+    if (!sorted) return;
+    int32_t *spare = rows;
     loops.k_max_loop(at(call, 0), at(call, 1), at(call, 2), n[0], n[1], n[2], at(call, 3), at(call, 4), begin, end,
-                     keep, copy, chosen, (int32_t *)((char *)chosen + pooled));
-    free(keep);
+                     sorted, spare, spare + n[1], spare + 2 * n[1], chosen, (int32_t *)chosen + pooled);
+    free(sorted);
 }
 
 FUNCTION(k_max, 5, 2, 5, run(call, share_k_max, n[3], NULL, n[4], (double)call->views[0].len * 8))
@@ -288,7 +319,7 @@ FUNCTION(row_convolution, 4, 1, 7,
 static void share_row_convolution_back_x(Call *call, Index begin, Index end) {
     const Index *n = call->n;
     void *none;
-    float *wide = scratch(call, n[4] * sizeof(float), 0, 0, &none, &none);
+    float *wide = scratch(call, (n[0] + n[3] - 1) * n[2] * n[4] * sizeof(float), 0, 0, &none, &none);
     if (!wide) return;
     loops.row_convolution_back_x_loop(at(call, 0), at(call, 1), at(call, 2), n[0], n[1], n[2], n[3], n[4], at(call, 3),
                                       begin, end, wide);
@@ -302,7 +333,7 @@ FUNCTION(row_convolution_back_x, 4, 1, 7,
 static void share_row_convolution_back_filters(Call *call, Index begin, Index end) {
     const Index *n = call->n;
     void *none;
-    float *wide = scratch(call, n[5] * sizeof(float), 0, 0, &none, &none);
+    float *wide = scratch(call, (n[1] + n[4] - 1) * n[5] * sizeof(float), 0, 0, &none, &none);
     if (!wide) return;
     loops.row_convolution_back_filters_loop(at(call, 0), at(call, 1), at(call, 2), n[0], n[1], n[2], n[3], n[4], n[5],
                                             at(call, 3), begin, end, wide);
@@ -312,35 +343,208 @@ static void share_row_convolution_back_filters(Call *call, Index begin, Index en
 FUNCTION(row_convolution_back_filters, 4, 1, 7,
          run(call, share_row_convolution_back_filters, n[3], NULL, n[6], (double)call->views[0].len * n[2] * n[4]))
 
-/* words, owed, epsilon, decay1, decay2, table, first, second; dimension, rows, threads */
+/* words, owed, constants (epsilon, beta1, beta2), table, first, second, last; dimension, rows, steps, threads */
 static void share_settle_adam(Call *call, Index begin, Index end) {
-    loops.settle_adam_loop(at(call, 5), at(call, 6), at(call, 7), at(call, 0), at(call, 1), at(call, 2), at(call, 3),
-                           at(call, 4), call->n[0], begin, end);
+    const double *constants = at(call, 2);
+    loops.settle_adam_loop(at(call, 3), at(call, 4), at(call, 5), at(call, 6), at(call, 0), at(call, 1), constants[0],
+                           constants[1], constants[2], call->n[2], call->n[0], begin, end);
 }
 
-FUNCTION(settle_adam, 8, 3, 3, run(call, share_settle_adam, n[1], NULL, n[2], (double)n[0] * n[1] * 4))
+FUNCTION(settle_adam, 7, 4, 4, run(call, share_settle_adam, n[1], NULL, n[3], (double)n[0] * n[1] * 4))
 
-/* words, grad, constants (rate, epsilon, beta1, beta2), table, first, second; dimension, rows, threads */
+/* words, grad, constants (rate, epsilon, beta1, beta2), table, first, second, last; dimension, rows, steps, threads */
 static void share_step_adam(Call *call, Index begin, Index end) {
-    const float *constants = at(call, 2);
-    loops.step_adam_loop(at(call, 3), at(call, 4), at(call, 5), at(call, 0), at(call, 1), constants[0], constants[1],
-                         constants[2], constants[3], call->n[0], begin, end);
+    const double *constants = at(call, 2);
+    loops.step_adam_loop(at(call, 3), at(call, 4), at(call, 5), at(call, 6), at(call, 0), at(call, 1),
+                         (float)constants[0], (float)constants[1], (float)constants[2], (float)constants[3],
+                         call->n[2], call->n[0], begin, end);
 }
 
-FUNCTION(step_adam, 6, 3, 3, run(call, share_step_adam, n[1], NULL, n[2], (double)n[0] * n[1] * 4))
+FUNCTION(step_adam, 7, 4, 4, run(call, share_step_adam, n[1], NULL, n[3], (double)n[0] * n[1] * 4))
 
-/* words, grad, decay, constants (rate, epsilon, rho), table, square, moved; dimension, rows, threads */
+/* words, grad, constants (rate, epsilon, rho), table, square, moved, last; dimension, rows, steps, threads */
 static void share_step_adadelta(Call *call, Index begin, Index end) {
-    const float *constants = at(call, 3);
-    loops.step_adadelta_loop(at(call, 4), at(call, 5), at(call, 6), at(call, 0), at(call, 1), at(call, 2), constants[0],
-                             constants[1], constants[2], call->n[0], begin, end);
+    const double *constants = at(call, 2);
+    loops.step_adadelta_loop(at(call, 3), at(call, 4), at(call, 5), at(call, 6), at(call, 0), at(call, 1),
+                             (float)constants[0], (float)constants[1], constants[2], call->n[2], call->n[0], begin,
+                             end);
 }
 
-FUNCTION(step_adadelta, 7, 3, 3, run(call, share_step_adadelta, n[1], NULL, n[2], (double)n[0] * n[1] * 4))
+FUNCTION(step_adadelta, 7, 4, 4, run(call, share_step_adadelta, n[1], NULL, n[3], (double)n[0] * n[1] * 4))
+
+/* ids, numbers of the words found so far (V, zeros before and after), words, places; ids in all: the distinct ids in
+   the order of their first place, and which of them stands at each place. Returns how many there are. */
+static PyObject *py_number_words(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t given) {
+    Call this, *call = &this;
+    if (!take(call, args, given, 4, 3, 1)) return NULL;
+    const int32_t *ids = at(call, 0);
+    int32_t *numbers = at(call, 1), *places = at(call, 3);
+    int64_t *words = at(call, 2);
+    Index found = 0;
+    for (Index i = 0; i < call->n[0]; i++) {
+        int32_t *number = numbers + ids[i];
+        if (!*number) {
+            words[found++] = ids[i];
+            *number = (int32_t)found;
+        }
+        places[i] = *number - 1;
+    }
+    for (Index i = 0; i < found; i++) numbers[words[i]] = 0;
+    PyObject *done = finish(call);
+    Py_XDECREF(done);
+    return done ? PyLong_FromSsize_t(found) : NULL;
+}
+
+/* ---- texts to ids ----------------------------------------------------------------------------------------------- */
+
+/* A vocabulary as a hash table: slots (a power of two of them) hold 1 + the number of a word, or 0. */
+typedef struct {
+    const int32_t *slots;
+    size_t mask;
+    const char *words;      /* one after the other */
+    const int64_t *offsets; /* of each in them */
+} Words;
+
+#define HASH_START 14695981039346656037u /* Fowler, Noll and Vo's, 1a */
+#define HASH_BYTE(hash, byte) (((hash) ^ (unsigned char)(byte)) * 1099511628211u)
+
+static size_t slot_of(const Words *words, uint64_t hash, const char *token, size_t length) {
+    for (size_t slot = (hash ^ hash >> 32) & words->mask;; slot = (slot + 1) & words->mask) {
+        int32_t number = words->slots[slot];
+        if (!number) return slot;
+        const int64_t *offset = words->offsets + number - 1;
+        if ((size_t)(offset[1] - offset[0]) == length && !memcmp(words->words + offset[0], token, length)) return slot;
+    }
+}
+
+/* words, their offsets, slots (zeros); how many words: fills the slots. */
+static void hash_words(Call *call) {
+    int32_t *slots = at(call, 2);
+    Words words = {slots, call->views[2].len / sizeof(int32_t) - 1, at(call, 0), at(call, 1)};
+    for (Index i = 0; i < call->n[0]; i++) {
+        const char *word = words.words + words.offsets[i];
+        size_t length = (size_t)(words.offsets[i + 1] - words.offsets[i]);
+        uint64_t hash = HASH_START;
+        for (size_t j = 0; j < length; j++) hash = HASH_BYTE(hash, word[j]);
+        slots[slot_of(&words, hash, word, length)] = (int32_t)(i + 1);
+    }
+}
+
+FUNCTION(hash_words, 3, 1, 1, hash_words(call))
+
+/* The code point at text[*i], which moves on behind it. The text is valid UTF-8. */
+static uint32_t next_character(const unsigned char *text, Index *i) {
+    uint32_t first = text[(*i)++];
+    if (first < 0x80) return first;
+    int more = first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
+    uint32_t code = first & (0x3F >> more);
+    while (more--) code = code << 6 | (text[(*i)++] & 0x3F);
+    return code;
+}
+
+static Index put_character(char *to, uint32_t code) {
+    if (code < 0x80) return to[0] = (char)code, 1;
+    if (code < 0x800) return to[0] = (char)(0xC0 | code >> 6), to[1] = (char)(0x80 | (code & 0x3F)), 2;
+    to[0] = (char)(0xE0 | code >> 12);
+    to[1] = (char)(0x80 | (code >> 6 & 0x3F));
+    to[2] = (char)(0x80 | (code & 0x3F));
+    return 3;
+}
+
+enum { SEPARATOR, SINGLE, WORD, APOSTROPHE, DIFFICULT }; /* what a character is to `encode` */
+
+/* One text to ids, `limit` of them at most; their number, or -1 where a character is not among the easy ones. A token
+   is a run of WORD with single APOSTROPHEs within, or any other character that is no SEPARATOR. token is scratch for
+   the text's bytes in lower case. */
+static Index encode_text(const unsigned char *text, Index length, const unsigned char *kinds, const uint32_t *lower,
+                         uint32_t characters, const Words *words, Index limit, int32_t first_word, int32_t unknown,
+                         int32_t *ids, char *token) {
+    Index found = 0, size = 0, inner = 0; /* inner: bytes of an apostrophe at the token's end, which may belong to it */
+    uint64_t hash = HASH_START, hash_before = HASH_START; /* before: without that apostrophe */
+    for (Index i = 0;;) {
+        int kind = SEPARATOR, single_apostrophe = 0;
+        uint32_t code = 0;
+        Index end = i < length;
+        if (end) {
+            code = next_character(text, &i);
+            kind = code < characters ? kinds[code] : DIFFICULT;
+            if (kind == DIFFICULT) return -1;
+            code = lower[code];
+        }
+        if (kind == APOSTROPHE) {
+            if (size && !inner) {
+                hash_before = hash;
+                inner = put_character(token + size, code);
+                for (Index j = 0; j < inner; j++) hash = HASH_BYTE(hash, token[size + j]);
+                size += inner;
+                continue;
+            }
+            kind = SINGLE;
+        }
+        if (kind == WORD) {
+            Index bytes = put_character(token + size, code);
+            for (Index j = 0; j < bytes; j++) hash = HASH_BYTE(hash, token[size + j]);
+            size += bytes;
+            inner = 0;
+            continue;
+        }
+        /* The token ends here, before an apostrophe that stands at its end and is a token of its own. */
+        single_apostrophe = inner != 0;
+        for (int part = 0; part < 3; part++) {
+            char *start = token;
+            Index bytes = 0;
+            uint64_t part_hash = HASH_START;
+            char other[4];
+            if (part == 0) {
+                bytes = size - inner;
+                part_hash = single_apostrophe ? hash_before : hash;
+            } else if (part == 1 && single_apostrophe) {
+                start = token + size - inner;
+                bytes = inner;
+            } else if (part == 2 && kind == SINGLE) {
+                start = other;
+                bytes = put_character(other, code);
+            }
+            if (!bytes) continue;
+            if (part) for (Index j = 0; j < bytes; j++) part_hash = HASH_BYTE(part_hash, start[j]);
+            if (found == limit) continue;
+            int32_t number = words->slots[slot_of(words, part_hash, start, (size_t)bytes)];
+            ids[found++] = number ? number - 1 + first_word : unknown;
+        }
+        size = inner = 0;
+        hash = HASH_START;
+        if (!end) return found;
+    }
+}
+
+/* data, offsets, kinds, lower, words, their offsets, slots, ids, counts; texts, limit, first word's id, unknown id.
+   Ids of the texts that are easy, one text after the other, and how many each has, -1 for the others. */
+static void encode_texts(Call *call) {
+    const Index *n = call->n;
+    const unsigned char *data = at(call, 0);
+    const int64_t *offsets = at(call, 1);
+    Words words = {at(call, 6), call->views[6].len / sizeof(int32_t) - 1, at(call, 4), at(call, 5)};
+    int32_t *ids = at(call, 7);
+    int64_t *counts = at(call, 8), longest = 0;
+    for (Index b = 0; b < n[0]; b++)
+        if (offsets[b + 1] - offsets[b] > longest) longest = offsets[b + 1] - offsets[b];
+    void *none;
+    char *token = scratch(call, 3 * (size_t)longest + 4, 0, 0, &none, &none);
+    if (!token) return;
+    for (Index b = 0; b < n[0]; b++) {
+        counts[b] = encode_text(data + offsets[b], (Index)(offsets[b + 1] - offsets[b]), at(call, 2), at(call, 3),
+                                (uint32_t)call->views[2].len, &words, n[1], (int32_t)n[2], (int32_t)n[3], ids, token);
+        if (counts[b] > 0) ids += counts[b];
+    }
+    free(token);
+}
+
+FUNCTION(encode_texts, 9, 2, 4, encode_texts(call))
 
 #define METHOD(name) {#name, (PyCFunction)(void (*)(void))py_##name, METH_FASTCALL, NULL},
 
-static PyMethodDef methods[] = {LOOPS(METHOD){NULL, NULL, 0, NULL}};
+static PyMethodDef methods[] = {LOOPS(METHOD) METHOD(number_words) METHOD(hash_words)
+                                METHOD(encode_texts){NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_kernels", NULL, -1, methods, NULL, NULL, NULL, NULL};
 

@@ -7,28 +7,33 @@
 #ifndef LOOPS_RENAMED
 #define LOOPS_RENAMED
 #define Lanes FOR_PROCESSOR(Lanes)
+#define LaneBits FOR_PROCESSOR(LaneBits)
 #define Windows FOR_PROCESSOR(Windows)
 #define load FOR_PROCESSOR(load)
 #define store FOR_PROCESSOR(store)
 #define windows_of FOR_PROCESSOR(windows_of)
-#define add_rows FOR_PROCESSOR(add_rows)
+#define add_lanes FOR_PROCESSOR(add_lanes)
+#define add_numbers FOR_PROCESSOR(add_numbers)
+#define keep_window FOR_PROCESSOR(keep_window)
 #define add_window FOR_PROCESSOR(add_window)
 #define find_rows FOR_PROCESSOR(find_rows)
 #define max_windows FOR_PROCESSOR(max_windows)
+#define dot FOR_PROCESSOR(dot)
+#define fetch_rows FOR_PROCESSOR(fetch_rows)
+#define max_logits FOR_PROCESSOR(max_logits)
 #define sparse_gradient FOR_PROCESSOR(sparse_gradient)
 #define multiply_row FOR_PROCESSOR(multiply_row)
 #define sparse_product FOR_PROCESSOR(sparse_product)
 #define sum_windows FOR_PROCESSOR(sum_windows)
 #define sum_windows_back FOR_PROCESSOR(sum_windows_back)
-#define rank_pairs FOR_PROCESSOR(rank_pairs)
-#define select_largest FOR_PROCESSOR(select_largest)
-#define select_columns FOR_PROCESSOR(select_columns)
+#define sort_maps FOR_PROCESSOR(sort_maps)
 #define k_max FOR_PROCESSOR(k_max)
 #define k_max_back FOR_PROCESSOR(k_max_back)
 #define convolve_rows FOR_PROCESSOR(convolve_rows)
 #define row_convolution FOR_PROCESSOR(row_convolution)
 #define row_convolution_back_x FOR_PROCESSOR(row_convolution_back_x)
 #define row_convolution_back_filters FOR_PROCESSOR(row_convolution_back_filters)
+#define unfold FOR_PROCESSOR(unfold)
 #define settle_adam FOR_PROCESSOR(settle_adam)
 #define step_adam FOR_PROCESSOR(step_adam)
 #define step_adadelta FOR_PROCESSOR(step_adadelta)
@@ -38,6 +43,8 @@
 #define INLINE static inline __attribute__((always_inline)) TARGET
 
 typedef float Lanes __attribute__((vector_size(LANES * sizeof(float))));
+
+typedef int32_t LaneBits __attribute__((vector_size(LANES * sizeof(int32_t))));
 
 INLINE Lanes load(const float *from) {
     Lanes lanes;
@@ -60,28 +67,58 @@ INLINE Windows windows_of(Index length, Index size, int wide) {
     return windows;
 }
 
-INLINE void add_rows(float *__restrict__ sum, const float *const *rows, int size, Index maps) {
-    for (Index f = 0; f < maps; f++) {
-        float total = rows[0][f];
-        for (int j = 1; j < size; j++) total += rows[j][f];
-        sum[f] = total;
+/* Compiled once for each common number of words in a window, so that the sum over them is unrolled. */
+#define BY_SIZE(size, call)                                                                                           \
+    switch (size) {                                                                                                   \
+    case 1: call(1); break;                                                                                           \
+    case 2: call(2); break;                                                                                           \
+    case 3: call(3); break;                                                                                           \
+    case 4: call(4); break;                                                                                           \
+    case 5: call(5); break;                                                                                           \
+    case 6: call(6); break;                                                                                           \
+    case 7: call(7); break;                                                                                           \
+    case 8: call(8); break;                                                                                           \
+    default: call(size);                                                                                              \
     }
+
+INLINE Lanes add_lanes(const float *const *rows, Index size, Index f) {
+    Lanes sum = load(rows[0] + f);
+    for (Index j = 1; j < size; j++) sum += load(rows[j] + f);
+    return sum;
+}
+
+INLINE float add_numbers(const float *const *rows, Index size, Index f) {
+    float sum = rows[0][f];
+    for (Index j = 1; j < size; j++) sum += rows[j][f];
+    return sum;
 }
 
 /* The sum of a window's rows, first to last. */
 INLINE void add_window(float *__restrict__ sum, const float *const *rows, Index size, Index maps) {
-    switch (size) {
-    case 1: add_rows(sum, rows, 1, maps); return;
-    case 2: add_rows(sum, rows, 2, maps); return;
-    case 3: add_rows(sum, rows, 3, maps); return;
-    case 4: add_rows(sum, rows, 4, maps); return;
-    case 5: add_rows(sum, rows, 5, maps); return;
-    case 6: add_rows(sum, rows, 6, maps); return;
-    case 7: add_rows(sum, rows, 7, maps); return;
-    default: add_rows(sum, rows, UNROLLED, maps);
+    Index f = 0;
+    for (; f + LANES <= maps; f += LANES) store(sum + f, add_lanes(rows, size, f));
+    for (; f < maps; f++) sum[f] = add_numbers(rows, size, f);
+}
+
+/* The same, kept where it is above the best so far; where is NULL or gets `start`. */
+INLINE void keep_window(float *__restrict__ best, int32_t *__restrict__ where, const float *const *rows, Index size,
+                        Index maps, int32_t start) {
+    Index f = 0;
+    for (; f + LANES <= maps; f += LANES) {
+        Lanes sum = add_lanes(rows, size, f), top = load(best + f);
+        LaneBits above = sum > top;
+        store(best + f, (Lanes)(((LaneBits)sum & above) | ((LaneBits)top & ~above)));
+        if (!where) continue;
+        LaneBits at;
+        memcpy(&at, where + f, sizeof(at));
+        at = (start & above) | (at & ~above);
+        memcpy(where + f, &at, sizeof(at));
     }
-    for (Index j = UNROLLED; j < size; j++)
-        for (Index f = 0; f < maps; f++) sum[f] += rows[j][f];
+    for (; f < maps; f++) {
+        float sum = add_numbers(rows, size, f);
+        if (where && sum > best[f]) where[f] = start;
+        if (sum > best[f]) best[f] = sum;
+    }
 }
 
 /* The rows that the window at `start` adds up: slot `slot + j` of its word j, zeros where it reaches over the text. */
@@ -98,35 +135,62 @@ INLINE void find_rows(const float **rows, const float *table, const int32_t *ids
    first such window, where (B, R F) or NULL. A text without words has zeros. */
 STATIC void max_windows(const float *table, const int32_t *ids, const int64_t *offsets, const int32_t *sizes,
                         Index regions, Index slots, Index maps, int wide, float *best, int32_t *where, Index begin,
-                        Index end, const float **rows, const float *zeros, float *__restrict__ sum) {
+                        Index end, const float **rows, const float *zeros) {
     for (Index b = begin; b < end; b++) {
         const int32_t *text = ids + offsets[b];
         Index length = (Index)(offsets[b + 1] - offsets[b]), slot = 0;
-        for (Index r = 0; r < regions; r++) {
-            Index size = sizes[r];
-            float *__restrict__ top = best + (b * regions + r) * maps;
-            int32_t *__restrict__ at = where ? where + (b * regions + r) * maps : NULL;
-            Windows windows = windows_of(length, size, wide);
-            if (!windows.count) {
-                memset(top, 0, maps * sizeof(float));
-                if (at) memset(at, 0, maps * sizeof(int32_t));
-            }
+        for (Index r = 0; r < regions; slot += sizes[r++]) {
+            float *top = best + (b * regions + r) * maps;
+            int32_t *at = where ? where + (b * regions + r) * maps : NULL;
+            Windows windows = windows_of(length, sizes[r], wide);
+            for (Index f = 0; f < maps; f++) top[f] = windows.count ? -INFINITY : 0;
+            for (Index f = 0; at && f < maps; f++) at[f] = 0;
             for (Index w = 0; w < windows.count; w++) {
                 int32_t start = (int32_t)(windows.first + w);
-                find_rows(rows, table, text, length, start, size, slot, slots * maps, maps, zeros);
-                if (!w) {
-                    add_window(top, rows, size, maps);
-                    if (at)
-                        for (Index f = 0; f < maps; f++) at[f] = start;
-                    continue;
-                }
-                add_window(sum, rows, size, maps);
-                if (at)
-                    for (Index f = 0; f < maps; f++) at[f] = sum[f] > top[f] ? start : at[f];
-                for (Index f = 0; f < maps; f++) top[f] = sum[f] > top[f] ? sum[f] : top[f];
+                find_rows(rows, table, text, length, start, sizes[r], slot, slots * maps, maps, zeros);
+#define KEEP(size) keep_window(top, at, rows, size, maps, start)
+                BY_SIZE(sizes[r], KEEP)
+#undef KEEP
             }
-            slot += size;
         }
+    }
+}
+
+INLINE float dot(const float *a, const float *b, Index count) {
+    Lanes lanes = {0};
+    Index i = 0;
+    for (; i + LANES <= count; i += LANES) lanes += load(a + i) * load(b + i);
+    float sum = 0;
+    for (int lane = 0; lane < LANES; lane++) sum += lanes[lane];
+    for (; i < count; i++) sum += a[i] * b[i];
+    return sum;
+}
+
+/* Ask for a text's rows before they are needed: a large table is not in the cache. Long texts are left to it. */
+INLINE void fetch_rows(const float *table, const int32_t *ids, int64_t count, Index width) {
+    for (int64_t i = 0; i < count && i < MOST_FETCHED; i++)
+        for (Index f = 0; f < width; f += CACHE_LINE) __builtin_prefetch(table + ids[i] * width + f, 0, 2);
+}
+
+/* Logits (B, K) of Kim's network: the above, bias (R F), activation (0: identity, 1: ReLU, 2: tanh) and the product
+   with weights (K, R F) and their bias (K). A text without words has features of zero. */
+STATIC void max_logits(const float *table, const int32_t *ids, const int64_t *offsets, const int32_t *sizes,
+                       Index regions, Index slots, Index maps, int wide, const float *bias, int activation,
+                       const float *weights, const float *weights_bias, Index classes, float *logits, Index begin,
+                       Index end, const float **rows, const float *zeros, float *__restrict__ features) {
+    Index count = regions * maps;
+    for (Index b = begin; b < end; b++) {
+        int64_t text[2] = {0, offsets[b + 1] - offsets[b]};
+        if (b + 1 < end) fetch_rows(table, ids + offsets[b + 1], offsets[b + 2] - offsets[b + 1], slots * maps);
+        max_windows(table, ids + offsets[b], text, sizes, regions, slots, maps, wide, features, NULL, 0, 1, rows,
+                    zeros);
+        if (text[1])
+            for (Index i = 0; i < count; i++) {
+                float value = features[i] + bias[i];
+                features[i] = activation == 2 ? tanhf(value) : activation && value < 0 ? 0 : value;
+            }
+        for (Index k = 0; k < classes; k++)
+            logits[b * classes + k] = dot(features, weights + k * count, count) + weights_bias[k];
     }
 }
 
@@ -222,7 +286,9 @@ STATIC void sum_windows(const float *table, const int32_t *ids, const int64_t *o
         float *to = out + b * positions * maps;
         for (Index w = 0; w < windows.count; w++, to += maps) {
             find_rows(rows, table, ids + offsets[b], length, windows.first + w, size, slot, slots * maps, maps, zeros);
-            add_window(to, rows, size, maps);
+#define ADD(size) add_window(to, rows, size, maps)
+            BY_SIZE(size, ADD)
+#undef ADD
         }
         memset(to, 0, (positions - windows.count) * maps * sizeof(float));
     }
@@ -249,84 +315,74 @@ STATIC void sum_windows_back(const float *grad, const int32_t *ids, const int64_
 
 /* ---- k-max pooling ---------------------------------------------------------------------------------------------- */
 
-/* Which positions of x (count, F) are among the k largest of a map, of equals the first: keep (count, F). */
-INLINE void rank_pairs(const float *x, Index count, Index maps, Index k, int32_t *keep) {
-    for (Index p = 0; p < count; p++) {
-        const float *__restrict__ later = x + p * maps;
-        int32_t *__restrict__ rank = keep + p * maps;
-        for (Index f = 0; f < maps; f++) rank[f] = (int32_t)p; /* if all before are at least as large */
-        for (Index q = 0; q < p; q++) {
-            const float *__restrict__ earlier = x + q * maps;
-            int32_t *__restrict__ other = keep + q * maps;
-            for (Index f = 0; f < maps; f++) {
-                int32_t above = later[f] > earlier[f];
-                other[f] += above;
-                rank[f] -= above;
+/* Sort each map of x (count, F) by itself, the largest first: a network of exchanges, which takes all maps at once
+   (Batcher's merge exchange: Knuth, The Art of Computer Programming 5.2.2, algorithm M). */
+INLINE void sort_maps(float *x, Index count, Index maps) {
+    Index top = 1;
+    while (2 * top < count) top *= 2;
+    for (Index p = top; p > 0 && count > 1; p /= 2) {
+        Index q = top, r = 0, distance = p;
+        for (;;) {
+            for (Index i = 0; i + distance < count; i++) {
+                if ((i & p) != r) continue;
+                float *__restrict__ low = x + i * maps, *__restrict__ high = x + (i + distance) * maps;
+                Index f = 0;
+                for (; f + LANES <= maps; f += LANES) {
+                    Lanes a = load(low + f), b = load(high + f);
+                    LaneBits above = a > b, largest = ((LaneBits)a & above) | ((LaneBits)b & ~above);
+                    store(low + f, (Lanes)largest);
+                    store(high + f, (Lanes)((LaneBits)a ^ (LaneBits)b ^ largest));
+                }
+                for (; f < maps; f++) {
+                    float a = low[f], b = high[f];
+                    low[f] = a > b ? a : b;
+                    high[f] = a > b ? b : a;
+                }
             }
-        }
-    }
-    for (Index i = 0; i < count * maps; i++) keep[i] = keep[i] < k;
-}
-
-/* The k-th largest of `count` numbers, which end in another order (Hoare's selection). */
-STATIC float select_largest(float *x, Index count, Index k) {
-    Index low = 0, high = count - 1, target = k - 1;
-    while (low < high) {
-        float pivot = x[low + (high - low) / 2];
-        Index i = low, j = high;
-        while (i <= j) {
-            while (x[i] > pivot) i++;
-            while (x[j] < pivot) j--;
-            if (i <= j) {
-                float swap = x[i];
-                x[i++] = x[j];
-                x[j--] = swap;
-            }
-        }
-        if (target <= j) high = j;
-        else if (target >= i) low = i;
-        else break;
-    }
-    return x[target];
-}
-
-/* The same as `rank_pairs` for many positions: one map after the other; copy is scratch for `count` numbers. */
-STATIC void select_columns(const float *x, Index count, Index maps, Index k, int32_t *keep, float *copy) {
-    for (Index f = 0; f < maps; f++) {
-        for (Index p = 0; p < count; p++) copy[p] = x[p * maps + f];
-        float least = select_largest(copy, count, k);
-        Index equal = k;
-        for (Index p = 0; p < count; p++) equal -= x[p * maps + f] > least;
-        for (Index p = 0; p < count; p++) {
-            float value = x[p * maps + f];
-            keep[p * maps + f] = value > least || (value == least && equal-- > 0);
+            if (q == p) break;
+            distance = q - p;
+            q /= 2;
+            r = p;
         }
     }
 }
 
-/* x (B, P, F), of which text b has counts[b] positions, to its ks[b] largest a map in order, values (B, K, F), and
-   their positions, where (B, K, F); zeros and -1 behind. Scratch: keep (P + 1, F), copy (P,), and chosen and place
-   (K + 1, F), since what is not kept is written too, behind the last that was kept. */
+/* x (B, P, F), of which text b has counts[b] positions, to its ks[b] largest a map in order, of equals the first:
+   values (B, K, F), and their positions, where (B, K, F); zeros and -1 behind. Scratch: sorted (P, F), spare, step
+   and row (F,), and chosen and place (K + 1, F), since what is not kept is written too, behind the last that was kept. */
 STATIC void k_max(const float *x, const int64_t *counts, const int64_t *ks, Index positions, Index maps, Index most,
-                  float *values, int32_t *where, Index begin, Index end, int32_t *keep, float *copy, float *chosen,
-                  int32_t *place) {
-    int32_t *row = keep + positions * maps; /* where each map's next value goes */
+                  float *values, int32_t *where, Index begin, Index end, float *sorted, int32_t *__restrict__ spare,
+                  int32_t *__restrict__ step, int32_t *__restrict__ row, float *__restrict__ chosen, int32_t *__restrict__ place) {
     for (Index b = begin; b < end; b++) {
         const float *from = x + b * positions * maps;
         Index count = (Index)counts[b], k = (Index)ks[b] < count ? (Index)ks[b] : count;
         float *to = values + b * most * maps;
         int32_t *at = where + b * most * maps;
         if (k) {
-            if (count <= PAIRWISE) rank_pairs(from, count, maps, k, keep);
-            else select_columns(from, count, maps, k, keep, copy);
-            memset(row, 0, maps * sizeof(int32_t));
+            memcpy(sorted, from, count * maps * sizeof(float));
+            sort_maps(sorted, count, maps);
+            const float *__restrict__ least = sorted + (k - 1) * maps; /* that is kept of each map */
+            int32_t full = (int32_t)(k * maps);
+            for (Index f = 0; f < maps; f++) {
+                row[f] = 0; /* where the next value goes, in steps of F */
+                spare[f] = (int32_t)k; /* how many that equal it are kept: those that larger ones leave room for */
+            }
             for (Index p = 0; p < count; p++)
+                for (Index f = 0; f < maps; f++) spare[f] -= from[p * maps + f] > least[f];
+            for (Index p = 0; p < count; p++) {
+                const float *__restrict__ value = from + p * maps;
                 for (Index f = 0; f < maps; f++) {
-                    Index i = row[f] * maps + f;
-                    chosen[i] = from[p * maps + f];
-                    place[i] = (int32_t)p;
-                    row[f] += keep[p * maps + f] & (row[f] < k); /* NaN is in no order: never more than k */
+                    int32_t equal = (value[f] == least[f]) & (spare[f] > 0);
+                    int32_t kept = ((value[f] > least[f]) | equal) & (row[f] < full); /* NaN is in no order */
+                    spare[f] -= equal;
+                    step[f] = kept ? (int32_t)maps : 0;
                 }
+                for (Index f = 0; f < maps; f++) {
+                    chosen[row[f] + f] = value[f];
+                    place[row[f] + f] = (int32_t)p;
+                    row[f] += step[f];
+                }
+            }
             memcpy(to, chosen, k * maps * sizeof(float));
             memcpy(at, place, k * maps * sizeof(int32_t));
         }
@@ -390,65 +446,90 @@ STATIC void row_convolution(const float *x, const int64_t *counts, const float *
     }
 }
 
-/* The gradient of x (B, P, F', D), of texts from `begin` to `end`. */
+/* The gradients of one text's windows (W, F, D / 2) with their rows unfolded, (W, F, D). */
+INLINE void unfold(const float *__restrict__ grad, Index numbers, float *__restrict__ wide) {
+    for (Index i = 0; i < numbers; i++) wide[2 * i] = wide[2 * i + 1] = grad[i];
+}
+
+/* The gradient of x (B, P, F', D), of texts from `begin` to `end`. wide is scratch for (P + m - 1) F D numbers. */
 STATIC void row_convolution_back_x(const float *grad, const int64_t *counts, const float *filters, Index positions,
                                    Index before, Index maps, Index size, Index dimension, float *x_grad, Index begin,
-                                   Index end, float *__restrict__ wide) {
-    Index windows = positions + size - 1, half = dimension / 2;
+                                   Index end, float *wide) {
+    Index windows = positions + size - 1, step = before * dimension, wide_step = maps * dimension;
     for (Index b = begin; b < end; b++) {
         Index count = (Index)counts[b];
-        float *to = x_grad + b * positions * before * dimension;
-        memset(to, 0, positions * before * dimension * sizeof(float));
-        for (Index w = 0; count && w < count + size - 1; w++)
-            for (Index f = 0; f < maps; f++) {
-                const float *from = grad + ((b * windows + w) * maps + f) * half;
-                for (Index d = 0; d < half; d++) wide[2 * d] = wide[2 * d + 1] = from[d];
-                for (Index j = 0; j < size; j++) {
-                    Index p = w - (size - 1) + j;
-                    if (p < 0 || p >= count) continue;
-                    const float *__restrict__ filter = filters + (j * maps + f) * before * dimension;
-                    float *__restrict__ back = to + p * before * dimension;
-                    for (Index g = 0; g < before; g++, back += dimension, filter += dimension)
-                        for (Index d = 0; d < dimension; d++) back[d] += wide[d] * filter[d];
+        float *to = x_grad + b * positions * step;
+        memset(to + count * step, 0, (positions - count) * step * sizeof(float));
+        unfold(grad + b * windows * wide_step / 2, count ? (count + size - 1) * wide_step / 2 : 0, wide);
+        for (Index p = 0; p < count; p++)
+            for (Index g = 0; g < step; g += dimension, to += dimension) {
+                Index d = 0;
+                for (; d + LANES <= dimension; d += LANES) {
+                    Lanes sum = {0};
+                    for (Index j = 0; j < size; j++) {
+                        const float *from = wide + (p + size - 1 - j) * wide_step + d;
+                        const float *filter = filters + j * maps * step + g + d;
+                        for (Index f = 0; f < maps; f++) sum += load(from + f * dimension) * load(filter + f * step);
+                    }
+                    store(to + d, sum);
+                }
+                for (; d < dimension; d++) {
+                    to[d] = 0;
+                    for (Index j = 0; j < size; j++)
+                        for (Index f = 0; f < maps; f++)
+                            to[d] += wide[(p + size - 1 - j) * wide_step + f * dimension + d] *
+                                     filters[(j * maps + f) * step + g + d];
                 }
             }
     }
 }
 
-/* The gradient of the filters (m, F, F', D), added, of the maps from `begin` to `end`. */
+/* The gradient of the filters (m, F, F', D), added, of the maps from `begin` to `end`. wide as above. */
 STATIC void row_convolution_back_filters(const float *grad, const float *x, const int64_t *counts, Index texts,
                                          Index positions, Index before, Index maps, Index size, Index dimension,
-                                         float *filters_grad, Index begin, Index end, float *__restrict__ wide) {
-    Index windows = positions + size - 1, half = dimension / 2;
+                                         float *filters_grad, Index begin, Index end, float *wide) {
+    Index windows = positions + size - 1, step = before * dimension, half = dimension / 2;
     for (Index b = 0; b < texts; b++) {
         Index count = (Index)counts[b];
-        for (Index w = 0; count && w < count + size - 1; w++)
-            for (Index f = begin; f < end; f++) {
-                const float *from = grad + ((b * windows + w) * maps + f) * half;
-                for (Index d = 0; d < half; d++) wide[2 * d] = wide[2 * d + 1] = from[d];
-                for (Index j = 0; j < size; j++) {
-                    Index p = w - (size - 1) + j;
-                    if (p < 0 || p >= count) continue;
-                    const float *__restrict__ value = x + (b * positions + p) * before * dimension;
-                    float *__restrict__ to = filters_grad + (j * maps + f) * before * dimension;
-                    for (Index g = 0; g < before; g++, to += dimension, value += dimension)
-                        for (Index d = 0; d < dimension; d++) to[d] += wide[d] * value[d];
+        const float *value = x + b * positions * step;
+        for (Index f = begin; f < end; f++) {
+            for (Index w = 0; count && w < count + size - 1; w++)
+                unfold(grad + ((b * windows + w) * maps + f) * half, half, wide + w * dimension);
+            for (Index j = 0; j < size; j++) {
+                const float *from = wide + (size - 1 - j) * dimension; /* of the window whose slot j is at position 0 */
+                float *to = filters_grad + (j * maps + f) * step;
+                for (Index g = 0; g < step; g += dimension, to += dimension) {
+                    Index d = 0;
+                    for (; d + LANES <= dimension; d += LANES) {
+                        Lanes sum = load(to + d);
+                        for (Index p = 0; p < count; p++)
+                            sum += load(from + p * dimension + d) * load(value + p * step + g + d);
+                        store(to + d, sum);
+                    }
+                    for (; d < dimension; d++)
+                        for (Index p = 0; p < count; p++)
+                            to[d] += from[p * dimension + d] * value[p * step + g + d];
                 }
             }
+        }
     }
 }
 
 /* ---- optimisers of single rows ---------------------------------------------------------------------------------- */
 
-/* Adam: what the steps since a row was last used owe it. table and its moments (V, D); for each of the rows words[u]
-   how far it moved and what its moments decayed by, and epsilon, (U,). */
-STATIC void settle_adam(float *table, float *first, float *second, const int64_t *words, const float *owed,
-                        const float *epsilon, const float *decay1, const float *decay2, Index dimension, Index begin,
-                        Index end) {
+/* Adam: bring the rows words[u] of table and its moments (V, D) from step last[row] up to step `steps`; owed[t] is what
+   the steps after t move a row that was last used in step t. */
+STATIC void settle_adam(float *table, float *first, float *second, int64_t *last, const int64_t *words,
+                        const double *owed, double epsilon, double beta1, double beta2, int64_t steps, Index dimension,
+                        Index begin, Index end) {
     for (Index u = begin; u < end; u++) {
         Index row = (Index)words[u] * dimension;
+        int64_t before = last[words[u]], missed = steps - before;
+        last[words[u]] = steps;
+        if (!missed) continue;
         float *__restrict__ p = table + row, *__restrict__ m = first + row, *__restrict__ v = second + row;
-        float move = owed[u], small = epsilon[u], by1 = decay1[u], by2 = decay2[u];
+        float move = (float)owed[before], by1 = (float)pow(beta1, missed), by2 = (float)pow(beta2, missed);
+        float small = (float)(epsilon * sqrt((1 - pow(beta2, before + 1)) / beta2));
         for (Index d = 0; d < dimension; d++) {
             p[d] -= move * m[d] / (sqrtf(v[d]) + small);
             m[d] *= by1;
@@ -457,13 +538,15 @@ STATIC void settle_adam(float *table, float *first, float *second, const int64_t
     }
 }
 
-/* Adam: a step of the rows words[u] with the gradient grad (U, D). */
-STATIC void step_adam(float *table, float *first, float *second, const int64_t *words, const float *grad, float rate,
-                      float epsilon, float beta1, float beta2, Index dimension, Index begin, Index end) {
+/* Adam: step number `steps` of the rows words[u] with the gradient grad (U, D). */
+STATIC void step_adam(float *table, float *first, float *second, int64_t *last, const int64_t *words,
+                      const float *grad, float rate, float epsilon, float beta1, float beta2, int64_t steps,
+                      Index dimension, Index begin, Index end) {
     for (Index u = begin; u < end; u++) {
         Index row = (Index)words[u] * dimension;
         float *__restrict__ p = table + row, *__restrict__ m = first + row, *__restrict__ v = second + row;
         const float *__restrict__ g = grad + u * dimension;
+        last[words[u]] = steps;
         for (Index d = 0; d < dimension; d++) {
             m[d] += (1 - beta1) * (g[d] - m[d]);
             v[d] = beta2 * v[d] + (1 - beta2) * g[d] * g[d];
@@ -472,24 +555,28 @@ STATIC void step_adam(float *table, float *first, float *second, const int64_t *
     }
 }
 
-/* Adadelta: a step of the rows words[u]; both averages first decay by what the steps since their last owe them. */
-STATIC void step_adadelta(float *table, float *square, float *moved, const int64_t *words, const float *grad,
-                          const float *decay, float rate, float epsilon, float rho, Index dimension, Index begin,
-                          Index end) {
+/* Adadelta: step number `steps` of the rows words[u] with the gradient grad (U, D); their averages first decay by rho
+   for each step since their last. */
+STATIC void step_adadelta(float *table, float *square, float *moved, int64_t *last, const int64_t *words,
+                          const float *grad, float rate, float epsilon, double rho, int64_t steps, Index dimension,
+                          Index begin, Index end) {
+    float keep = (float)rho, add = (float)(1 - rho);
     for (Index u = begin; u < end; u++) {
         Index row = (Index)words[u] * dimension;
         float *__restrict__ p = table + row, *__restrict__ s = square + row, *__restrict__ a = moved + row;
         const float *__restrict__ g = grad + u * dimension;
-        float by = decay[u];
+        float by = (float)pow(rho, steps - 1 - last[words[u]]);
+        last[words[u]] = steps;
         for (Index d = 0; d < dimension; d++) {
             float before = a[d] * by;
-            s[d] = rho * by * s[d] + (1 - rho) * g[d] * g[d];
+            s[d] = keep * by * s[d] + add * g[d] * g[d];
             float delta = sqrtf(before + epsilon) / sqrtf(s[d] + epsilon) * g[d];
-            a[d] = rho * before + (1 - rho) * delta * delta;
+            a[d] = keep * before + add * delta * delta;
             p[d] -= rate * delta;
         }
     }
 }
 
+#undef BY_SIZE
 #undef STATIC
 #undef INLINE

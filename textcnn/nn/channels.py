@@ -55,11 +55,11 @@ class Channels(nn.Module):
         Returns:
             Rows, (U, C, D), C = 2 for `separate` filters, else 1.
         """
-        rows = [
-            # index_select's gradient adds in order: the same bits each time.
-            F.embedding(words, table, sparse=True) if self.sparse and table is self.tuned else table.index_select(0, words)
-            for table in (self.fixed, self.tuned)
-            if table is not None
-        ]
-        stacked = torch.stack(rows, dim=1)  # (U, 1 or 2, D)
-        return stacked if self.count == len(rows) else stacked.sum(dim=1, keepdim=True)
+        # index_select's gradient adds in order: the same bits each time.
+        rows = [] if self.fixed is None else [self.fixed.index_select(0, words)]
+        if self.tuned is not None:
+            tuned = self.tuned
+            rows.append(F.embedding(words, tuned, sparse=True) if self.sparse else tuned.index_select(0, words))
+        if len(rows) > self.count:  # filters shared by both
+            rows = [rows[0] + rows[1]]
+        return torch.stack(rows, dim=1) if len(rows) > 1 else rows[0][:, None]

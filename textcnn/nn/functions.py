@@ -28,7 +28,7 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
 class MaxOfWindows(torch.autograd.Function):
     """Projection, sums of look-ups and the largest of each text; the gradient from those largest windows alone.
 
-    `apply(words, filters, ids, offsets, sizes, wide, half)`: rows of the distinct words (U, D), filters (S, F, D), ids
+    `apply(words, filters, ids, offsets, sizes, wide, bf16)`: rows of the distinct words (U, D), filters (S, F, D), ids
     (N,) int32, offsets (B + 1,), the R region sizes, wide convolution or narrow, and whether to project in bfloat16; to
     the largest sums, (B, R F), zeros for a text without words.
     """
@@ -42,10 +42,10 @@ class MaxOfWindows(torch.autograd.Function):
         offsets: torch.Tensor,
         sizes: tuple[int, ...],
         wide: bool,
-        half: bool,
+        bf16: bool,
     ) -> torch.Tensor:
         """The largest sums."""
-        table = project(words, filters, half=half)
+        table = project(words, filters, bf16=bf16)
         ctx.wide = wide
         ctx.sizes = np.array(sizes, np.int32)
         best, where = kernels.max_windows(
@@ -142,9 +142,7 @@ class FoldedRows(torch.autograd.Function):
     def forward(ctx: Any, x: torch.Tensor, counts: torch.Tensor, filters: torch.Tensor) -> torch.Tensor:
         """Wide convolution of each row by itself, folded, (B, P, F', D) to (B, P + m - 1, F, D / 2)."""
         ctx.save_for_backward(x, counts, filters)
-        return torch.from_numpy(
-            kernels.row_convolution(_array(x), _array(counts), _array(filters), threads=_threads())
-        )
+        return torch.from_numpy(kernels.row_convolution(_array(x), _array(counts), _array(filters), threads=_threads()))
 
     @staticmethod
     @once_differentiable
@@ -156,10 +154,10 @@ class FoldedRows(torch.autograd.Function):
         return None if x_grad is None else torch.from_numpy(x_grad), None, torch.from_numpy(filters_grad)
 
 
-def project(words: torch.Tensor, filters: torch.Tensor, *, half: bool) -> torch.Tensor:
-    """The table T_j = E W_j: words (U, D) and filters (S, F, D) to (U, S, F); `half` multiplies in bfloat16."""
+def project(words: torch.Tensor, filters: torch.Tensor, *, bf16: bool) -> torch.Tensor:
+    """The table T_j = E W_j: words (U, D) and filters (S, F, D) to (U, S, F); `bf16` multiplies in bfloat16."""
     flat = filters.flatten(0, 1)  # (S F, D)
-    product = (words.bfloat16() @ flat.bfloat16().T).float() if half else words @ flat.T
+    product = (words.bfloat16() @ flat.bfloat16().T).float() if bf16 else words @ flat.T
     return product.unflatten(1, filters.shape[:2])
 
 

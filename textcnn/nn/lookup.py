@@ -49,14 +49,14 @@ class LookupConvolution(nn.Module):
         padding: `wide` (h - 1 zero rows on both sides) or `narrow`.
 
     Attributes:
-        half: whether the words are projected in bfloat16.
+        bf16: whether the words are projected in bfloat16.
     """
 
     def __init__(self, *, dimension: int, region_sizes: tuple[int, ...], feature_maps: int, padding: str) -> None:
         super().__init__()
         self.region_sizes = region_sizes
         self.padding = padding
-        self.half = False
+        self.bf16 = False
         # The region sizes side by side: slot j of region r is weight[sum(sizes before r) + j].
         self.weight = nn.Parameter(torch.empty(sum(region_sizes), feature_maps, dimension))
         self.bias = nn.Parameter(torch.zeros(len(region_sizes), feature_maps))
@@ -76,7 +76,7 @@ class LookupConvolution(nn.Module):
             For each region size the responses (B, P, F), P the windows of the longest text, and
             the number of real windows of each text (B,). Behind these the responses mean nothing.
         """
-        table = project(words, self.weight, half=self.half)  # (U, S, F)
+        table = project(words, self.weight, bf16=self.bf16)  # (U, S, F)
         sums = sums_of_windows(table, ids, lengths, self.region_sizes, self.padding)
         return [
             (total + bias, window_counts(lengths, size, self.padding))
@@ -91,17 +91,17 @@ class LookupConvolution(nn.Module):
         """
         if functions.usable(words, self.weight):
             best = functions.MaxOfWindows.apply(
-                words, self.weight, ids.int(), offsets_of(lengths), self.region_sizes, self.padding == "wide", self.half
+                words, self.weight, ids.int(), offsets_of(lengths), self.region_sizes, self.padding == "wide", self.bf16
             )
         else:
-            best = _MaxOfWindows.apply(words, self.weight, ids, lengths, self.region_sizes, self.padding, self.half)
+            best = _MaxOfWindows.apply(words, self.weight, ids, lengths, self.region_sizes, self.padding, self.bf16)
         return best + self.bias.flatten()
 
 
 class RowLookupConvolution(nn.Module):
     """Wide convolution of each row of the sentence matrix by itself, folded (Kalchbrenner et al. 2014, 3.2 and 3.4).
 
-    Both are linear, so a word's part of every window is in one table, with half the rows.
+    Both are linear, so a word's part of every window is in one table, with bf16 the rows.
 
     Args:
         channels: C, rows that a word has; each has filters of its own.
@@ -190,10 +190,10 @@ class _MaxOfWindows(torch.autograd.Function):
         lengths: torch.Tensor,
         sizes: tuple[int, ...],
         padding: str,
-        half: bool,
+        bf16: bool,
     ) -> torch.Tensor:
         """The largest sums, (B, R F)."""
-        table = project(words, filters, half=half)  # (U, S, F)
+        table = project(words, filters, bf16=bf16)  # (U, S, F)
         layout = lay_out(ids, lengths, padding=len(words), margin=max(sizes) - 1)  # (B, L + 2 margin)
         best, where = [], []
         for slot, size, begin in _slots(sizes, padding):

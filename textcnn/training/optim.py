@@ -19,21 +19,18 @@ def make_optimizer(model: Network, config: TrainingConfig) -> torch.optim.Optimi
     takes is left to it.
     """
     weights = config.l2 if isinstance(config.l2, tuple) else (config.l2,) * len(LAYERS)
-    layers: list[list[nn.Parameter]] = [[], [], []]
+    groups: dict[float, list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
         if name == TABLE and model.channels.sparse:
             continue
-        layers[0 if name.startswith("channels.") else 2 if name.startswith("softmax.") else 1].append(parameter)
-    groups = [
-        {"params": parameters, "weight_decay": weight}
-        for parameters, weight in zip(layers, weights, strict=True)
-        if parameters
-    ]
+        layer = 0 if name.startswith("channels.") else 2 if name.startswith("softmax.") else 1
+        groups.setdefault(weights[layer], []).append(parameter)
+    parameters = [{"params": layer, "weight_decay": weight} for weight, layer in groups.items()]
     if config.optimizer == "adam":
-        return torch.optim.Adam(groups, lr=config.step_size, fused=True)
+        return torch.optim.Adam(parameters, lr=config.step_size, fused=True)
     if config.optimizer == "adadelta":
-        return torch.optim.Adadelta(groups, lr=config.step_size, rho=0.95, eps=1e-6)
-    return torch.optim.Adagrad(groups, lr=config.step_size)
+        return torch.optim.Adadelta(parameters, lr=config.step_size, rho=0.95, eps=1e-6)
+    return torch.optim.Adagrad(parameters, lr=config.step_size)
 
 
 def make_rows(model: Network, config: TrainingConfig) -> Rows | None:

@@ -8,6 +8,8 @@ optimiser up to rounding.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -57,7 +59,6 @@ class Rows:
         """
         self.steps += 1
         self._step(words, grad)
-        self.last[words] = self.steps
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """All that a run needs to go on."""
@@ -76,6 +77,10 @@ class Rows:
     def _compiled(self) -> bool:
         """Whether the compiled loops take the table."""
         return functions.usable(self.table)
+
+    def _arrays(self) -> tuple[np.ndarray, ...]:
+        """The table, the optimiser's numbers and the rows' steps, as the compiled loops take them."""
+        return tuple(tensor.numpy() for tensor in (self.table, *self.state.values(), self.last))
 
 
 class AdagradRows(Rows):
@@ -98,23 +103,19 @@ class AdadeltaRows(Rows):
 
     def _step(self, words: torch.Tensor, grad: torch.Tensor) -> None:
         rho, epsilon = self.rho, EPSILON["adadelta"]
-        decay = _power(rho, self.steps - 1 - self.last[words], grad)  # (U,)
         if self._compiled():
-            kernels.step_adadelta(
-                *(x.numpy() for x in (self.table, *self.state.values(), words, grad.contiguous())),
-                decay=decay.numpy(),
-                rate=self.step_size,
-                epsilon=epsilon,
-                rho=rho,
-                threads=torch.get_num_threads(),
-            )
+            constants: dict[str, Any] = {"rate": self.step_size, "epsilon": epsilon, "rho": rho}
+            constants["threads"] = torch.get_num_threads()
+            kernels.step_adadelta(self._arrays(), words.numpy(), _array(grad), steps=self.steps, **constants)
             return
+        decay = _power(rho, self.steps - 1 - self.last[words], grad)  # (U,)
         before = self.state["moved"][words] * decay[:, None]  # (U, D)
         square = (self.state["square"][words] * (decay[:, None] * rho)).addcmul_(grad, grad, value=1 - rho)
         delta = (before + epsilon).sqrt_().div_((square + epsilon).sqrt_()).mul_(grad)
         self.state["square"][words] = square
         self.state["moved"][words] = before.mul_(rho).addcmul_(delta, delta, value=1 - rho)
         self.table.index_add_(0, words, delta, alpha=-self.step_size)
+        self.last[words] = self.steps
 
 
 class AdamRows(Rows):
@@ -122,7 +123,8 @@ class AdamRows(Rows):
 
     After step t, its moments m and v settled, a row moves in step s > t by
 
-        a_s r^(s - t) m / (sqrt(v) + epsilon_s),   a_s = step size sqrt(1 - beta2^s) / (1 - beta1^s),   r = beta1 / sqrt(beta2)
+        a_s r^(s - t) m / (sqrt(v) + epsilon_s)
+        with a_s = step size sqrt(1 - beta2^s) / (1 - beta1^s) and r = beta1 / sqrt(beta2),
 
     and what several steps owe it is m / (sqrt(v) + epsilon_(t + 1)) times the sum of their a_s r^(s - t), a number for
     each t. Deviation: epsilon_s, which in dense Adam grows by 1 / sqrt(beta2) a step, stays as at the first of
@@ -150,47 +152,43 @@ class AdamRows(Rows):
         """Bring rows up to the steps so far, before they are read; None is all of them."""
         if words is None:
             words = ((self.last > 0) & (self.last < self.steps)).nonzero()[:, 0]  # the others have no moments
-        last = self.last[words]  # (U,)
-        owed = torch.from_numpy(self._owed).to(last.device)[last]  # (U,)
-        epsilon = EPSILON["adam"] * ((1 - self.beta2 ** (last + 1).double()) / self.beta2).sqrt()
-        missed = self.steps - last
-        first, second = self.state["first"], self.state["second"]
         if self._compiled():
-            kernels.settle_adam(
-                *(x.numpy() for x in (self.table, first, second, words)),
-                owed=owed.float().numpy(),
-                epsilon=epsilon.float().numpy(),
-                decay1=_power(self.beta1, missed, first).numpy(),
-                decay2=_power(self.beta2, missed, second).numpy(),
-                threads=torch.get_num_threads(),
-            )
-        else:
-            m, v = first[words], second[words]  # (U, D)
-            owed, epsilon = owed.to(m.dtype)[:, None], epsilon.to(m.dtype)[:, None]
-            self.table.index_add_(0, words, -owed * m / (v.sqrt() + epsilon))
-            first[words] = m * _power(self.beta1, missed, m)[:, None]
-            second[words] = v * _power(self.beta2, missed, v)[:, None]
+            kernels.settle_adam(self._arrays(), words.numpy(), self._owed, steps=self.steps, **self._constants)
+            return
+        last = self.last[words]  # (U,)
+        first, second = self.state["first"], self.state["second"]
+        m, v = first[words], second[words]  # (U, D)
+        owed = torch.from_numpy(self._owed).to(last.device)[last].to(m.dtype)[:, None]  # (U, 1)
+        epsilon = EPSILON["adam"] * ((1 - self.beta2 ** (last + 1).double()) / self.beta2).sqrt().to(m.dtype)
+        self.table.index_add_(0, words, -owed * m / (v.sqrt() + epsilon[:, None]))
+        missed = self.steps - last
+        first[words] = m * _power(self.beta1, missed, m)[:, None]
+        second[words] = v * _power(self.beta2, missed, v)[:, None]
         self.last[words] = self.steps
 
     def _step(self, words: torch.Tensor, grad: torch.Tensor) -> None:
         self._owe(self.steps)
         correct1, correct2 = 1 - self.beta1**self.steps, 1 - self.beta2**self.steps
-        first, second = self.state["first"], self.state["second"]
         rate = self.step_size * correct2**0.5 / correct1
         epsilon = EPSILON["adam"] * correct2**0.5
         if self._compiled():
-            kernels.step_adam(
-                *(x.numpy() for x in (self.table, first, second, words, grad.contiguous())),
-                rate=rate,
-                epsilon=epsilon,
-                betas=(self.beta1, self.beta2),
-                threads=torch.get_num_threads(),
-            )
+            constants = {**self._constants, "epsilon": epsilon, "rate": rate}
+            kernels.step_adam(self._arrays(), words.numpy(), _array(grad), steps=self.steps, **constants)
             return
+        first, second = self.state["first"], self.state["second"]
         m = first[words].lerp_(grad, 1 - self.beta1)  # (U, D)
         v = second[words].mul_(self.beta2).addcmul_(grad, grad, value=1 - self.beta2)
         first[words], second[words] = m, v
         self.table.index_add_(0, words, m / v.sqrt().add_(epsilon), alpha=-rate)
+        self.last[words] = self.steps
+
+    @property
+    def _constants(self) -> dict[str, Any]:
+        return {
+            "betas": (self.beta1, self.beta2),
+            "epsilon": EPSILON["adam"],
+            "threads": torch.get_num_threads(),
+        }
 
     def _owe(self, step: int) -> None:
         """Add what this step owes to the rows last settled at each step before it."""
@@ -201,8 +199,12 @@ class AdamRows(Rows):
         self._owed[begin:step] += size * self._powers[len(self._powers) - (step - begin) :]
 
 
+def _array(grad: torch.Tensor) -> np.ndarray:
+    return grad.contiguous().numpy()
+
+
 def _power(base: float, exponents: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """base to the power of each number of steps, in double precision first."""
+    """Base to the power of each number of steps, in double precision first."""
     return torch.pow(torch.tensor(base, dtype=torch.float64, device=exponents.device), exponents).to(like.dtype)
 
 
