@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from textcnn.characters import CHARACTER, CONTROL, JOINER, SPACE, WORD, classes
 from textcnn.columns import as_column
 from textcnn.config import TOKENIZERS, TextConfig
+from textcnn.encoding import encode_texts
 from textcnn.errors import DataError
 from textcnn.text import (
     UNKNOWN,
@@ -19,7 +20,6 @@ from textcnn.text import (
     Vocabulary,
     build_vocabulary,
     count_words,
-    encode_texts,
     lower,
 )
 

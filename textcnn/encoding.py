@@ -9,7 +9,9 @@ other grammars. Tests hold the ways equal.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from functools import cache
+from itertools import accumulate
 
 import numpy as np
 import pyarrow as pa
@@ -27,10 +29,26 @@ _JAMO = range(0x1100, 0x1200)  # two of them may make one character, without a m
 def encode_texts(texts: pa.ChunkedArray | pa.Array, tokenizer: Tokenizer, vocabulary: Vocabulary) -> Encoded:
     """A whole column of strings as flat ids (int32) and offsets (int64)."""
     chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
-    compiled = kernels.compiled and tokenizer.config.tokenizer in ("unicode", "whitespace")
-    way = _encode_compiled if compiled else _encode_columns
+    way = _encode_compiled if _compiled(tokenizer) else _encode_columns
     parts = [way(chunk.cast(pa.large_string()), tokenizer, vocabulary) for chunk in chunks if len(chunk)]
     return _joined([ids for ids, _ in parts], [lengths for _, lengths in parts])
+
+
+def encode_few(texts: Sequence[str], tokenizer: Tokenizer, vocabulary: Vocabulary, *, warm: bool) -> Encoded:
+    """A few strings as flat ids, at little cost to start; `warm` where more will follow, so that tables pay."""
+    if warm and _compiled(tokenizer):
+        parts = [text.encode() for text in texts]
+        data = np.frombuffer(b"".join(parts), np.uint8)
+        offsets = np.array([0, *accumulate(map(len, parts))])
+        flat, lengths = _sweep(data, offsets, tokenizer, vocabulary)
+        if (lengths >= 0).all():
+            return _joined([flat], [lengths])
+    ids = [vocabulary.ids(tokenizer.spans(text)) for text in texts]
+    return Encoded(np.array([i for text in ids for i in text], dtype=np.int32), np.cumsum([0, *map(len, ids)]))
+
+
+def _compiled(tokenizer: Tokenizer) -> bool:
+    return kernels.compiled and tokenizer.config.tokenizer in ("unicode", "whitespace")
 
 
 def _joined(ids: list[np.ndarray], lengths: list[np.ndarray]) -> Encoded:
@@ -54,14 +72,7 @@ def _encode_compiled(
     """The same through the compiled loop, and `_encode_columns` for difficult texts."""
     _, ends, data = texts.buffers()
     offsets = np.frombuffer(ends, np.int64)[texts.offset : texts.offset + len(texts) + 1]
-    config = tokenizer.config
-    kinds, lowered = easy_characters(config.tokenizer, config.lowercase)
-    ids, lengths = vocabulary.table.encode(
-        *(np.frombuffer(data or b"", np.uint8), offsets, kinds, lowered),
-        limit=config.max_length,
-        first_word=FIRST_WORD,
-        unknown=UNKNOWN,
-    )
+    ids, lengths = _sweep(np.frombuffer(data or b"", np.uint8), offsets, tokenizer, vocabulary)
     difficult = lengths < 0
     if not difficult.any():
         return ids, lengths
@@ -70,6 +81,17 @@ def _encode_compiled(
     of_others = np.repeat(difficult, lengths)
     mixed[of_others], mixed[~of_others] = others, ids
     return mixed, lengths
+
+
+def _sweep(
+    data: np.ndarray, offsets: np.ndarray, tokenizer: Tokenizer, vocabulary: Vocabulary
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ids of the easy texts and the tokens of each text, -1 for the difficult ones."""
+    config = tokenizer.config
+    kinds, lowered = easy_characters(config.tokenizer, config.lowercase)
+    return vocabulary.table.encode(
+        data, offsets, kinds, lowered, limit=config.max_length, first_word=FIRST_WORD, unknown=UNKNOWN
+    )
 
 
 @cache

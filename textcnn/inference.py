@@ -11,7 +11,7 @@ import numpy as np
 
 from textcnn.artifact import Artifact, load_artifact, save_artifact
 from textcnn.columns import as_column
-from textcnn.encoding import encode_texts
+from textcnn.encoding import encode_few, encode_texts
 from textcnn.scorers import make_scorer
 from textcnn.text import UNKNOWN, Encoded, Tokenizer, Vocabulary
 from textcnn.threads import in_order
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Batch = TypeVar("Batch")
 
 FEW = 16  # up to so many texts take the path that costs little to start
+WARM = 16  # calls with few texts, after which more are expected
 PIECE = 4096  # texts that a thread scores at a time
 
 
@@ -52,6 +53,7 @@ class Predictor:
         self.classes_ = artifact.classes
         self._tokenizer = Tokenizer(artifact.text)
         self._vocabulary = Vocabulary(artifact.words)
+        self._few = 0  # calls with few texts so far
         self._scorer = make_scorer(artifact.model, artifact.weights)
 
     def predict(self, texts: object) -> np.ndarray:
@@ -101,6 +103,10 @@ class Predictor:
         """
         return in_order(lambda batch: self._scores_of_column(as_column(texts_of(batch))), batches)
 
+    def logits(self, texts: Encoded) -> np.ndarray:
+        """Logits of texts that are encoded already, (N, K) float32, on one core."""
+        return self._scorer.logits(texts)
+
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Save the model as a folder (see `textcnn.artifact`).
 
@@ -115,19 +121,20 @@ class Predictor:
         return self._scores(encode_texts(column, self._tokenizer, self._vocabulary))
 
     def _scores(self, encoded: Encoded) -> Scores:
-        logits = self._scorer.logits(encoded)
+        logits = self.logits(encoded)
         shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-        known_before = np.concatenate([[0], np.cumsum(encoded.ids != UNKNOWN)])
+        known = np.zeros(len(encoded.ids) + 1, np.int64)  # before each token
+        np.cumsum(encoded.ids != UNKNOWN, out=known[1:])
+        known = known[encoded.offsets]
         return Scores(
             probabilities=shifted / shifted.sum(axis=1, keepdims=True),
             tokens=encoded.lengths,
-            known=np.diff(known_before[encoded.offsets]),
+            known=known[1:] - known[:-1],
         )
 
     def _encode_few(self, texts: Sequence[str]) -> Encoded:
-        ids = [self._vocabulary.ids(self._tokenizer.spans(text)) for text in texts]
-        offsets = np.cumsum([0, *map(len, ids)])
-        return Encoded(np.array([i for text in ids for i in text], dtype=np.int32), offsets)
+        self._few += 1
+        return encode_few(texts, self._tokenizer, self._vocabulary, warm=self._few > WARM)
 
 
 def _few_strings(texts: object) -> list[str] | tuple[str, ...] | None:

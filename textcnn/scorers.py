@@ -217,10 +217,6 @@ def _windows(
 
 def _k_max(x: np.ndarray, k: int) -> np.ndarray:
     """The k largest along axis 1 in order, of equals the smaller index; (B, P, F) to (B, min(k, P), F)."""
-    if kernels.compiled:
-        k = min(k, x.shape[1])
-        everywhere = np.full((2, len(x)), [[x.shape[1]], [k]])
-        return kernels.k_max(x, everywhere[0], everywhere[1], k)[0]
     best = np.sort(np.argsort(-x, axis=1, kind="stable")[:, :k], axis=1)
     return np.take_along_axis(x, best, axis=1)
 
@@ -297,10 +293,28 @@ class DCNNScorer(_ByLength):
             np.ascontiguousarray(weights[f"deeper.{layer}.weight"].transpose(3, 1, 2, 0)) for layer in layers[:-1]
         ]
         self.biases = [weights[f"biases.{layer}"] for layer in layers]  # (F, D)
+        self.weights = weights["softmax.weight"]
 
     def _project(self, rows: np.ndarray) -> np.ndarray:
         table = np.einsum("ucd,cmfd->umfd", rows, self.filters)
         return _fold(table).reshape(len(rows), len(self.filters[0]), -1)
+
+    def logits(self, texts: Encoded) -> np.ndarray:
+        """Logits of N texts, (N, K) float32."""
+        if not kernels.compiled:
+            return super().logits(texts)
+        table, ids = self.table.look_up(texts.ids)
+        return kernels.row_logits(
+            *(table, ids, texts.offsets),
+            sizes=np.array(self.config.region_sizes, np.int32),
+            maps=np.array(self.config.feature_maps, np.int32),
+            dimension=self.config.dimension,
+            k_top=self.config.k_top,
+            biases=np.concatenate([bias.ravel() for bias in self.biases]),
+            filters=np.concatenate([np.zeros(0, np.float32), *(filters.ravel() for filters in self.deeper)]),
+            weights=self.weights,
+            weights_bias=self.softmax_bias,
+        )
 
     def _features(self, ids: np.ndarray) -> np.ndarray:
         length = ids.shape[1]
@@ -331,8 +345,6 @@ def _convolve_rows(x: np.ndarray, filters: np.ndarray) -> np.ndarray:
     Returns:
         (B, P + m - 1, F, D / 2).
     """
-    if kernels.compiled:
-        return kernels.row_convolution(x, np.full(len(x), x.shape[1]), filters)
     margin = len(filters) - 1
     padded = np.pad(x, ((0, 0), (margin, margin), (0, 0), (0, 0))).transpose(3, 0, 1, 2)  # (D, B, P + 2 margin, F')
     windows = x.shape[1] + margin

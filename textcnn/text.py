@@ -66,7 +66,7 @@ class Tokens:
     @property
     def lengths(self) -> np.ndarray:
         """Tokens in each text, shape (N,)."""
-        return np.diff(self.offsets)
+        return self.offsets[1:] - self.offsets[:-1]
 
 
 def lower(text: str) -> str:
@@ -396,4 +396,4 @@ class Encoded:
     @property
     def lengths(self) -> np.ndarray:
         """Tokens in each text, shape (N,)."""
-        return np.diff(self.offsets)
+        return self.offsets[1:] - self.offsets[:-1]

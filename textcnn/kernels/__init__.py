@@ -10,6 +10,8 @@ The result has the same bits whatever the number of threads.
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 
 try:
@@ -98,6 +100,44 @@ def max_logits(
     kind = ("identity", "relu", "tanh").index(activation)
     numbers = (len(sizes), slots, maps, int(wide), kind, len(weights), len(logits))
     _kernels.max_logits(table, ids, offsets, sizes, bias, weights, weights_bias, logits, *numbers)
+    return logits
+
+
+def row_logits(
+    table: np.ndarray,
+    ids: np.ndarray,
+    offsets: np.ndarray,
+    *,
+    sizes: np.ndarray,
+    maps: np.ndarray,
+    dimension: int,
+    k_top: int,
+    biases: np.ndarray,
+    filters: np.ndarray,
+    weights: np.ndarray,
+    weights_bias: np.ndarray,
+) -> np.ndarray:
+    """Logits of the DCNN, (B, K), a text after the other.
+
+    Args:
+        table: words' parts of the first layer, folded, (U, m, F D / 2).
+        ids: rows of the table, (N,).
+        offsets: of the texts, (B + 1,).
+        sizes: m of each layer.
+        maps: F of each layer.
+        dimension: D, rows before the first layer folds them.
+        k_top: values that the last pooling keeps.
+        biases: (F D / 2) of each layer, one after the other.
+        filters: (m, F, F', D) of each layer after the first, one after the other.
+        weights: of the softmax, (K, k_top F D / 2^layers).
+        weights_bias: (K,).
+    """
+    _check(np.float32, table, biases, filters, weights, weights_bias)
+    _check(np.int32, ids, sizes, maps)
+    _check(np.int64, offsets)
+    logits = np.empty((len(offsets) - 1, len(weights)), np.float32)
+    arguments = (table, ids, offsets, sizes, maps, biases, filters, weights, weights_bias, logits)
+    _kernels.row_logits(*arguments, len(sizes), dimension, k_top, len(weights), len(logits))
     return logits
 
 
@@ -404,10 +444,10 @@ class WordTable:
         _check(np.int64, offsets)
         _check(np.uint32, lower)
         ids = np.empty(int(offsets[-1] - offsets[0]), np.int32)
-        counts = np.empty(len(offsets) - 1, np.int64)
-        most = np.iinfo(np.int64).max if limit is None else limit
+        counts = np.empty(len(offsets), np.int64)  # and in the end how many ids there are
+        most = sys.maxsize if limit is None else limit
         vocabulary = (self.words, self.offsets, self.slots)
         _kernels.encode_texts(
-            data, offsets, kinds, lower, *vocabulary, ids, counts, len(counts), most, first_word, unknown
+            data, offsets, kinds, lower, *vocabulary, ids, counts, len(offsets) - 1, most, first_word, unknown
         )
-        return ids[: int(counts[counts > 0].sum())], counts
+        return ids[: counts[-1]], counts[:-1]

@@ -19,6 +19,7 @@
 #pragma GCC diagnostic ignored "-Wpsabi" /* vectors are passed within this file only */
 
 #define MOST_BLOCKS 8   /* sums of LANES numbers that fit into the registers */
+#define BLOCKS_AT_ONCE 3 /* the same, where two sums are taken and more is in the registers */
 #define CACHE_LINE 16   /* numbers in a line of the cache */
 #define MOST_FETCHED 64 /* words of a text that are asked for ahead */
 
@@ -53,9 +54,9 @@ typedef Py_ssize_t Index;
 
 /* The loops of the processor at hand. */
 #define LOOPS(use)                                                                                                    \
-    use(max_windows) use(max_logits) use(sparse_gradient) use(sparse_product) use(sum_windows) use(sum_windows_back)  \
-        use(k_max) use(k_max_back) use(row_convolution) use(row_convolution_back_x) use(row_convolution_back_filters)            \
-            use(settle_adam) use(step_adam) use(step_adadelta)
+    use(max_windows) use(max_logits) use(row_logits) use(sparse_gradient) use(sparse_product) use(sum_windows)        \
+        use(sum_windows_back) use(k_max) use(k_max_back) use(row_convolution) use(row_convolution_back_x)             \
+            use(row_convolution_back_filters) use(settle_adam) use(step_adam) use(step_adadelta)
 
 #define MEMBER(name) __typeof__(name) *name##_loop;
 #define CHOOSE_PLAIN(name) loops.name##_loop = name##_plain;
@@ -227,6 +228,35 @@ static void share_max_logits(Call *call, Index begin, Index end) {
 
 FUNCTION(max_logits, 8, 1, 7, share_max_logits(call, 0, n[6]))
 
+/* table, ids, offsets, sizes, maps, biases, filters, weights, weights_bias, logits; layers, dimension, k_top, classes,
+   texts */
+static void share_row_logits(Call *call, Index begin, Index end) {
+    const Index *n = call->n;
+    const int64_t *offsets = at(call, 2);
+    const int32_t *sizes = at(call, 3), *maps = at(call, 4);
+    Index positions = 0, widest = n[1], largest = 0;
+    for (Index b = begin; b < end; b++)
+        if (offsets[b + 1] - offsets[b] > positions) positions = (Index)(offsets[b + 1] - offsets[b]);
+    positions += n[2];
+    for (Index layer = 0; layer < n[0]; layer++) {
+        positions += sizes[layer];
+        if (sizes[layer] > largest) largest = sizes[layer];
+        if (maps[layer] * (n[1] >> (layer + 1)) > widest) widest = maps[layer] * (n[1] >> (layer + 1));
+    }
+    size_t room = (size_t)(positions + 1) * widest;
+    void *zeros, *numbers;
+    const float **window = scratch(call, largest * sizeof(float *), widest * sizeof(float),
+                                   (4 * room + 3 * widest) * sizeof(float), &zeros, &numbers);
+    if (!window) return;
+    float *x = numbers;
+    loops.row_logits_loop(at(call, 0), at(call, 1), offsets, sizes, maps, n[0], n[1], n[2], at(call, 5), at(call, 6),
+                          at(call, 7), at(call, 8), n[3], at(call, 9), begin, end, window, zeros, x, x + room,
+                          x + 2 * room, x + 3 * room, (int32_t *)(x + 4 * room), widest);
+    free(window);
+}
+
+FUNCTION(row_logits, 10, 1, 5, share_row_logits(call, 0, n[4]))
+
 /* grad, where, ids, offsets, sizes, and by filter and by word: starts, columns, values; regions, maps, texts, filters'
    slots, words (0: by filter alone), threads */
 static void share_sparse_gradient(Call *call, Index begin, Index end) {
@@ -305,7 +335,7 @@ FUNCTION(k_max_back, 3, 1, 5, run(call, share_k_max_back, n[3], NULL, n[4], (dou
 static void share_row_convolution(Call *call, Index begin, Index end) {
     const Index *n = call->n;
     void *none;
-    float *sum = scratch(call, n[4] * sizeof(float), 0, 0, &none, &none);
+    float *sum = scratch(call, 2 * n[4] * sizeof(float), 0, 0, &none, &none);
     if (!sum) return;
     loops.row_convolution_loop(at(call, 0), at(call, 1), at(call, 2), n[0], n[1], n[2], n[3], n[4], at(call, 3), begin,
                                end, sum);
@@ -518,13 +548,13 @@ static Index encode_text(const unsigned char *text, Index length, const unsigned
 }
 
 /* data, offsets, kinds, lower, words, their offsets, slots, ids, counts; texts, limit, first word's id, unknown id.
-   Ids of the texts that are easy, one text after the other, and how many each has, -1 for the others. */
+   Ids of the texts that are easy, one text after the other; how many each has, -1 for the others, and all have. */
 static void encode_texts(Call *call) {
     const Index *n = call->n;
     const unsigned char *data = at(call, 0);
     const int64_t *offsets = at(call, 1);
     Words words = {at(call, 6), call->views[6].len / sizeof(int32_t) - 1, at(call, 4), at(call, 5)};
-    int32_t *ids = at(call, 7);
+    int32_t *ids = call->views[7].buf; /* may be empty */
     int64_t *counts = at(call, 8), longest = 0;
     for (Index b = 0; b < n[0]; b++)
         if (offsets[b + 1] - offsets[b] > longest) longest = offsets[b + 1] - offsets[b];
@@ -536,6 +566,7 @@ static void encode_texts(Call *call) {
                                 (uint32_t)call->views[2].len, &words, n[1], (int32_t)n[2], (int32_t)n[3], ids, token);
         if (counts[b] > 0) ids += counts[b];
     }
+    counts[n[0]] = ids - (int32_t *)call->views[7].buf;
     free(token);
 }
 

@@ -29,10 +29,14 @@
 #define sort_maps FOR_PROCESSOR(sort_maps)
 #define k_max FOR_PROCESSOR(k_max)
 #define k_max_back FOR_PROCESSOR(k_max_back)
-#define convolve_rows FOR_PROCESSOR(convolve_rows)
+#define multiply_rows FOR_PROCESSOR(multiply_rows)
+#define add_products FOR_PROCESSOR(add_products)
 #define row_convolution FOR_PROCESSOR(row_convolution)
 #define row_convolution_back_x FOR_PROCESSOR(row_convolution_back_x)
 #define row_convolution_back_filters FOR_PROCESSOR(row_convolution_back_filters)
+#define squash_lanes FOR_PROCESSOR(squash_lanes)
+#define squash FOR_PROCESSOR(squash)
+#define row_logits FOR_PROCESSOR(row_logits)
 #define unfold FOR_PROCESSOR(unfold)
 #define settle_adam FOR_PROCESSOR(settle_adam)
 #define step_adam FOR_PROCESSOR(step_adam)
@@ -156,6 +160,38 @@ STATIC void max_windows(const float *table, const int32_t *ids, const int64_t *o
     }
 }
 
+/* tanh by a quotient of polynomials, to 4e-7: all numbers at once, which tanhf does not do. Its coefficients are the
+   minimax ones that Eigen uses; beyond 7.9 the result is 1 to the last bit. */
+INLINE Lanes squash_lanes(Lanes v) {
+    Lanes limit = v - v + 7.90531110763549805f;
+    LaneBits above = v > limit, below = v < -limit;
+    v = (Lanes)(((LaneBits)v & ~above & ~below) | ((LaneBits)limit & above) | ((LaneBits)-limit & below));
+    Lanes s = v * v;
+    Lanes p = s * -2.76076847742355e-16f + 2.00018790482477e-13f;
+    p = p * s - 8.60467152213735e-11f;
+    p = p * s + 5.12229709037114e-08f;
+    p = p * s + 1.48572235717979e-05f;
+    p = p * s + 6.37261928875436e-04f;
+    p = p * s + 4.89352455891786e-03f;
+    Lanes q = s * 1.19825839466702e-06f + 1.18534705686654e-04f;
+    q = q * s + 2.26843463243900e-03f;
+    q = q * s + 4.89352518554385e-03f;
+    return v * p / q;
+}
+
+INLINE void squash(float *x, Index count) {
+    for (Index i = 0; i < count; i += LANES) {
+        float part[LANES] = {0};
+        Index numbers = count - i < LANES ? count - i : LANES;
+        if (numbers == LANES) store(x + i, squash_lanes(load(x + i)));
+        else {
+            memcpy(part, x + i, numbers * sizeof(float));
+            store(part, squash_lanes(load(part)));
+            memcpy(x + i, part, numbers * sizeof(float));
+        }
+    }
+}
+
 INLINE float dot(const float *a, const float *b, Index count) {
     Lanes lanes = {0};
     Index i = 0;
@@ -184,11 +220,11 @@ STATIC void max_logits(const float *table, const int32_t *ids, const int64_t *of
         if (b + 1 < end) fetch_rows(table, ids + offsets[b + 1], offsets[b + 2] - offsets[b + 1], slots * maps);
         max_windows(table, ids + offsets[b], text, sizes, regions, slots, maps, wide, features, NULL, 0, 1, rows,
                     zeros);
-        if (text[1])
-            for (Index i = 0; i < count; i++) {
-                float value = features[i] + bias[i];
-                features[i] = activation == 2 ? tanhf(value) : activation && value < 0 ? 0 : value;
-            }
+        if (text[1]) {
+            for (Index i = 0; i < count; i++) features[i] += bias[i];
+            if (activation == 2) squash(features, count);
+            for (Index i = 0; activation == 1 && i < count; i++) features[i] = features[i] < 0 ? 0 : features[i];
+        }
         for (Index k = 0; k < classes; k++)
             logits[b * classes + k] = dot(features, weights + k * count, count) + weights_bias[k];
     }
@@ -348,7 +384,7 @@ INLINE void sort_maps(float *x, Index count, Index maps) {
 }
 
 /* x (B, P, F), of which text b has counts[b] positions, to its ks[b] largest a map in order, of equals the first:
-   values (B, K, F), and their positions, where (B, K, F); zeros and -1 behind. Scratch: sorted (P, F), spare, step
+   values (B, K, F), and their positions, where (B, K, F) or NULL; zeros and -1 behind. Scratch: sorted (P, F), spare, step
    and row (F,), and chosen and place (K + 1, F), since what is not kept is written too, behind the last that was kept. */
 STATIC void k_max(const float *x, const int64_t *counts, const int64_t *ks, Index positions, Index maps, Index most,
                   float *values, int32_t *where, Index begin, Index end, float *sorted, int32_t *__restrict__ spare,
@@ -357,7 +393,7 @@ STATIC void k_max(const float *x, const int64_t *counts, const int64_t *ks, Inde
         const float *from = x + b * positions * maps;
         Index count = (Index)counts[b], k = (Index)ks[b] < count ? (Index)ks[b] : count;
         float *to = values + b * most * maps;
-        int32_t *at = where + b * most * maps;
+        int32_t *at = where ? where + b * most * maps : NULL;
         if (k) {
             memcpy(sorted, from, count * maps * sizeof(float));
             sort_maps(sorted, count, maps);
@@ -379,15 +415,15 @@ STATIC void k_max(const float *x, const int64_t *counts, const int64_t *ks, Inde
                 }
                 for (Index f = 0; f < maps; f++) {
                     chosen[row[f] + f] = value[f];
-                    place[row[f] + f] = (int32_t)p;
+                    if (where) place[row[f] + f] = (int32_t)p;
                     row[f] += step[f];
                 }
             }
             memcpy(to, chosen, k * maps * sizeof(float));
-            memcpy(at, place, k * maps * sizeof(int32_t));
+            if (where) memcpy(at, place, k * maps * sizeof(int32_t));
         }
         memset(to + k * maps, 0, (most - k) * maps * sizeof(float));
-        memset(at + k * maps, 0xff, (most - k) * maps * sizeof(int32_t));
+        if (where) memset(at + k * maps, 0xff, (most - k) * maps * sizeof(int32_t));
     }
 }
 
@@ -406,30 +442,66 @@ STATIC void k_max_back(const float *grad, const int32_t *where, Index positions,
 
 /* ---- wide convolution of each row by itself, folded ------------------------------------------------------------- */
 
-/* One map at one window, its slots from `low` to `high`: sum (D,), whose dimensions are each by themselves. */
-INLINE void convolve_rows(const float *x, const float *filter, Index low, Index high, Index before, Index maps,
-                          Index dimension, float *__restrict__ sum) {
-    Index step = before * dimension, d = 0;
-    for (; d + LANES <= dimension; d += LANES) {
-        Lanes total = {0};
-        for (Index j = low; j < high; j++)
-            for (Index g = 0; g < step; g += dimension)
-                total += load(x + j * step + g + d) * load(filter + j * maps * step + g + d);
-        store(sum + d, total);
+/* Sums over products of two arrays, dimension by dimension: for `outer` times `inner` rows of each, `blocks` times LANES
+   dimensions, in one or two sums that share the rows of `a`. The second takes its rows of `b` `other` numbers on. */
+INLINE void multiply_rows(const float *a, Index a_outer, Index a_inner, const float *b, Index b_outer, Index b_inner,
+                          Index outer, Index inner, Index blocks, Index sums, Index other, float *to, float *to_other) {
+    Lanes sum[BLOCKS_AT_ONCE], second[BLOCKS_AT_ONCE];
+    for (Index k = 0; k < blocks; k++) {
+        sum[k] = load(to + k * LANES);
+        if (sums == 2) second[k] = load(to_other + k * LANES);
     }
-    for (; d < dimension; d++) {
-        sum[d] = 0;
-        for (Index j = low; j < high; j++)
-            for (Index g = 0; g < step; g += dimension) sum[d] += x[j * step + g + d] * filter[j * maps * step + g + d];
+    for (Index j = 0; j < outer; j++)
+        for (Index g = 0; g < inner; g++) {
+            const float *from = a + j * a_outer + g * a_inner, *by = b + j * b_outer + g * b_inner;
+            for (Index k = 0; k < blocks; k++) {
+                Lanes row = load(from + k * LANES);
+                sum[k] += row * load(by + k * LANES);
+                if (sums == 2) second[k] += row * load(by + other + k * LANES);
+            }
+        }
+    for (Index k = 0; k < blocks; k++) {
+        store(to + k * LANES, sum[k]);
+        if (sums == 2) store(to_other + k * LANES, second[k]);
     }
 }
 
+/* The same for all D dimensions; to (D,) is added to. to_other is NULL for one sum. */
+INLINE void add_products(const float *a, Index a_outer, Index a_inner, const float *b, Index b_outer, Index b_inner,
+                         Index outer, Index inner, Index dimension, Index other, float *to, float *to_other) {
+    Index d = 0;
+#define MULTIPLY(blocks, sums)                                                                                        \
+    multiply_rows(a + d, a_outer, a_inner, b + d, b_outer, b_inner, outer, inner, blocks, sums, other, to + d,        \
+                  to_other + d)
+    while (d + LANES <= dimension) {
+        Index blocks = (dimension - d) / LANES;
+        if (to_other) {
+            if (blocks >= 3) MULTIPLY(3, 2);
+            else if (blocks == 2) MULTIPLY(2, 2);
+            else MULTIPLY(1, 2);
+        } else {
+            if (blocks >= 3) MULTIPLY(3, 1);
+            else if (blocks == 2) MULTIPLY(2, 1);
+            else MULTIPLY(1, 1);
+        }
+        d += (blocks < BLOCKS_AT_ONCE ? blocks : BLOCKS_AT_ONCE) * LANES;
+    }
+#undef MULTIPLY
+    for (; d < dimension; d++)
+        for (Index j = 0; j < outer; j++)
+            for (Index g = 0; g < inner; g++) {
+                Index at = j * b_outer + g * b_inner + d;
+                to[d] += a[j * a_outer + g * a_inner + d] * b[at];
+                if (to_other) to_other[d] += a[j * a_outer + g * a_inner + d] * b[at + other];
+            }
+}
+
 /* x (B, P, F', D), of which text b has counts[b] positions, and filters (m, F, F', D) to out (B, P + m - 1, F, D / 2):
-   rows 2i and 2i + 1 are added. sum is scratch for D numbers. */
+   rows 2i and 2i + 1 are added. sum is scratch for 2 D numbers. */
 STATIC void row_convolution(const float *x, const int64_t *counts, const float *filters, Index positions, Index before,
                             Index maps, Index size, Index dimension, float *out, Index begin, Index end,
                             float *__restrict__ sum) {
-    Index windows = positions + size - 1, half = dimension / 2;
+    Index windows = positions + size - 1, half = dimension / 2, step = before * dimension;
     for (Index b = begin; b < end; b++) {
         Index count = (Index)counts[b], used = count ? count + size - 1 : 0;
         float *to = out + b * windows * maps * half;
@@ -437,10 +509,14 @@ STATIC void row_convolution(const float *x, const int64_t *counts, const float *
         for (Index w = 0; w < used; w++) {
             Index first = w - (size - 1); /* position of the window's first slot */
             Index low = first < 0 ? -first : 0, high = first + size > count ? count - first : size;
-            const float *from = x + (b * positions + first) * before * dimension;
-            for (Index f = 0; f < maps; f++, to += half) {
-                convolve_rows(from, filters + f * before * dimension, low, high, before, maps, dimension, sum);
-                for (Index d = 0; d < half; d++) to[d] = sum[2 * d] + sum[2 * d + 1];
+            const float *from = x + (b * positions + first + low) * step;
+            for (Index f = 0; f < maps; f += 2) { /* two maps at a time */
+                Index two = f + 1 < maps;
+                memset(sum, 0, 2 * dimension * sizeof(float));
+                add_products(from, step, dimension, filters + (low * maps + f) * step, maps * step, dimension,
+                             high - low, before, dimension, step, sum, two ? sum + dimension : NULL);
+                for (Index d = 0; d < half + two * half; d++) to[d] = sum[2 * d] + sum[2 * d + 1];
+                to += half + two * half;
             }
         }
     }
@@ -459,27 +535,14 @@ STATIC void row_convolution_back_x(const float *grad, const int64_t *counts, con
     for (Index b = begin; b < end; b++) {
         Index count = (Index)counts[b];
         float *to = x_grad + b * positions * step;
-        memset(to + count * step, 0, (positions - count) * step * sizeof(float));
+        memset(to, 0, positions * step * sizeof(float));
         unfold(grad + b * windows * wide_step / 2, count ? (count + size - 1) * wide_step / 2 : 0, wide);
-        for (Index p = 0; p < count; p++)
-            for (Index g = 0; g < step; g += dimension, to += dimension) {
-                Index d = 0;
-                for (; d + LANES <= dimension; d += LANES) {
-                    Lanes sum = {0};
-                    for (Index j = 0; j < size; j++) {
-                        const float *from = wide + (p + size - 1 - j) * wide_step + d;
-                        const float *filter = filters + j * maps * step + g + d;
-                        for (Index f = 0; f < maps; f++) sum += load(from + f * dimension) * load(filter + f * step);
-                    }
-                    store(to + d, sum);
-                }
-                for (; d < dimension; d++) {
-                    to[d] = 0;
-                    for (Index j = 0; j < size; j++)
-                        for (Index f = 0; f < maps; f++)
-                            to[d] += wide[(p + size - 1 - j) * wide_step + f * dimension + d] *
-                                     filters[(j * maps + f) * step + g + d];
-                }
+        for (Index p = 0; p < count; p++) /* slot j of the window that begins m - 1 - j positions before */
+            for (Index g = 0; g < before; g += 2) {
+                float *row = to + p * step + g * dimension;
+                add_products(wide + (p + size - 1) * wide_step, -wide_step, dimension, filters + g * dimension,
+                             maps * step, step, size, maps, dimension, dimension, row,
+                             g + 1 < before ? row + dimension : NULL);
             }
     }
 }
@@ -498,20 +561,53 @@ STATIC void row_convolution_back_filters(const float *grad, const float *x, cons
             for (Index j = 0; j < size; j++) {
                 const float *from = wide + (size - 1 - j) * dimension; /* of the window whose slot j is at position 0 */
                 float *to = filters_grad + (j * maps + f) * step;
-                for (Index g = 0; g < step; g += dimension, to += dimension) {
-                    Index d = 0;
-                    for (; d + LANES <= dimension; d += LANES) {
-                        Lanes sum = load(to + d);
-                        for (Index p = 0; p < count; p++)
-                            sum += load(from + p * dimension + d) * load(value + p * step + g + d);
-                        store(to + d, sum);
-                    }
-                    for (; d < dimension; d++)
-                        for (Index p = 0; p < count; p++)
-                            to[d] += from[p * dimension + d] * value[p * step + g + d];
-                }
+                for (Index g = 0; g < before; g += 2, to += 2 * dimension)
+                    add_products(from, dimension, 0, value + g * dimension, step, 0, count, 1, dimension, dimension, to,
+                                 g + 1 < before ? to + dimension : NULL);
             }
         }
+    }
+}
+
+/* Logits (B, K) of the DCNN. table (U, m, F D / 2) has the folded first layer; of each layer its size m, its maps F, its
+   bias (F D / 2) and, after the first, its filters (m, F, F', D), one layer's after the other's; weights (K, features) and
+   their bias (K). x, y, sorted and chosen are scratch for the
+   values of a text, rows for three rows of int32. */
+STATIC void row_logits(const float *table, const int32_t *ids, const int64_t *offsets, const int32_t *sizes,
+                       const int32_t *maps, Index layers, Index dimension, Index k_top, const float *biases,
+                       const float *filters, const float *weights, const float *weights_bias, Index classes,
+                       float *logits, Index begin, Index end, const float **window, const float *zeros, float *x,
+                       float *y, float *sorted, float *chosen, int32_t *rows, Index widest) {
+    Index width = maps[0] * (dimension / 2), last = maps[layers - 1] * (dimension >> layers);
+    for (Index b = begin; b < end; b++) {
+        int64_t text[2] = {0, offsets[b + 1] - offsets[b]}, kept = 0;
+        Index length = (Index)text[1], rows_now = dimension / 2;
+        if (b + 1 < end) fetch_rows(table, ids + offsets[b + 1], offsets[b + 2] - offsets[b + 1], sizes[0] * width);
+        const float *bias = biases, *filter = filters;
+        if (length)
+            sum_windows(table, ids + offsets[b], text, sizes[0], 0, sizes[0], width, 1, length + sizes[0] - 1, x, 0, 1,
+                        window, zeros);
+        int64_t count = length ? length + sizes[0] - 1 : 0;
+        for (Index layer = 1; length && layer <= layers; layer++) {
+            Index now = maps[layer - 1] * rows_now;
+            int64_t k = ((layers - layer) * length + layers - 1) / layers;
+            if (k < k_top) k = k_top;
+            kept = k < count ? k : count;
+            k_max(x, &count, &kept, (Index)count, now, (Index)kept, y, NULL, 0, 1, sorted, rows, rows + widest,
+                  rows + 2 * widest, chosen, NULL);
+            for (Index i = 0; i < kept; i++)
+                for (Index f = 0; f < now; f++) y[i * now + f] += bias[f];
+            squash(y, (Index)kept * now);
+            bias += now;
+            if (layer == layers) break;
+            row_convolution(y, &kept, filter, (Index)kept, maps[layer - 1], maps[layer], sizes[layer], rows_now, x, 0,
+                            1, sorted);
+            filter += (Index)sizes[layer] * maps[layer] * now;
+            count = kept + sizes[layer] - 1;
+            rows_now /= 2;
+        }
+        for (Index k = 0; k < classes; k++)
+            logits[b * classes + k] = dot(y, weights + k * k_top * last, (Index)kept * last) + weights_bias[k];
     }
 }
 

@@ -1,0 +1,163 @@
+"""Texts predicted a second in one process: textcnn beside the usual PyTorch networks, by turns.
+
+    python experiments/benchmarks/prediction.py --data-dir DATA --output experiments/benchmarks/prediction.json
+
+DATA holds the corpora's original files (`textcnn data`). Kim's network is timed from ids to labels and from raw
+texts, the DCNN from raw texts (the usual one from ids, which is in its favour); one text alone is timed in a warm
+process. A figure is a median of several turns, a ratio the median of the turns' ratios. Weights are random:
+they do not change the work.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+from common import by_turns, encoded_corpus, ratios, report, rows_of, table
+from usual import UsualDCNN, UsualKimCNN, padded_batches, predict
+
+from textcnn import load_corpus
+from textcnn.artifact import Artifact
+from textcnn.config import DCNNConfig, KimConfig, ModelConfig, TextConfig
+from textcnn.inference import PIECE, Predictor
+from textcnn.nn.network import make_network
+from textcnn.text import Encoded, Vocabulary
+from textcnn.threads import in_order
+
+BATCH = 64
+USUAL_TEXTS = {"kim": 1920, "dcnn": 3840}  # a turn of the usual networks
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data-dir", required=True)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--output", type=Path)
+    arguments = parser.parse_args()
+    results = {**kim(arguments), **dcnn(arguments)}
+    rows = [
+        (
+            name,
+            figures["unit"],
+            f"{figures['yardstick']:,.0f}",
+            f"{figures['side']:,.0f}",
+            f"{figures['ratio']:.1f}x ({figures['least']:.1f}-{figures['most']:.1f})",
+        )
+        for name, figures in results.items()
+    ]
+    print(table(("prediction", "unit", "usual", "textcnn", "ratio (range)"), rows))
+    report(arguments.output, {"results": results})
+
+
+def make(config: ModelConfig, vocabulary: Vocabulary, text: TextConfig) -> Predictor:
+    """A predictor with random weights."""
+    torch.manual_seed(0)
+    vectors = torch.randn(len(vocabulary), config.dimension) * 0.2 if config.pretrained else None
+    network = make_network(config, vocabulary_size=len(vocabulary), classes=2, vectors=vectors)
+    torch.nn.init.normal_(network.softmax.weight)
+    weights = {name: weight.numpy() for name, weight in network.state_dict().items()}
+    return Predictor(Artifact(text, config, np.array(["negative", "positive"]), vocabulary.words, weights))
+
+
+def rate(work: Callable[[], object], texts: int) -> Callable[[], float]:
+    """Texts a second of a piece of work."""
+
+    def turn() -> float:
+        begin = time.perf_counter()
+        work()
+        return texts / (time.perf_counter() - begin)
+
+    return turn
+
+
+def microseconds(predict_one: Callable[[int], object], texts: int) -> Callable[[], float]:
+    """The median time of one text alone."""
+
+    def turn() -> float:
+        seconds = []
+        for i in range(texts):
+            begin = time.perf_counter()
+            predict_one(i)
+            seconds.append(time.perf_counter() - begin)
+        return statistics.median(seconds) * 1e6
+
+    return turn
+
+
+def usual_rate(model: torch.nn.Module, texts: Encoded, labels: np.ndarray, some: int) -> Callable[[], float]:
+    """The usual network's texts a second, from ids."""
+    rows = rows_of(texts)[:some]
+    return rate(lambda: predict(model, padded_batches(rows, labels, batch_size=BATCH, generator=None)), len(rows))
+
+
+def labels_of_ids(predictor: Predictor, texts: Encoded) -> list[np.ndarray]:
+    """Class ids of encoded texts, on all cores."""
+    pieces = [
+        Encoded(
+            texts.ids[texts.offsets[i] : texts.offsets[min(i + PIECE, len(texts.lengths))]],
+            texts.offsets[i : i + PIECE + 1] - texts.offsets[i],
+        )
+        for i in range(0, len(texts.lengths), PIECE)
+    ]
+    return [labels for _, labels in in_order(lambda piece: predictor.logits(piece).argmax(axis=1), pieces)]
+
+
+def kim(arguments: argparse.Namespace) -> dict[str, dict]:
+    """Kim's network on MR: ids, raw texts, one text."""
+    text = TextConfig()
+    texts, labels, vocabulary = encoded_corpus("mr", arguments.data_dir, text)
+    predictor = make(KimConfig(channels="non-static"), vocabulary, text)
+    usual = UsualKimCNN(vocabulary_size=len(vocabulary), classes=2)
+    column = load_corpus("mr", data_dir=arguments.data_dir)["train"].data.column("text").combine_chunks()
+    figures = by_turns(
+        {
+            "usual": usual_rate(usual, texts, labels, USUAL_TEXTS["kim"]),
+            "ids": rate(lambda: labels_of_ids(predictor, texts), len(labels)),
+            "texts": rate(lambda: predictor.predict(column), len(labels)),
+            "usual, one": microseconds(lambda i: predict(usual, iter([one_of(texts, i)])), 50),
+            "one": microseconds(lambda i: predictor.predict([column[i].as_py()]), 500),
+        },
+        runs=arguments.runs,
+    )
+    alone = ratios(figures, "one", "usual, one")
+    faster = {"ratio": 1 / alone["ratio"], "least": 1 / alone["most"], "most": 1 / alone["least"]}
+    return {
+        "Kim, MR, ids to labels": {**ratios(figures, "ids", "usual"), "unit": "texts/s"},
+        "Kim, MR, raw text to labels": {**ratios(figures, "texts", "usual"), "unit": "texts/s"},
+        "Kim, MR, one raw text": {**alone, **faster, "unit": "microseconds"},
+    }
+
+
+def one_of(texts: Encoded, i: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """A batch of one text."""
+    ids = torch.from_numpy(texts.ids[texts.offsets[i] : texts.offsets[i + 1]].astype(np.int64))
+    return ids[None], torch.zeros(1)
+
+
+def dcnn(arguments: argparse.Namespace) -> dict[str, dict]:
+    """The DCNN on SST-2's phrases and sentences."""
+    text = TextConfig(tokenizer="whitespace")
+    texts, labels, vocabulary = encoded_corpus("sst2", arguments.data_dir, text)
+    predictor = make(DCNNConfig(), vocabulary, text)
+    usual = UsualDCNN(vocabulary_size=len(vocabulary), classes=2)
+    corpus = load_corpus("sst2", data_dir=arguments.data_dir, phrases=False)["train"]
+    column: pa.Array = corpus.data.column("text").combine_chunks()
+    figures = by_turns(
+        {
+            "usual": usual_rate(usual, texts, labels, USUAL_TEXTS["dcnn"]),
+            "texts": rate(lambda: predictor.predict(column), len(labels)),
+        },
+        runs=arguments.runs,
+    )
+    return {"DCNN, SST-2 sentences, raw text to labels": {**ratios(figures, "texts", "usual"), "unit": "texts/s"}}
+
+
+if __name__ == "__main__":
+    main()
