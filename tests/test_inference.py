@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from textcnn import scorers
+from textcnn import kernels, scorers, threads
 from textcnn.artifact import Artifact
 from textcnn.columns import as_column
 from textcnn.config import DCNNConfig, KimConfig, StackedConfig, TextConfig
@@ -69,8 +69,10 @@ def forward(network, texts):
     return logits.softmax(dim=1).numpy()
 
 
+@pytest.mark.parametrize("compiled", [True, False])
 @pytest.mark.parametrize("config", VARIANTS, ids=str)
-def test_predictor_equals_the_network(config):
+def test_predictor_equals_the_network(monkeypatch, config, compiled):
+    monkeypatch.setattr(kernels, "compiled", kernels.compiled and compiled)
     network, predictor = make(config)
     texts = corpus()
     expected = forward(network, texts)
@@ -95,6 +97,23 @@ def test_scores_do_not_depend_on_batches_or_tables(monkeypatch, config):
     np.testing.assert_allclose(warm.predict_proba(texts), together, atol=1e-5)
     monkeypatch.setattr(scorers, "TABLE_BYTES", 0)
     np.testing.assert_allclose(make(config)[1].predict_proba(texts), together, atol=1e-5)
+
+
+def test_many_texts_on_several_cores_are_those_of_one(monkeypatch):
+    texts = corpus(9000)
+    _, predictor = make(SMALL)
+    one = np.concatenate([predictor.predict_proba(texts[i : i + 1000]) for i in range(0, len(texts), 1000)])
+    monkeypatch.setattr(threads, "processors", lambda: 3)
+    np.testing.assert_allclose(make(SMALL)[1].predict_proba(texts), one, atol=1e-5)
+
+
+def test_a_stream_of_batches():
+    _, predictor = make(SMALL)
+    batches = [corpus(3), [], ["w1 w2"]]
+    results = list(predictor.stream(batches, lambda batch: batch))
+    assert [batch for batch, _ in results] == batches
+    for batch, scores in results:
+        np.testing.assert_allclose(scores.probabilities, predictor.predict_proba(batch), atol=1e-6)
 
 
 def test_no_texts_and_only_empty_texts():

@@ -19,6 +19,7 @@ GLOBAL_POOLINGS = ("max", "average")
 OPTIMIZERS = ("adam", "adadelta", "adagrad")
 LARGEST = 2**32  # of whole numbers: beyond it a setting is a slip of the hand
 LAYERS = ("word vectors", "convolutions", "softmax")  # of the L2 penalty
+PRECISIONS = ("fp32", "bf16")
 MONITORS = ("accuracy", "macro_f1", "loss")
 
 # The optimisers' usual step sizes; Adadelta's 1.0 is the method of Zeiler (2012) as published.
@@ -272,6 +273,8 @@ class TrainingConfig:
         validation_share: part of the training texts held out where no validation texts are given.
         seed: governs the split, the initial weights, the batches and dropout.
         device: `auto` (CUDA where present), `cpu`, `cuda` or `cuda:N`.
+        precision: of the product that projects the words in training, `fp32` or `bf16`, which is faster where the
+            processor multiplies such numbers; everything else, predictions too, stays in `fp32`.
     """
 
     optimizer: str = "adam"
@@ -286,10 +289,12 @@ class TrainingConfig:
     validation_share: float = 0.1
     seed: int = 0
     device: str = "auto"
+    precision: str = "fp32"
 
     def __post_init__(self) -> None:
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("monitor", self.monitor, MONITORS)
+        _one_of("precision", self.precision, PRECISIONS)
         if isinstance(self.class_weight, str):
             _one_of("class_weight", self.class_weight, ("balanced",))
         elif self.class_weight is not None:

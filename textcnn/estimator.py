@@ -87,6 +87,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         validation_share: float = 0.1,
         random_state: int | np.random.RandomState | None = 0,
         device: str = "auto",
+        precision: str = "fp32",
     ) -> None:
         self.arch = arch
         self.channels = channels
@@ -120,6 +121,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.validation_share = validation_share
         self.random_state = random_state
         self.device = device
+        self.precision = precision
 
     @classmethod
     def from_preset(cls, name: str, corpus: str | None = None, **settings: Any) -> TextCNNClassifier:

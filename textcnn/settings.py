@@ -181,6 +181,13 @@ OPTIONS = (
     Option(
         "device", "training", "device", "--device", "where to compute: auto (CUDA where present), cpu, cuda or cuda:N"
     ),
+    Option(
+        "precision",
+        "training",
+        "precision",
+        "--precision",
+        "for kim and stacked: how words are projected in training",
+    ),
 )
 
 
@@ -209,6 +216,11 @@ def make_settings(keywords: Mapping[str, Any], *, vectors: Path | None) -> Setti
         vectors=vectors,
         vector_dimension=parts["model"]["dimension"],
     )
+    if settings.training.precision != "fp32" and kind is DCNNConfig:
+        raise ConfigError(
+            "precision: expected fp32 for the architecture dcnn, whose first layer is no matrix product, "
+            f"found {settings.training.precision!r}; leave it out"
+        )
     if settings.model.pretrained and vectors is None:
         raise ConfigError(
             f"channels {settings.model.channels}: expected a file of word vectors, found none; "

@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import math
 
@@ -112,6 +113,23 @@ def test_forward_and_gradient_are_the_paper(config):
         torch.testing.assert_close(a, b, msg=name)
 
 
+@pytest.mark.usefixtures("form")
+@pytest.mark.parametrize("config", VARIANTS, ids=str)
+def test_single_precision_is_double_precision_rounded(config):
+    """The compiled loops take single precision alone; the paper's loop above is in double."""
+    model = make(config)
+    batch, lengths = torch.cat(texts()), torch.tensor(LENGTHS)
+    results = []
+    for network in (model, copy.deepcopy(model).float()):
+        logits = network(batch, lengths)
+        weight = torch.linspace(-1, 1, logits.numel(), dtype=logits.dtype).view_as(logits)
+        gradients = torch.autograd.grad((logits * weight).sum(), list(network.parameters()))
+        results.append([logits, *gradients])
+    for exact, found in zip(*results, strict=True):
+        torch.testing.assert_close(found, exact.float(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.usefixtures("form")
 @pytest.mark.parametrize("config", VARIANTS, ids=str)
 def test_scores_do_not_depend_on_batch_mates(config):
     model = make(config).float()

@@ -22,6 +22,9 @@ VARIANTS = [
 ]
 
 
+pytestmark = pytest.mark.usefixtures("form")
+
+
 def make(config, seed=0):
     torch.manual_seed(seed)
     model = KimCNN(config, vocabulary_size=20, classes=3, vectors=VECTORS if config.pretrained else None)

@@ -4,6 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from textcnn import kernels
+from textcnn.nn import lookup
 from textcnn.nn.lookup import LookupConvolution, window_counts
 
 
@@ -72,6 +74,85 @@ def test_values_and_gradients_equal_conv1d(dtype, tolerance, case):
         strict=True,
     ):
         torch.testing.assert_close(b, a, rtol=tolerance * 100, atol=tolerance * 100)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
+@given(case=cases())
+def test_the_largest_responses_equal_conv1d_and_max(dtype, tolerance, case):
+    """In single precision by the compiled loops, in double by torch."""
+    distinct, ids, lengths, sizes, padding = case
+    torch.manual_seed(0)
+    layer = make_layer(sizes, padding, dtype)
+    words = torch.randn(distinct, 4, dtype=dtype, requires_grad=True)
+    inputs = [words, layer.weight, layer.bias]
+    regions = plain_convolution(layer, words, ids, lengths)
+    expected = torch.stack(
+        [
+            torch.cat(
+                [texts[b].max(dim=0).values if len(texts[b]) else layer.bias[r] for r, texts in enumerate(regions)]
+            )
+            for b in range(len(lengths))
+        ]
+    )
+    found = layer.largest(words, ids, lengths)
+    torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
+    for a, b in zip(
+        torch.autograd.grad((expected**2).sum(), inputs, allow_unused=True, materialize_grads=True),
+        torch.autograd.grad((found**2).sum(), inputs, allow_unused=True, materialize_grads=True),
+        strict=True,
+    ):
+        torch.testing.assert_close(b, a, rtol=tolerance * 100, atol=tolerance * 100)
+
+
+@pytest.mark.parametrize("padding", ["wide", "narrow"])
+def test_gradcheck_of_the_largest(padding):
+    torch.manual_seed(0)
+    layer = make_layer((2, 3), padding, torch.float64)
+    words = torch.randn(4, 4, dtype=torch.float64, requires_grad=True)
+    ids, lengths = torch.tensor([0, 3, 1, 1, 2]), torch.tensor([4, 0, 1])
+
+    def largest(words, weight, bias):
+        return lookup._MaxOfWindows.apply(words, weight, ids, lengths, (2, 3), padding, False) + bias.flatten()
+
+    assert torch.autograd.gradcheck(largest, (words, layer.weight, layer.bias))
+
+
+@pytest.mark.parametrize("form", ["plain", "compiled"])
+def test_of_equal_windows_the_first_has_the_gradient(monkeypatch, form):
+    monkeypatch.setattr(kernels, "compiled", kernels.compiled and form == "compiled")
+    layer = make_layer((1,), "wide", torch.float32)
+    words = torch.ones(2, 4, requires_grad=True)  # two words that are the same
+    layer.largest(words, torch.tensor([1, 0]), torch.tensor([2])).sum().backward()
+    assert words.grad.any(dim=1).tolist() == [False, True]
+
+
+def test_bf16_projects_in_training_alone():
+    layer = make_layer((2, 3), "wide", torch.float32)
+    words, ids, lengths = torch.randn(5, 4), torch.tensor([0, 3, 1, 4, 2]), torch.tensor([3, 2])
+    exact = layer.largest(words, ids, lengths)
+    layer.bf16 = True
+    rounded = layer.largest(words, ids, lengths)
+    assert not torch.equal(rounded, exact)
+    torch.testing.assert_close(rounded, exact, rtol=2e-2, atol=5e-2)
+    assert torch.equal(layer.eval().largest(words, ids, lengths), exact)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("padding", ["wide", "narrow"])
+def test_the_largest_on_cuda(padding):
+    torch.manual_seed(0)
+    layer = make_layer((2, 3), padding, torch.float32)
+    words = torch.randn(4, 4)
+    ids, lengths = torch.tensor([0, 3, 1, 1, 2]), torch.tensor([4, 0, 1])
+    results = []
+    for device in ("cpu", "cuda"):
+        layer = layer.to(device)
+        inputs = words.to(device).requires_grad_()
+        largest = layer.largest(inputs, ids.to(device), lengths.to(device))
+        gradients = torch.autograd.grad((largest**2).sum(), [inputs, layer.weight, layer.bias])
+        results.append([tensor.cpu() for tensor in (largest, *gradients)])
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b)
 
 
 @pytest.mark.parametrize("padding", ["wide", "narrow"])

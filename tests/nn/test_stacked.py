@@ -20,6 +20,9 @@ VARIANTS = [
 ]
 
 
+pytestmark = pytest.mark.usefixtures("form")
+
+
 def make(config):
     torch.manual_seed(0)
     vectors = VECTORS if config.pretrained else None

@@ -33,6 +33,7 @@ _CHOICES = {
     "global_pooling": config.GLOBAL_POOLINGS,
     "tokenizer": config.TOKENIZERS,
     "optimizer": config.OPTIMIZERS,
+    "precision": config.PRECISIONS,
     "monitor": config.MONITORS,
 }
 _GROUPS = {"arch": "Model", "model": "Model", "text": "Text", "training": "Training"}

@@ -49,7 +49,7 @@ class LookupConvolution(nn.Module):
         padding: `wide` (h - 1 zero rows on both sides) or `narrow`.
 
     Attributes:
-        bf16: whether the words are projected in bfloat16.
+        bf16: whether the words are projected in bfloat16 in training.
     """
 
     def __init__(self, *, dimension: int, region_sizes: tuple[int, ...], feature_maps: int, padding: str) -> None:
@@ -76,7 +76,7 @@ class LookupConvolution(nn.Module):
             For each region size the responses (B, P, F), P the windows of the longest text, and
             the number of real windows of each text (B,). Behind these the responses mean nothing.
         """
-        table = project(words, self.weight, bf16=self.bf16)  # (U, S, F)
+        table = project(words, self.weight, bf16=self.bf16 and self.training)  # (U, S, F)
         sums = sums_of_windows(table, ids, lengths, self.region_sizes, self.padding)
         return [
             (total + bias, window_counts(lengths, size, self.padding))
@@ -89,19 +89,20 @@ class LookupConvolution(nn.Module):
         The same as `forward` and max-over-time pooling, of equal responses the first, but nothing is kept for each
         window, and the gradient goes the way of the largest alone. Arguments as in `forward`.
         """
+        bf16 = self.bf16 and self.training
         if functions.usable(words, self.weight):
             best = functions.MaxOfWindows.apply(
-                words, self.weight, ids.int(), offsets_of(lengths), self.region_sizes, self.padding == "wide", self.bf16
+                words, self.weight, ids.int(), offsets_of(lengths), self.region_sizes, self.padding == "wide", bf16
             )
         else:
-            best = _MaxOfWindows.apply(words, self.weight, ids, lengths, self.region_sizes, self.padding, self.bf16)
+            best = _MaxOfWindows.apply(words, self.weight, ids, lengths, self.region_sizes, self.padding, bf16)
         return best + self.bias.flatten()
 
 
 class RowLookupConvolution(nn.Module):
     """Wide convolution of each row of the sentence matrix by itself, folded (Kalchbrenner et al. 2014, 3.2 and 3.4).
 
-    Both are linear, so a word's part of every window is in one table, with bf16 the rows.
+    Both are linear, so a word's part of every window is in one table, with half the rows.
 
     Args:
         channels: C, rows that a word has; each has filters of its own.

@@ -12,10 +12,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from textcnn.batching import ordered_batches, training_batches
+from textcnn.batching import Batch, ordered_batches, training_batches
 from textcnn.config import TrainingConfig
 from textcnn.errors import ConfigError, TrainingError
 from textcnn.metrics import log_loss, macro_f1
+from textcnn.nn.lookup import LookupConvolution
 from textcnn.nn.network import Network
 from textcnn.text import Encoded
 from textcnn.training.checkpoint import Checkpoint
@@ -43,6 +44,15 @@ def choose_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigError(f"device: expected a device of this machine, found {name!r}; use cpu or auto")
     return device
+
+
+def multiplies_bf16(device: torch.device) -> bool:
+    """Whether a device has instructions for matrix products of bfloat16."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # What torch tells of the CPU, where it tells it.
+    kinds = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, kind)() for kind in kinds if hasattr(torch.cpu, kind))
 
 
 @torch.no_grad()
@@ -112,9 +122,20 @@ class Trainer:
         self.checkpoint = checkpoint
         self.device = choose_device(config.device)
         self.model = model.to(self.device)
+        if config.precision == "bf16":
+            self._use_bf16()
         self.rows = make_rows(self.model, config)
         self.optimizer = make_optimizer(self.model, config)
         self.generator = np.random.default_rng(config.seed)
+
+    def _use_bf16(self) -> None:
+        """Project the words in bfloat16."""
+        convolution = self.model.convolution
+        if not isinstance(convolution, LookupConvolution):
+            raise ConfigError("precision: expected fp32 for a network that projects words by no matrix product")
+        convolution.bf16 = True
+        if not multiplies_bf16(self.device):
+            logger.warning("bf16: this device has no matrix products of such numbers, fp32 would be faster")
 
     def run(self, training: tuple[Encoded, np.ndarray], validation: tuple[Encoded, np.ndarray]) -> History:
         """Train until the epochs or the patience are used up, or until Ctrl-C; the best weights stay in the model.
@@ -240,29 +261,44 @@ class Trainer:
         batches = training_batches(texts, batch_size=self.config.batch_size, generator=self.generator)
         for step, (rows, batch) in enumerate(batches, 1):
             batch = batch.to(self.device)
-            if self.rows is not None:
-                self.rows.settle(batch.words)
-            logits = self.model.logits(batch.words, batch.places, batch.lengths)  # (B, K)
-            wanted = targets[torch.from_numpy(rows).to(self.device)]  # (B,)
-            losses = F.cross_entropy(logits, wanted, reduction="none")  # (B,)
-            # Not cross_entropy's own weights: they are divided by the batch's, and cancel where it has one class.
-            loss = losses.mean() if weights is None else (losses * weights[wanted]).mean()
-            value = loss.item()
+            value = self.step(batch, targets[torch.from_numpy(rows).to(self.device)], weights)
             if not math.isfinite(value):
                 raise self._not_finite("a finite loss", value, f"at epoch {number}, step {step}")
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-            if self.rows is not None:
-                self._step_rows(self.rows)
-            if self.max_norm:
-                constrain_norm(self.model.softmax.weight, self.max_norm)
             total += value * len(batch.lengths)
             done += len(batch.lengths)
             self.progress.batch(epoch=number, texts=done, loss=total / done)
         if self.rows is not None:
             self.rows.settle()
         return total / done
+
+    def step(self, batch: Batch, wanted: torch.Tensor, weights: torch.Tensor | None = None) -> float:
+        """Take a step unless the loss is not finite.
+
+        Args:
+            batch: texts on the network's device.
+            wanted: their class ids, (B,).
+            weights: of the classes, (K,).
+
+        Returns:
+            The mean loss before it.
+        """
+        if self.rows is not None:
+            self.rows.settle(batch.words)
+        logits = self.model.logits(batch.words, batch.places, batch.lengths)  # (B, K)
+        losses = F.cross_entropy(logits, wanted, reduction="none")  # (B,)
+        # Not cross_entropy's own weights: they are divided by the batch's, and cancel where it has one class.
+        loss = losses.mean() if weights is None else (losses * weights[wanted]).mean()
+        value = loss.item()
+        if not math.isfinite(value):
+            return value
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        if self.rows is not None:
+            self._step_rows(self.rows)
+        if self.max_norm:
+            constrain_norm(self.model.softmax.weight, self.max_norm)
+        return value
 
     def _step_rows(self, rows: Rows) -> None:
         """The step of the words' table: its gradient is sparse, with a row for each distinct word."""

@@ -1,0 +1,221 @@
+"""The command line as whole processes: a million sentences beside fastText, peak memory, and the cost to start.
+
+    python experiments/benchmarks/command.py FOLDER --data-dir DATA --output experiments/benchmarks/command.json
+
+FOLDER takes what is made (about 700 MB): a million distinct sentences cut from IMDB's reviews, and a model of each
+program, trained on IMDB's labelled reviews with its default settings (textcnn reads 400 tokens of a review and keeps
+words that occur five times). DATA holds IMDB's original files. Both predict the sentences from a text file into one,
+with as many threads as the machine has cores: textcnn through its command line, fastText, whose Python package has no
+command, by a process that reads lines, predicts them in lists and writes labels. Times include starting
+Python and loading the model. fastText comes with `pip install fasttext-wheel`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from common import by_turns, ratios, report, table
+
+from textcnn import load_corpus
+
+SENTENCES = 1_000_000
+FEW = 10_000
+LINES = 16_384  # that fastText predicts at a time
+TRAIN = ("--max-length", "400", "--min-count", "5")
+TIMER = """
+import json, os, subprocess, sys, time
+begin = time.perf_counter()
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+if status:
+    sys.exit(1)
+seconds = time.perf_counter() - begin
+print(json.dumps({"seconds": seconds, "cpu": usage.ru_utime + usage.ru_stime, "peak_mb": usage.ru_maxrss / 1024}))
+"""
+SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+|(?:<br />)+")
+
+
+def main() -> None:
+    """Make what is missing, measure, print tables."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--data-dir")
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--output", type=Path)
+    parser.add_argument("--fasttext", nargs=2, type=Path, metavar=("IN", "OUT"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.fasttext:
+        predict_with_fasttext(arguments.folder, *arguments.fasttext)
+        return
+    arguments.folder.mkdir(exist_ok=True)
+    results = {
+        "accuracy": {"textcnn": train_textcnn(arguments), "fasttext": train_fasttext(arguments)},
+        "sentences": sentences(arguments),
+        "memory": memory(arguments),
+        "start": start(arguments),
+    }
+    show(results)
+    report(arguments.output, results)
+
+
+def model_of(program: str, folder: Path) -> Path:
+    """Where a program's model is kept."""
+    return folder / ("imdb-model" if program == "textcnn" else "imdb.fasttext")
+
+
+def train_textcnn(arguments: argparse.Namespace) -> float:
+    """Test accuracy on IMDB of a model trained by the command line."""
+    model = model_of("textcnn", arguments.folder)
+    if not model.exists():
+        run("train", "imdb", "--data-dir", arguments.data_dir, "-o", str(model), *TRAIN)
+    return json.loads((model / "metrics.json").read_text())["test"]["accuracy"]
+
+
+def train_fasttext(arguments: argparse.Namespace) -> float:
+    """The same for fastText; case and punctuation as textcnn has them, which fastText's manual recommends."""
+    import fasttext
+
+    model = model_of("fasttext", arguments.folder)
+    corpus = load_corpus("imdb", data_dir=arguments.data_dir)
+    for split in ("train", "test"):
+        part = corpus[split].shuffle(seed=0)  # fastText learns in the order of the file, and IMDB's is by class
+        with (arguments.folder / f"{split}.fasttext").open("w", encoding="utf-8") as file:
+            for text, label in zip(part["text"], part["label"], strict=True):
+                file.write(f"__label__{label} {separated(text)}\n")
+    if not model.exists():
+        fasttext.train_supervised(
+            str(arguments.folder / "train.fasttext"), thread=os.cpu_count(), verbose=0
+        ).save_model(str(model))
+    return fasttext.load_model(str(model)).test(str(arguments.folder / "test.fasttext"))[1]
+
+
+def separated(text: str) -> str:
+    """Lower case, words and punctuation marks between spaces."""
+    return " ".join(re.findall(r"\w+(?:['’]\w+)*|[^\w\s]", text.lower()))
+
+
+def predict_with_fasttext(model: Path, source: Path, target: Path) -> None:
+    """Label a file's lines."""
+    import fasttext
+
+    fasttext.FastText.eprint = lambda *_, **__: None
+    predictor = fasttext.load_model(str(model))
+    with source.open(encoding="utf-8") as lines, target.open("w", encoding="utf-8") as out:
+        while part := [line.rstrip("\n") for line in islice(lines, LINES)]:
+            labels, _ = predictor.predict(part)
+            out.write("".join(f"{label[0]}\n" for label in labels))
+
+
+def cut_sentences(data_dir: str) -> Iterator[str]:
+    """IMDB's sentences, each once."""
+    seen = set()
+    corpus = load_corpus("imdb", data_dir=data_dir, unsupervised=True)
+    for split in corpus.values():
+        for text in split["text"]:
+            for sentence in SENTENCE_ENDS.split(text):
+                sentence = " ".join(sentence.split())
+                if sentence and sentence not in seen:
+                    seen.add(sentence)
+                    yield sentence
+
+
+def lines(arguments: argparse.Namespace, count: int) -> Path:
+    """A file of so many sentences."""
+    path = arguments.folder / f"{count}.txt"
+    if not path.exists():
+        chosen = list(islice(cut_sentences(arguments.data_dir), count))
+        if len(chosen) < count:
+            raise SystemExit(f"expected {count:,} distinct sentences, found {len(chosen):,}")
+        path.write_text("\n".join(chosen) + "\n", encoding="utf-8")
+    return path
+
+
+def sentences(arguments: argparse.Namespace) -> dict:
+    """A million sentences from file to file, in sentences a second."""
+    source, target = lines(arguments, SENTENCES), arguments.folder / "labels.txt"
+    # fastText reads words between spaces: it gets its sentences prepared, outside the time.
+    prepared = arguments.folder / "prepared.txt"
+    if not prepared.exists():
+        with source.open(encoding="utf-8") as file, prepared.open("w", encoding="utf-8") as out:
+            out.writelines(separated(line) + "\n" for line in file)
+    model = str(model_of("fasttext", arguments.folder))
+
+    def textcnn() -> float:
+        figures = run("predict", "-m", str(model_of("textcnn", arguments.folder)), *files(source, target))
+        return SENTENCES / figures["seconds"]
+
+    def fasttext() -> float:
+        figures = timed(sys.executable, __file__, model, "--fasttext", str(prepared), str(target))
+        return SENTENCES / figures["seconds"]
+
+    figures = by_turns({"textcnn": textcnn, "fasttext": fasttext}, runs=arguments.runs, warm_up=1)
+    return {**ratios(figures, "textcnn", "fasttext"), "runs": figures}
+
+
+def files(source: Path, target: Path) -> tuple[str, ...]:
+    """Options of `textcnn predict`."""
+    return ("--input", str(source), "--output", str(target), "--overwrite")
+
+
+def memory(arguments: argparse.Namespace) -> dict[str, float]:
+    """Peak resident memory of `textcnn predict`, in MB."""
+    peaks = {}
+    for count in (FEW, SENTENCES):
+        options = files(lines(arguments, count), arguments.folder / "labels.txt")
+        figures = [run("predict", "-m", str(model_of("textcnn", arguments.folder)), *options) for _ in range(3)]
+        peaks[f"{count:,}"] = sorted(figure["peak_mb"] for figure in figures)[1]
+    return {**peaks, "ratio": peaks[f"{SENTENCES:,}"] / peaks[f"{FEW:,}"]}
+
+
+def start(arguments: argparse.Namespace) -> dict:
+    """CPU seconds of short commands, beside importing torch."""
+    model = str(model_of("textcnn", arguments.folder))
+    sides = {
+        "import torch": lambda: timed(sys.executable, "-c", "import torch")["cpu"],
+        "textcnn predict": lambda: run("predict", "-m", model, "not bad at all")["cpu"],
+        "textcnn --help": lambda: run("--help")["cpu"],
+    }
+    figures = by_turns(sides, runs=5)
+    return {name: ratios(figures, name, "import torch") for name in sides}
+
+
+def run(*command: str) -> dict[str, float]:
+    """A `textcnn` command's figures."""
+    return timed(sys.executable, "-m", "textcnn", *command)
+
+
+def timed(*command: str) -> dict[str, float]:
+    """A process's wall and CPU seconds and its peak resident memory."""
+    # Through a small process: a new one's peak begins with the memory of the one that starts it.
+    process = subprocess.run([sys.executable, "-c", TIMER, *command], stdout=subprocess.PIPE, text=True, check=False)
+    if process.returncode:
+        raise SystemExit(f"expected {' '.join(command)} to succeed, found the status {process.returncode}")
+    return json.loads(process.stdout)
+
+
+def show(results: dict) -> None:
+    """Print the tables."""
+    speed, accuracy = results["sentences"], results["accuracy"]
+    ratio = f"{speed['ratio']:.2f}x ({speed['least']:.2f}-{speed['most']:.2f})"
+    rows = [
+        ("textcnn predict", f"{speed['side']:,.0f}", ratio, f"{100 * accuracy['textcnn']:.1f}"),
+        ("fastText", f"{speed['yardstick']:,.0f}", "1x", f"{100 * accuracy['fasttext']:.1f}"),
+    ]
+    print(table(("1,000,000 sentences, file to file", "sentences/s", "ratio (range)", "IMDB test accuracy"), rows))
+    peaks = results["memory"]
+    rows = [(name, f"{peak:,.0f} MB") for name, peak in peaks.items() if name != "ratio"]
+    print(table(("lines predicted", "peak memory"), [*rows, ("ratio", f"{peaks['ratio']:.2f}x")]))
+    rows = [(name, f"{each['side']:.2f} s", f"{each['ratio']:.2f}x") for name, each in results["start"].items()]
+    print(table(("whole process", "CPU", "of importing torch"), rows))
+
+
+if __name__ == "__main__":
+    main()

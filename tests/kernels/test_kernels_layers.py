@@ -1,0 +1,236 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from textcnn import kernels
+
+# Few values, so that equal ones are frequent; small integers, so that sums are exact in any order.
+NUMBERS = st.integers(-3, 3)
+
+
+@st.composite
+def texts(draw, longest=9):
+    """Ids, offsets, and how many distinct words there are."""
+    lengths = draw(st.lists(st.integers(0, longest), min_size=1, max_size=5))
+    distinct = draw(st.integers(1, 6))
+    ids = draw(st.lists(st.integers(0, distinct - 1), min_size=sum(lengths), max_size=sum(lengths)))
+    return np.array(ids, np.int32), np.cumsum([0, *lengths]), distinct
+
+
+def array(draw, *shape, dtype=np.float32):
+    size = math.prod(shape)
+    return np.array(draw(st.lists(NUMBERS, min_size=size, max_size=size)), dtype).reshape(shape)
+
+
+def windows(text, size, wide):
+    """Of each window its start and its words, as (slot, word)."""
+    if not len(text):
+        return []
+    starts = range(1 - size, len(text)) if wide else range(max(len(text) - size + 1, 1))
+    return [(s, [(j, text[s + j]) for j in range(size) if 0 <= s + j < len(text)]) for s in starts]
+
+
+def split(ids, offsets):
+    return [ids[a:b].tolist() for a, b in itertools.pairwise(offsets)]
+
+
+@st.composite
+def convolutions(draw):
+    ids, offsets, distinct = draw(texts())
+    sizes = np.array(draw(st.lists(st.integers(1, 10), min_size=1, max_size=3)), np.int32)
+    maps = draw(st.sampled_from([1, 3, 17]))
+    return ids, offsets, sizes, maps, draw(st.booleans()), distinct
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), case=convolutions())
+def test_the_largest_window_is_the_first_of_equals(data, case):
+    ids, offsets, sizes, maps, wide, distinct = case
+    table = array(data.draw, distinct, int(sizes.sum()), maps)
+    best, where = kernels.max_windows(table, ids, offsets, sizes, wide=wide, places=True)
+    for b, text in enumerate(split(ids, offsets)):
+        slot = 0
+        for r, size in enumerate(sizes.tolist()):
+            for f in range(maps):
+                sums = [(sum(table[w, slot + j, f] for j, w in words), s) for s, words in windows(text, size, wide)]
+                value, start = max(sums, key=lambda pair: pair[0], default=(0, 0))
+                assert best[b, r * maps + f] == value
+                assert where[b, r * maps + f] == start
+            slot += size
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), case=convolutions(), dimension=st.sampled_from([1, 5, 11]))
+def test_its_gradients_go_to_the_windows_words(data, case, dimension):
+    ids, offsets, sizes, maps, wide, distinct = case
+    words, filters = array(data.draw, distinct, dimension), array(data.draw, int(sizes.sum()), maps, dimension)
+    table = np.einsum("ud,sfd->usf", words, filters)
+    best, where = kernels.max_windows(table, ids, offsets, sizes, wide=wide, places=True)
+    grad = array(data.draw, *best.shape)
+    grad[np.diff(offsets) == 0] = 0
+    table_grad = np.zeros_like(table)
+    for b, text in enumerate(split(ids, offsets)):
+        slot = 0
+        for r, size in enumerate(sizes.tolist()):
+            for f in range(maps):
+                for start, window in windows(text, size, wide):
+                    if start == where[b, r * maps + f]:
+                        for j, word in window:
+                            table_grad[word, slot + j, f] += grad[b, r * maps + f]
+            slot += size
+    arguments = (grad, where, ids, offsets, sizes, words, filters)
+    filters_grad, words_grad = kernels.max_windows_back(*arguments, words_too=True)
+    np.testing.assert_array_equal(filters_grad, np.einsum("usf,ud->sfd", table_grad, words))
+    np.testing.assert_array_equal(words_grad, np.einsum("usf,sfd->ud", table_grad, filters))
+    alone, nothing = kernels.max_windows_back(*arguments, words_too=False)
+    np.testing.assert_array_equal(alone, filters_grad)
+    assert nothing is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), case=convolutions())
+def test_sums_of_all_windows_and_their_gradient(data, case):
+    ids, offsets, sizes, maps, wide, distinct = case
+    size, before = int(sizes[0]), int(sizes[1:].sum())
+    table = array(data.draw, distinct, before + size, maps)
+    longest = max(len(windows(text, size, wide)) for text in split(ids, offsets))
+    options = {"size": size, "slot": before, "wide": wide}
+    out = kernels.sum_windows(table, ids, offsets, positions=longest + 1, **options)
+    grad = array(data.draw, *out.shape)
+    table_grad, expected_grad = np.ones_like(table), np.ones_like(table)
+    kernels.sum_windows_back(grad, ids, offsets, table_grad, **options)
+    for b, text in enumerate(split(ids, offsets)):
+        expected = np.zeros_like(out[b])
+        for p, (_, words) in enumerate(windows(text, size, wide)):
+            for j, word in words:
+                expected[p] += table[word, before + j]
+                expected_grad[word, before + j] += grad[b, p]
+        np.testing.assert_array_equal(out[b], expected)
+    np.testing.assert_array_equal(table_grad, expected_grad)
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data(), counts=st.lists(st.integers(0, 12), min_size=1, max_size=4), maps=st.sampled_from([1, 5, 19]))
+def test_k_max_keeps_the_order_and_the_first_of_equals(data, counts, maps):
+    positions = max(counts) + 1
+    ks = np.array(data.draw(st.lists(st.integers(0, 14), min_size=len(counts), max_size=len(counts))))
+    x = array(data.draw, len(counts), positions, maps)
+    most = int(ks.max())
+    values, where = kernels.k_max(x, np.array(counts), ks, most)
+    grad = array(data.draw, *values.shape)
+    expected_grad = np.zeros_like(x)
+    for b, (count, k) in enumerate(zip(counts, ks.tolist(), strict=True)):
+        for f in range(maps):
+            column = x[b, :count, f].tolist()
+            kept = sorted(sorted(range(count), key=lambda p: (-column[p], p))[:k])
+            empty = most - len(kept)
+            assert where[b, :, f].tolist() == kept + [-1] * empty
+            assert values[b, :, f].tolist() == [column[p] for p in kept] + [0] * empty
+            expected_grad[b, kept, f] = grad[b, : len(kept), f]
+    np.testing.assert_array_equal(kernels.k_max_back(grad, where, positions), expected_grad)
+
+
+@pytest.mark.parametrize("count", [100, 257])
+def test_k_max_of_many_positions(count):
+    x = np.random.default_rng(0).normal(size=(2, count, 3)).astype(np.float32)
+    values, where = kernels.k_max(x, np.array([count, count - 1]), np.array([count // 2, 3]), count // 2)
+    for b, (n, k) in enumerate([(count, count // 2), (count - 1, 3)]):
+        best = np.sort(np.argsort(-x[b, :n], axis=0, kind="stable")[:k], axis=0)
+        np.testing.assert_array_equal(where[b, :k], best)
+        np.testing.assert_array_equal(values[b, :k], np.take_along_axis(x[b], best, axis=0))
+
+
+def test_k_max_of_numbers_without_order_stays_within_its_memory():
+    x = np.random.default_rng(0).choice(np.array([1, 2, np.nan], np.float32), size=(50, 9, 20))
+    values, where = kernels.k_max(x, np.full(50, 9), np.full(50, 3), 3)
+    assert values.shape == (50, 3, 20)
+    assert where.max() < 9
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    data=st.data(),
+    counts=st.lists(st.integers(0, 5), min_size=1, max_size=3),
+    shape=st.tuples(st.integers(1, 3), st.integers(1, 5), st.integers(1, 4), st.sampled_from([2, 6, 24, 34])),
+)
+def test_row_convolution_and_its_gradients(data, counts, shape):
+    before, maps, size, dimension = shape
+    positions = max(counts) + 1
+    x, filters = (
+        array(data.draw, len(counts), positions, before, dimension),
+        array(data.draw, size, maps, before, dimension),
+    )
+    x[np.arange(positions) >= np.array(counts)[:, None]] = 0
+    out = kernels.row_convolution(x, np.array(counts), filters)
+    assert out.shape == (len(counts), positions + size - 1, maps, dimension // 2)
+    grad = array(data.draw, *out.shape)
+    for b, count in enumerate(counts):
+        grad[b, count + size - 1 if count else 0 :] = 0
+    expected, x_grad, filters_grad = np.zeros_like(out), np.zeros_like(x), np.zeros_like(filters)
+    unfolded = np.repeat(grad, 2, axis=3)
+    for b, count in enumerate(counts):
+        for p in range(count):
+            for j in range(size):
+                w = p + size - 1 - j
+                product = (x[b, p] * filters[j]).sum(axis=1)  # (F, D)
+                expected[b, w] += product[:, 0::2] + product[:, 1::2]
+                x_grad[b, p] += (unfolded[b, w][:, None] * filters[j]).sum(axis=0)
+                filters_grad[j] += unfolded[b, w][:, None] * x[b, p]
+    np.testing.assert_array_equal(out, expected)
+    found = kernels.row_convolution_back(grad, x, np.array(counts), filters, x_too=True)
+    np.testing.assert_array_equal(found[0], x_grad)
+    np.testing.assert_array_equal(found[1], filters_grad)
+
+
+def test_the_number_of_threads_changes_no_bit():
+    generator = np.random.default_rng(0)
+
+    def normal(*shape):
+        return generator.normal(size=shape).astype(np.float32)
+
+    lengths = generator.integers(0, 40, size=50)
+    offsets, sizes = np.concatenate([[0], np.cumsum(lengths)]), np.array([3, 4], np.int32)
+    ids = generator.integers(0, 300, size=offsets[-1]).astype(np.int32)
+    words, filters = normal(300, 50), normal(7, 60, 50)
+    table, x, grad = np.einsum("ud,sfd->usf", words, filters), normal(50, 43, 60), normal(50, 42, 60)
+    maps, rows = normal(50, 43, 4, 24), normal(6, 5, 4, 24)
+
+    def everything(threads):
+        best, where = kernels.max_windows(table, ids, offsets, sizes, wide=True, places=True, threads=threads)
+        values, places = kernels.k_max(x, lengths, np.maximum(lengths // 2, 3), 20, threads=threads)
+        folded = kernels.row_convolution(maps, lengths, rows, threads=threads)
+        sums_grad = np.zeros_like(table)
+        kernels.sum_windows_back(grad, ids, offsets, sums_grad, size=3, slot=4, wide=True, threads=threads)
+        arguments = (best, where, ids, offsets, sizes, words, filters)
+        return (
+            *(best, where, values, places, folded, sums_grad),
+            kernels.sum_windows(table, ids, offsets, size=4, slot=3, wide=True, positions=43, threads=threads),
+            kernels.k_max_back(values, places, 43, threads=threads),
+            *kernels.max_windows_back(*arguments, words_too=True, threads=threads),
+            *kernels.row_convolution_back(folded, maps, lengths, rows, x_too=True, threads=threads),
+        )
+
+    import torch  # noqa: F401 (its threads are those that are used)
+
+    for threads in (2, 3, 100):
+        for one, many in zip(everything(1), everything(threads), strict=True):
+            np.testing.assert_array_equal(one, many)
+
+
+def test_arrays_of_another_type_are_refused():
+    table, ids, offsets, sizes = (
+        np.zeros((2, 1, 3), np.float32),
+        np.zeros(2, np.int64),
+        np.array([0, 2]),
+        np.ones(1, np.int32),
+    )
+    with pytest.raises(TypeError, match="expected an array of int32, found one of int64"):
+        kernels.max_windows(table, ids, offsets, sizes, wide=True)
+    with pytest.raises(TypeError, match="expected an array of float32, found one of float64"):
+        kernels.max_windows(table.astype(float), ids.astype(np.int32), offsets, sizes, wide=True)
+    with pytest.raises(ValueError, match="contiguous"):
+        kernels.max_windows(table.transpose(2, 1, 0), ids.astype(np.int32), offsets, sizes, wide=True)
