@@ -67,15 +67,15 @@ def ratios(figures: dict[str, list[float]], side: str, yardstick: str) -> dict[s
     }
 
 
-def sgemm_rate(rows: int = 1000, inner: int = 300, columns: int = 1200, repeats: int = 20) -> float:
-    """Floating-point operations a second of a matrix product of about the layer's shape, the best of many."""
+def sgemm_rate(rows: int = 1000, inner: int = 300, columns: int = 1200, repeats: int = 50) -> float:
+    """Floating-point operations a second of a matrix product of about the layer's shape, the median of many."""
     a, b = torch.randn(rows, inner), torch.randn(inner, columns)
     seconds = []
     for _ in range(repeats):
         begin = time.perf_counter()
         torch.mm(a, b)
         seconds.append(time.perf_counter() - begin)
-    return 2 * rows * inner * columns / min(seconds)
+    return 2 * rows * inner * columns / statistics.median(seconds)
 
 
 def machine() -> dict[str, object]:

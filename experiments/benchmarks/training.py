@@ -53,8 +53,8 @@ def main() -> None:
             f"{figures['yardstick']:,.0f}",
             f"{figures['side']:,.0f}",
             f"{figures['ratio']:.1f}x ({figures['least']:.1f}-{figures['most']:.1f})",
-            f"{figures['dense bound']:,.0f}" if "dense bound" in figures else "-",
-            f"{figures['side'] / figures['dense bound']:.1f}x" if "dense bound" in figures else "-",
+            f"{figures['bound']['yardstick']:,.0f}" if "bound" in figures else "-",
+            f"{figures['bound']['ratio']:.1f}x" if "bound" in figures else "-",
         )
         for name, figures in results.items()
     ]
@@ -76,16 +76,19 @@ def measure(name: str, arguments: argparse.Namespace) -> dict[str, float]:
         "usual": usual_side(config, texts, labels, len(vocabulary), classes, usual_steps, arguments.seed),
         "textcnn": textcnn_side(config, texts, labels, len(vocabulary), classes, texts_a_turn, arguments.seed),
     }
-    figures = by_turns(sides, runs=arguments.runs)
-    result = ratios(figures, "textcnn", "usual")
     if isinstance(config, KimConfig):
-        windows = sum(
-            config.feature_maps * size * config.dimension * (len(texts.ids) + (size - 1) * len(labels)) / len(labels)
-            for size in config.region_sizes
-        )
-        result["sgemm rate"] = sgemm_rate()
-        result["dense bound"] = result["sgemm rate"] / (3 * 2 * windows)
-    return {**result, "runs": figures}
+        operations = 3 * 2 * config.dimension * config.feature_maps * windows_of(texts, config) / len(labels)
+        sides["dense bound"] = lambda: sgemm_rate() / operations
+    figures = by_turns(sides, runs=arguments.runs)
+    result = {**ratios(figures, "textcnn", "usual"), "runs": figures}
+    if "dense bound" in sides:
+        result["bound"] = ratios(figures, "textcnn", "dense bound")
+    return result
+
+
+def windows_of(texts: Encoded, config: KimConfig) -> int:
+    """Words in all windows of all texts and regions: products of a word and a filter's slot."""
+    return sum(size * (len(texts.ids) + (size - 1) * len(texts.lengths)) for size in config.region_sizes)
 
 
 def usual_side(

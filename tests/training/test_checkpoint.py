@@ -139,7 +139,7 @@ def test_a_newer_checkpoint_is_told(tmp_path, monkeypatch):
     with pytest.raises(ModelError) as error:
         run(keep=checkpoint(path, resume=True))
     assert str(error.value) == (
-        f"{path}: expected version 1 of the format, found '9'; go on with the textcnn that wrote it"
+        f"{path}: expected version 2 of the format, found '9'; go on with the textcnn that wrote it"
     )
 
 

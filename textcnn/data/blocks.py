@@ -14,7 +14,7 @@ from pathlib import Path
 
 from textcnn.errors import DataError
 
-BLOCK = 4 << 20
+BLOCK = 1 << 20
 LONGEST_ROW = 64 << 20
 DELIMITERS = {",": "a comma", "\t": "a tab"}
 

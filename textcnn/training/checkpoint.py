@@ -19,7 +19,7 @@ import torch
 from textcnn.errors import ModelError
 from textcnn.files import written_whole
 
-FORMAT, VERSION = "textcnn checkpoint", "1"
+FORMAT, VERSION = "textcnn checkpoint", "2"
 
 
 _DIGEST = hashlib.sha256().digest_size

@@ -6,7 +6,6 @@ import dataclasses
 import logging
 import math
 import time
-from typing import cast
 
 import numpy as np
 import torch
@@ -20,9 +19,8 @@ from textcnn.nn.lookup import LookupConvolution
 from textcnn.nn.network import Network
 from textcnn.text import Encoded
 from textcnn.training.checkpoint import Checkpoint
-from textcnn.training.optim import constrain_norm, make_optimizer, make_rows
+from textcnn.training.optim import Optimizer, constrain_norm
 from textcnn.training.progress import Epoch, History, Progress
-from textcnn.training.rows import Rows
 
 logger = logging.getLogger(__name__)
 
@@ -124,8 +122,7 @@ class Trainer:
         self.model = model.to(self.device)
         if config.precision == "bf16":
             self._use_bf16()
-        self.rows = make_rows(self.model, config)
-        self.optimizer = make_optimizer(self.model, config)
+        self.optimizer = Optimizer(self.model, config)
         self.generator = np.random.default_rng(config.seed)
 
     def _use_bf16(self) -> None:
@@ -176,10 +173,7 @@ class Trainer:
         tensors: dict[str, torch.Tensor] = {}
         tensors |= {f"model.{name}": weight for name, weight in self.model.named_parameters()}
         tensors |= {f"best.{name}": weight for name, weight in best.state.items()}
-        for index, values in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
-        if self.rows is not None:
-            tensors |= {f"rows.{name}": value for name, value in self.rows.tensors().items()}
+        tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.tensors().items()}
         tensors["randomness.cpu"] = torch.get_rng_state()
         if self.device.type == "cuda":
             tensors["randomness.cuda"] = torch.cuda.get_rng_state(self.device)
@@ -211,14 +205,9 @@ class Trainer:
             if name.startswith("best.")
         }
         best.score, best.epoch = state["best"]["score"], state["best"]["epoch"]
-        optimizer: dict[int, dict[str, torch.Tensor]] = {}
-        for name, tensor in tensors.items():
-            if name.startswith("optimizer."):
-                _, index, key = name.split(".")
-                optimizer.setdefault(int(index), {})[key] = tensor
-        self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": optimizer})
-        if self.rows is not None:
-            self.rows.load({n.removeprefix("rows."): tensor for n, tensor in tensors.items() if n.startswith("rows.")})
+        self.optimizer.load(
+            {name.removeprefix("optimizer."): x for name, x in tensors.items() if name.startswith("optimizer.")}
+        )
         torch.set_rng_state(tensors["randomness.cpu"])
         if self.device.type == "cuda" and "randomness.cuda" in tensors:  # kept on a CPU otherwise
             torch.cuda.set_rng_state(tensors["randomness.cuda"], self.device)
@@ -267,8 +256,7 @@ class Trainer:
             total += value * len(batch.lengths)
             done += len(batch.lengths)
             self.progress.batch(epoch=number, texts=done, loss=total / done)
-        if self.rows is not None:
-            self.rows.settle()
+        self.optimizer.settle()
         return total / done
 
     def step(self, batch: Batch, wanted: torch.Tensor, weights: torch.Tensor | None = None) -> float:
@@ -282,8 +270,7 @@ class Trainer:
         Returns:
             The mean loss before it.
         """
-        if self.rows is not None:
-            self.rows.settle(batch.words)
+        self.optimizer.settle(batch.words)
         logits = self.model.logits(batch.words, batch.places, batch.lengths)  # (B, K)
         losses = F.cross_entropy(logits, wanted, reduction="none")  # (B,)
         # Not cross_entropy's own weights: they are divided by the batch's, and cancel where it has one class.
@@ -291,21 +278,11 @@ class Trainer:
         value = loss.item()
         if not math.isfinite(value):
             return value
-        self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        if self.rows is not None:
-            self._step_rows(self.rows)
         if self.max_norm:
             constrain_norm(self.model.softmax.weight, self.max_norm)
         return value
-
-    def _step_rows(self, rows: Rows) -> None:
-        """The step of the words' table: its gradient is sparse, with a row for each distinct word."""
-        table = cast("torch.nn.Parameter", self.model.channels.tuned)
-        grad = cast("torch.Tensor", table.grad)
-        rows.step(grad._indices()[0], grad._values())
-        table.grad = None
 
     def _not_finite(self, expected: str, found: float, where: str) -> TrainingError:
         return TrainingError(

@@ -1,6 +1,8 @@
-"""Optimisers, the L2 penalty by layer, and the constraint on the softmax weights."""
+"""The optimiser of all of a network's parameters, the L2 penalty by layer, and the bound on the softmax weights."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -9,40 +11,69 @@ from textcnn.config import LAYERS, TrainingConfig
 from textcnn.nn.network import Network
 from textcnn.training.rows import ROWS, Rows
 
-TABLE = "channels.tuned"
+
+@dataclass(frozen=True)
+class _Part:
+    """A parameter with its optimiser and the weight of its L2 penalty."""
+
+    parameter: nn.Parameter
+    rows: Rows
+    penalty: float
 
 
-def make_optimizer(model: Network, config: TrainingConfig) -> torch.optim.Optimizer:
-    """Adam (Kingma and Ba 2015), Adadelta (Zeiler 2012; rho 0.95, epsilon 1e-6) or Adagrad (Duchi et al. 2011).
+class Optimizer:
+    """Adam, Adadelta or Adagrad (`textcnn.training.rows`) for every parameter of a network.
 
-    Each layer has its own weight of the L2 penalty, whose gradient is added to the loss's. A table that `make_rows`
-    takes is left to it.
+    Of the table of tuned word rows a step touches those of the batch alone, and the gradient is sparse; an L2 penalty
+    on the word vectors moves every row at every step, which is then done. Not torch's optimisers: those
+    take all rows at every step, and importing them costs seconds.
+
+    Args:
+        model: the network, on its device.
+        config: which optimiser, the step size, and the L2 penalty of each layer, whose gradient is added to the loss's.
     """
-    weights = config.l2 if isinstance(config.l2, tuple) else (config.l2,) * len(LAYERS)
-    groups: dict[float, list[nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if name == TABLE and model.channels.sparse:
-            continue
-        layer = 0 if name.startswith("channels.") else 2 if name.startswith("softmax.") else 1
-        groups.setdefault(weights[layer], []).append(parameter)
-    parameters = [{"params": layer, "weight_decay": weight} for weight, layer in groups.items()]
-    if config.optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=config.step_size, fused=True)
-    if config.optimizer == "adadelta":
-        return torch.optim.Adadelta(parameters, lr=config.step_size, rho=0.95, eps=1e-6)
-    return torch.optim.Adagrad(parameters, lr=config.step_size)
 
+    def __init__(self, model: Network, config: TrainingConfig) -> None:
+        penalties = config.l2 if isinstance(config.l2, tuple) else (config.l2,) * len(LAYERS)
+        self.table = None if penalties[0] else model.channels.tuned
+        model.channels.sparse = self.table is not None
+        self.parts: dict[str, _Part] = {}
+        for name, parameter in model.named_parameters():
+            layer = 0 if name.startswith("channels.") else 2 if name.startswith("softmax.") else 1
+            rows = ROWS[config.optimizer](
+                parameter.detach().view(len(parameter), -1), config.step_size, skipping=parameter is self.table
+            )
+            self.parts[name] = _Part(parameter, rows, penalties[layer])
 
-def make_rows(model: Network, config: TrainingConfig) -> Rows | None:
-    """The row-sparse form of the optimiser for the table of tuned word rows, whose gradient becomes sparse.
+    def settle(self, words: torch.Tensor | None = None) -> None:
+        """Bring words' rows up to the steps so far, before they are read; None is all of them."""
+        for part in self.parts.values():
+            if part.parameter is self.table:
+                part.rows.settle(words)
 
-    None if there is none, or if the L2 penalty moves each of its rows at every step anyway.
-    """
-    penalty = config.l2[0] if isinstance(config.l2, tuple) else config.l2
-    model.channels.sparse = model.channels.tuned is not None and not penalty
-    if model.channels.tuned is None or penalty:
-        return None
-    return ROWS[config.optimizer](model.channels.tuned, config.step_size)
+    @torch.no_grad()
+    def step(self) -> None:
+        """Take a step with the gradients that the parameters have, and clear them."""
+        for part in self.parts.values():
+            grad, part.parameter.grad = part.parameter.grad, None
+            if grad is None:
+                continue
+            if grad.is_sparse:
+                part.rows.step(grad._indices()[0], grad._values())
+                continue
+            if part.penalty:
+                grad = grad.add(part.parameter, alpha=part.penalty)
+            part.rows.step(torch.arange(len(grad), device=grad.device), grad.reshape(len(grad), -1))
+
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """All that a run needs to go on."""
+        return {f"{name}/{key}": x for name, part in self.parts.items() for key, x in part.rows.tensors().items()}
+
+    def load(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Go on from what `tensors` gave."""
+        for name, part in self.parts.items():
+            own = {key.rpartition("/")[2]: x for key, x in tensors.items() if key.rpartition("/")[0] == name}
+            part.rows.load(own)
 
 
 @torch.no_grad()

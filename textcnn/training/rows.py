@@ -1,4 +1,4 @@
-"""Optimisers of a table of word rows that touch only the rows a batch used.
+"""Optimisers of a table of rows that touch only those which a batch used.
 
 A dense optimiser moves or decays every row at every step. Here a row keeps the number of the step
 that it was last brought up to, and what the steps since then owe it is settled in one go when it is next used, so
@@ -23,8 +23,9 @@ class Rows:
     """A table and what its optimiser keeps of each row.
 
     Args:
-        table: the rows, (V, D).
+        table: the rows, (V, D), changed in place.
         step_size: the learning rate.
+        skipping: whether a step may leave rows out.
 
     Attributes:
         steps: how many were taken.
@@ -34,9 +35,10 @@ class Rows:
 
     names: tuple[str, ...]
 
-    def __init__(self, table: torch.nn.Parameter, step_size: float) -> None:
-        self.table = table.detach()  # the same memory
+    def __init__(self, table: torch.Tensor, step_size: float, *, skipping: bool = True) -> None:
+        self.table = table
         self.step_size = step_size
+        self.skipping = skipping
         self.steps = 0
         self.last = torch.zeros(len(table), dtype=torch.int64, device=table.device)
         self.state = {name: torch.zeros_like(self.table) for name in self.names}
@@ -136,8 +138,8 @@ class AdamRows(Rows):
     # r^350 is 1e-16: later steps owe nothing that a number holds.
     horizon = 350
 
-    def __init__(self, table: torch.nn.Parameter, step_size: float) -> None:
-        super().__init__(table, step_size)
+    def __init__(self, table: torch.Tensor, step_size: float, *, skipping: bool = True) -> None:
+        super().__init__(table, step_size, skipping=skipping)
         self._owed = np.zeros(1)  # by the steps so far, to a row last settled at step t, (steps + 1,)
         self._powers = (self.beta1 / self.beta2**0.5) ** np.arange(self.horizon, 0, -1)
 
@@ -192,6 +194,8 @@ class AdamRows(Rows):
 
     def _owe(self, step: int) -> None:
         """Add what this step owes to the rows last settled at each step before it."""
+        if not self.skipping:
+            return
         size = self.step_size * (1 - self.beta2**step) ** 0.5 / (1 - self.beta1**step)
         if step >= len(self._owed):
             self._owed = np.concatenate([self._owed, np.zeros(len(self._owed))])
