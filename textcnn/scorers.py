@@ -288,9 +288,9 @@ class DCNNScorer(_ByLength):
         _, size, maps, dimension = self.filters.shape
         self.table = _Table(word_rows(config, weights), self._project, (size, maps * dimension // 2))
         layers = range(len(config.region_sizes))
-        # (m, F, F', D)
+        # (F, m, F', D)
         self.deeper = [
-            np.ascontiguousarray(weights[f"deeper.{layer}.weight"].transpose(3, 1, 2, 0)) for layer in layers[:-1]
+            np.ascontiguousarray(weights[f"deeper.{layer}.weight"].transpose(1, 3, 2, 0)) for layer in layers[:-1]
         ]
         self.biases = [weights[f"biases.{layer}"] for layer in layers]  # (F, D)
         self.weights = weights["softmax.weight"]
@@ -340,16 +340,17 @@ def _convolve_rows(x: np.ndarray, filters: np.ndarray) -> np.ndarray:
 
     Args:
         x: (B, P, F', D).
-        filters: (m, F, F', D).
+        filters: (F, m, F', D).
 
     Returns:
         (B, P + m - 1, F, D / 2).
     """
-    margin = len(filters) - 1
+    margin = filters.shape[1] - 1
     padded = np.pad(x, ((0, 0), (margin, margin), (0, 0), (0, 0))).transpose(3, 0, 1, 2)  # (D, B, P + 2 margin, F')
     windows = x.shape[1] + margin
     total: np.ndarray = sum(  # (D, B, P + m - 1, F)
-        padded[:, :, j : j + windows] @ by_row.transpose(2, 1, 0)[:, None] for j, by_row in enumerate(filters)
+        padded[:, :, j : j + windows] @ by_row.transpose(2, 1, 0)[:, None]
+        for j, by_row in enumerate(filters.swapaxes(0, 1))
     )
     return _fold(total.transpose(1, 2, 3, 0))
 

@@ -162,7 +162,7 @@ def test_row_convolution_and_its_gradients(data, counts, shape):
     positions = max(counts) + 1
     x, filters = (
         array(data.draw, len(counts), positions, before, dimension),
-        array(data.draw, size, maps, before, dimension),
+        array(data.draw, maps, size, before, dimension),
     )
     x[np.arange(positions) >= np.array(counts)[:, None]] = 0
     out = kernels.row_convolution(x, np.array(counts), filters)
@@ -176,10 +176,10 @@ def test_row_convolution_and_its_gradients(data, counts, shape):
         for p in range(count):
             for j in range(size):
                 w = p + size - 1 - j
-                product = (x[b, p] * filters[j]).sum(axis=1)  # (F, D)
+                product = (x[b, p] * filters[:, j]).sum(axis=1)  # (F, D)
                 expected[b, w] += product[:, 0::2] + product[:, 1::2]
-                x_grad[b, p] += (unfolded[b, w][:, None] * filters[j]).sum(axis=0)
-                filters_grad[j] += unfolded[b, w][:, None] * x[b, p]
+                x_grad[b, p] += (unfolded[b, w][:, None] * filters[:, j]).sum(axis=0)
+                filters_grad[:, j] += unfolded[b, w][:, None] * x[b, p]
     np.testing.assert_array_equal(out, expected)
     found = kernels.row_convolution_back(grad, x, np.array(counts), filters, x_too=True)
     np.testing.assert_array_equal(found[0], x_grad)
@@ -197,7 +197,7 @@ def test_the_number_of_threads_changes_no_bit():
     ids = generator.integers(0, 300, size=offsets[-1]).astype(np.int32)
     words, filters = normal(300, 50), normal(7, 60, 50)
     table, x, grad = np.einsum("ud,sfd->usf", words, filters), normal(50, 43, 60), normal(50, 42, 60)
-    maps, rows = normal(50, 43, 4, 24), normal(6, 5, 4, 24)
+    maps, rows = normal(50, 43, 4, 24), normal(5, 6, 4, 24)
 
     def everything(threads):
         best, where = kernels.max_windows(table, ids, offsets, sizes, wide=True, places=True, threads=threads)

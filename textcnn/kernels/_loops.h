@@ -442,23 +442,20 @@ STATIC void k_max_back(const float *grad, const int32_t *where, Index positions,
 
 /* ---- wide convolution of each row by itself, folded ------------------------------------------------------------- */
 
-/* Sums over products of two arrays, dimension by dimension: for `outer` times `inner` rows of each, `blocks` times LANES
-   dimensions, in one or two sums that share the rows of `a`. The second takes its rows of `b` `other` numbers on. */
-INLINE void multiply_rows(const float *a, Index a_outer, Index a_inner, const float *b, Index b_outer, Index b_inner,
-                          Index outer, Index inner, Index blocks, Index sums, Index other, float *to, float *to_other) {
+/* The sum over `count` rows of a[d] * b[d], for `blocks` times LANES dimensions, added to `to`; with `sums` 2 also that
+   over the rows of b `other` numbers on, added to `to_other`. */
+INLINE void multiply_rows(const float *a, Index a_step, const float *b, Index b_step, Index count, Index blocks,
+                          Index sums, Index other, float *to, float *to_other) {
     Lanes sum[BLOCKS_AT_ONCE], second[BLOCKS_AT_ONCE];
     for (Index k = 0; k < blocks; k++) {
         sum[k] = load(to + k * LANES);
         if (sums == 2) second[k] = load(to_other + k * LANES);
     }
-    for (Index j = 0; j < outer; j++)
-        for (Index g = 0; g < inner; g++) {
-            const float *from = a + j * a_outer + g * a_inner, *by = b + j * b_outer + g * b_inner;
-            for (Index k = 0; k < blocks; k++) {
-                Lanes row = load(from + k * LANES);
-                sum[k] += row * load(by + k * LANES);
-                if (sums == 2) second[k] += row * load(by + other + k * LANES);
-            }
+    for (Index i = 0; i < count; i++, a += a_step, b += b_step)
+        for (Index k = 0; k < blocks; k++) {
+            Lanes row = load(a + k * LANES);
+            sum[k] += row * load(b + k * LANES);
+            if (sums == 2) second[k] += row * load(b + other + k * LANES);
         }
     for (Index k = 0; k < blocks; k++) {
         store(to + k * LANES, sum[k]);
@@ -466,13 +463,12 @@ INLINE void multiply_rows(const float *a, Index a_outer, Index a_inner, const fl
     }
 }
 
-/* The same for all D dimensions; to (D,) is added to. to_other is NULL for one sum. */
-INLINE void add_products(const float *a, Index a_outer, Index a_inner, const float *b, Index b_outer, Index b_inner,
-                         Index outer, Index inner, Index dimension, Index other, float *to, float *to_other) {
+/* The same for all D dimensions; to_other is NULL for one sum. */
+INLINE void add_products(const float *a, Index a_step, const float *b, Index b_step, Index count, Index dimension,
+                         Index other, float *to, float *to_other) {
     Index d = 0;
 #define MULTIPLY(blocks, sums)                                                                                        \
-    multiply_rows(a + d, a_outer, a_inner, b + d, b_outer, b_inner, outer, inner, blocks, sums, other, to + d,        \
-                  to_other + d)
+    multiply_rows(a + d, a_step, b + d, b_step, count, blocks, sums, other, to + d, to_other + d)
     while (d + LANES <= dimension) {
         Index blocks = (dimension - d) / LANES;
         if (to_other) {
@@ -488,35 +484,32 @@ INLINE void add_products(const float *a, Index a_outer, Index a_inner, const flo
     }
 #undef MULTIPLY
     for (; d < dimension; d++)
-        for (Index j = 0; j < outer; j++)
-            for (Index g = 0; g < inner; g++) {
-                Index at = j * b_outer + g * b_inner + d;
-                to[d] += a[j * a_outer + g * a_inner + d] * b[at];
-                if (to_other) to_other[d] += a[j * a_outer + g * a_inner + d] * b[at + other];
-            }
+        for (Index i = 0; i < count; i++) {
+            to[d] += a[i * a_step + d] * b[i * b_step + d];
+            if (to_other) to_other[d] += a[i * a_step + d] * b[i * b_step + other + d];
+        }
 }
 
-/* x (B, P, F', D), of which text b has counts[b] positions, and filters (m, F, F', D) to out (B, P + m - 1, F, D / 2):
+/* x (B, P, F', D), of which text b has counts[b] positions, and filters (F, m, F', D) to out (B, P + m - 1, F, D / 2):
    rows 2i and 2i + 1 are added. sum is scratch for 2 D numbers. */
 STATIC void row_convolution(const float *x, const int64_t *counts, const float *filters, Index positions, Index before,
                             Index maps, Index size, Index dimension, float *out, Index begin, Index end,
                             float *__restrict__ sum) {
-    Index windows = positions + size - 1, half = dimension / 2, step = before * dimension;
+    Index windows = positions + size - 1, half = dimension / 2, step = before * dimension, filter = size * step;
     for (Index b = begin; b < end; b++) {
         Index count = (Index)counts[b], used = count ? count + size - 1 : 0;
         float *to = out + b * windows * maps * half;
         memset(to + used * maps * half, 0, (windows - used) * maps * half * sizeof(float));
-        for (Index w = 0; w < used; w++) {
-            Index first = w - (size - 1); /* position of the window's first slot */
-            Index low = first < 0 ? -first : 0, high = first + size > count ? count - first : size;
-            const float *from = x + (b * positions + first + low) * step;
-            for (Index f = 0; f < maps; f += 2) { /* two maps at a time */
-                Index two = f + 1 < maps;
+        for (Index f = 0; f < maps; f += 2) { /* two maps at a time, whose filters stay in the cache */
+            Index two = f + 1 < maps;
+            for (Index w = 0; w < used; w++) {
+                Index first = w - (size - 1); /* position of the window's first slot */
+                Index low = first < 0 ? -first : 0, high = first + size > count ? count - first : size;
                 memset(sum, 0, 2 * dimension * sizeof(float));
-                add_products(from, step, dimension, filters + (low * maps + f) * step, maps * step, dimension,
-                             high - low, before, dimension, step, sum, two ? sum + dimension : NULL);
-                for (Index d = 0; d < half + two * half; d++) to[d] = sum[2 * d] + sum[2 * d + 1];
-                to += half + two * half;
+                add_products(x + (b * positions + first + low) * step, dimension, filters + f * filter + low * step,
+                             dimension, (high - low) * before, dimension, filter, sum, two ? sum + dimension : NULL);
+                float *folded = to + (w * maps + f) * half;
+                for (Index d = 0; d < half + two * half; d++) folded[d] = sum[2 * d] + sum[2 * d + 1];
             }
         }
     }
@@ -527,7 +520,8 @@ INLINE void unfold(const float *__restrict__ grad, Index numbers, float *__restr
     for (Index i = 0; i < numbers; i++) wide[2 * i] = wide[2 * i + 1] = grad[i];
 }
 
-/* The gradient of x (B, P, F', D), of texts from `begin` to `end`. wide is scratch for (P + m - 1) F D numbers. */
+/* The gradient of x (B, P, F', D), of texts from `begin` to `end`; filters (F', m, F, D), their slots from the last to
+   the first. wide is scratch for (P + m - 1) F D numbers. */
 STATIC void row_convolution_back_x(const float *grad, const int64_t *counts, const float *filters, Index positions,
                                    Index before, Index maps, Index size, Index dimension, float *x_grad, Index begin,
                                    Index end, float *wide) {
@@ -537,17 +531,16 @@ STATIC void row_convolution_back_x(const float *grad, const int64_t *counts, con
         float *to = x_grad + b * positions * step;
         memset(to, 0, positions * step * sizeof(float));
         unfold(grad + b * windows * wide_step / 2, count ? (count + size - 1) * wide_step / 2 : 0, wide);
-        for (Index p = 0; p < count; p++) /* slot j of the window that begins m - 1 - j positions before */
-            for (Index g = 0; g < before; g += 2) {
+        for (Index g = 0; g < before; g += 2)
+            for (Index p = 0; p < count; p++) { /* the windows from p on have it at their last slot, the one before, ... */
                 float *row = to + p * step + g * dimension;
-                add_products(wide + (p + size - 1) * wide_step, -wide_step, dimension, filters + g * dimension,
-                             maps * step, step, size, maps, dimension, dimension, row,
-                             g + 1 < before ? row + dimension : NULL);
+                add_products(wide + p * wide_step, dimension, filters + g * size * wide_step, dimension, size * maps,
+                             dimension, size * wide_step, row, g + 1 < before ? row + dimension : NULL);
             }
     }
 }
 
-/* The gradient of the filters (m, F, F', D), added, of the maps from `begin` to `end`. wide as above. */
+/* The gradient of the filters (F, m, F', D), added, of the maps from `begin` to `end`. wide as above. */
 STATIC void row_convolution_back_filters(const float *grad, const float *x, const int64_t *counts, Index texts,
                                          Index positions, Index before, Index maps, Index size, Index dimension,
                                          float *filters_grad, Index begin, Index end, float *wide) {
@@ -560,9 +553,9 @@ STATIC void row_convolution_back_filters(const float *grad, const float *x, cons
                 unfold(grad + ((b * windows + w) * maps + f) * half, half, wide + w * dimension);
             for (Index j = 0; j < size; j++) {
                 const float *from = wide + (size - 1 - j) * dimension; /* of the window whose slot j is at position 0 */
-                float *to = filters_grad + (j * maps + f) * step;
+                float *to = filters_grad + (f * size + j) * step;
                 for (Index g = 0; g < before; g += 2, to += 2 * dimension)
-                    add_products(from, dimension, 0, value + g * dimension, step, 0, count, 1, dimension, dimension, to,
+                    add_products(from, dimension, value + g * dimension, step, count, dimension, dimension, to,
                                  g + 1 < before ? to + dimension : NULL);
             }
         }
@@ -570,7 +563,7 @@ STATIC void row_convolution_back_filters(const float *grad, const float *x, cons
 }
 
 /* Logits (B, K) of the DCNN. table (U, m, F D / 2) has the folded first layer; of each layer its size m, its maps F, its
-   bias (F D / 2) and, after the first, its filters (m, F, F', D), one layer's after the other's; weights (K, features) and
+   bias (F D / 2) and, after the first, its filters (F, m, F', D), one layer's after the other's; weights (K, features) and
    their bias (K). x, y, sorted and chosen are scratch for the
    values of a text, rows for three rows of int32. */
 STATIC void row_logits(const float *table, const int32_t *ids, const int64_t *offsets, const int32_t *sizes,

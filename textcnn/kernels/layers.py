@@ -106,7 +106,7 @@ def row_logits(
         dimension: D, rows before the first layer folds them.
         k_top: values that the last pooling keeps.
         biases: (F D / 2) of each layer, one after the other.
-        filters: (m, F, F', D) of each layer after the first, one after the other.
+        filters: (F, m, F', D) of each layer after the first, one after the other.
         weights: of the softmax, (K, k_top F D / 2^layers).
         weights_bias: (K,).
     """
@@ -260,7 +260,7 @@ def row_convolution(x: np.ndarray, counts: np.ndarray, filters: np.ndarray, *, t
     Args:
         x: (B, P, F', D).
         counts: positions of each text, (B,); what stands behind them is not read.
-        filters: (m, F, F', D).
+        filters: (F, m, F', D).
         threads: how many of torch's to use; 1 where torch is not loaded.
 
     Returns:
@@ -269,7 +269,7 @@ def row_convolution(x: np.ndarray, counts: np.ndarray, filters: np.ndarray, *, t
     check(np.float32, x, filters)
     check(np.int64, counts)
     texts, positions, before, dimension = x.shape
-    size, maps = filters.shape[:2]
+    maps, size = filters.shape[:2]
     out = np.empty((texts, positions + size - 1, maps, dimension // 2), np.float32)
     loops.row_convolution(x, counts, filters, out, positions, before, maps, size, dimension, texts, threads)
     return out
@@ -284,15 +284,16 @@ def row_convolution_back(
     x_too: bool,
     threads: int = 1,
 ) -> tuple[np.ndarray | None, np.ndarray]:
-    """Gradients of `row_convolution`: of x, (B, P, F', D) or None, and of the filters, (m, F, F', D)."""
+    """Gradients of `row_convolution`: of x, (B, P, F', D) or None, and of the filters, (F, m, F', D)."""
     check(np.float32, grad, x, filters)
     check(np.int64, counts)
     texts, positions, before, dimension = x.shape
-    size, maps = filters.shape[:2]
+    maps, size = filters.shape[:2]
     x_grad = np.empty(x.shape, np.float32) if x_too else None
     if x_grad is not None:
         numbers = (positions, before, maps, size, dimension, texts, threads)
-        loops.row_convolution_back_x(grad, counts, filters, x_grad, *numbers)
+        turned = np.ascontiguousarray(filters.transpose(2, 1, 0, 3)[:, ::-1])  # (F', m, F, D)
+        loops.row_convolution_back_x(grad, counts, turned, x_grad, *numbers)
     filters_grad = np.zeros(filters.shape, np.float32)
     numbers = (texts, positions, before, maps, size, dimension, threads)
     loops.row_convolution_back_filters(grad, x, counts, filters_grad, *numbers)

@@ -51,7 +51,7 @@ class FoldedRowConvolution(nn.Module):
     def forward(self, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
         """Responses, (B, P, F', D) to (B, P + m - 1, F, D / 2); behind a text's `counts` x must be zero."""
         if functions.usable(x, self.weight):
-            return functions.FoldedRows.apply(x, counts, self.weight.permute(3, 1, 2, 0))
+            return functions.FoldedRows.apply(x, counts, self.weight.permute(1, 3, 2, 0))
         rows, maps, _, size = self.weight.shape
         x = x.permute(0, 3, 2, 1).flatten(1, 2)  # (B, D F', P)
         x = F.conv1d(x, self.weight.flatten(0, 1), padding=size - 1, groups=rows)  # (B, D F, P + m - 1)

@@ -133,7 +133,7 @@ class RowLookupConvolution(nn.Module):
         _, size, maps, dimension = self.weight.shape
         if functions.usable(words, self.weight):
             # A text of one word: its window w has the word at slot m - 1 - w.
-            filters = self.weight.permute(1, 2, 0, 3).flip(0)  # (m, F, C, D)
+            filters = self.weight.permute(2, 1, 0, 3).flip(1)  # (F, m, C, D)
             ones = torch.ones(len(words), dtype=torch.int64)
             table = functions.FoldedRows.apply(words[:, None], ones, filters)  # (U, m, F, D / 2)
         else:
