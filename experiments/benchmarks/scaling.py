@@ -49,8 +49,8 @@ def main() -> None:
         "training step, ms, by vocabulary": curve(VOCABULARIES, step_by_vocabulary, arguments.runs),
         "training step, ms, by words of a text": curve(LENGTHS, step_by_length, arguments.runs),
         "training step, ms, by texts of a batch": curve(BATCHES, step_by_batch, arguments.runs),
-        "prediction, microseconds a text, by words of it": curve(LENGTHS, prediction_by_length, arguments.runs),
-        "prediction, microseconds a text, by texts in all": curve(CORPORA, prediction_by_corpus, arguments.runs),
+        "prediction, us a text, by words of a text": curve(LENGTHS, prediction_by_length, arguments.runs),
+        "prediction, us a text, by texts in all": curve(CORPORA, prediction_by_corpus, arguments.runs),
     }
     for name, points in curves.items():
         print(table((name, "median"), [(f"{size:,}", f"{value:.3g}") for size, value in points.items()]))
@@ -153,14 +153,18 @@ def plot(curves: dict[str, dict[int, float]], path: Path) -> None:
 
     mpl.use("Agg")
     import matplotlib.pyplot as plt
+    import matplotlib.ticker
 
-    figure, axes = plt.subplots(1, len(curves), figsize=(4 * len(curves), 3.4), constrained_layout=True)
+    figure, axes = plt.subplots(1, len(curves), figsize=(3.2 * len(curves), 3), constrained_layout=True)
     for axis, (name, points) in zip(axes, curves.items(), strict=True):
         what, unit, by = name.split(", ")
         axis.plot(list(points), list(points.values()), marker="o")
-        axis.set(xscale="log", yscale="log", title=what, xlabel=by.removeprefix("by "), ylabel=unit)
+        axis.set(xscale="log", yscale="log", title=f"{what}, {unit}", xlabel=by.removeprefix("by "))
         axis.set_ylim(min(points.values()) / 2, max(points.values()) * 2)
-        axis.grid(visible=True, which="both", alpha=0.3)
+        axis.yaxis.set_major_locator(mpl.ticker.LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter("")
+        axis.grid(visible=True, alpha=0.3)
     figure.savefig(path, dpi=80)
 
 
