@@ -33,6 +33,7 @@ ALLOWED = {
     "scorers": {"config", "kernels", "text"},
     "inference": {"columns", "artifact", "encoding", "scorers", "text", "threads"},
     "settings": {"config", "errors"},
+    "transfer": {"artifact", "config", "errors", "nn", "settings", "text", "vectors"},
     "pipeline": {
         "settings",
         "artifact",
@@ -44,6 +45,7 @@ ALLOWED = {
         "nn",
         "text",
         "training",
+        "transfer",
         "vectors",
     },
     "crossval": {"files", "config", "data", "errors", "inference", "metrics", "pipeline", "settings", "training"},
@@ -63,6 +65,7 @@ ALLOWED = {
         "settings",
         "text",
         "training",
+        "transfer",
         "vectors",
         "version",
         "writers",
@@ -70,7 +73,7 @@ ALLOWED = {
 }
 # Libraries that cost seconds to import, or that a layer must not know.
 FOREIGN = {
-    "torch": {"nn", "batching", "training", "pipeline"},
+    "torch": {"nn", "batching", "training", "transfer", "pipeline"},
     "sklearn": {"metrics", "estimator"},
     "datasets": {"data", "cli"},
     "gensim": {"vectors"},

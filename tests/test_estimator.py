@@ -142,7 +142,7 @@ def test_settings_are_stored_untouched():
     with pytest.raises(ConfigError, match="dropout: expected a number at least 0 and below 1, found 'nonsense'"):
         model.fit(TEXTS, LABELS)
     names = set(inspect.signature(TextCNNClassifier.__init__).parameters) - {"self"}
-    assert names == {option.keyword for option in OPTIONS} | {"vectors"}
+    assert names == {option.keyword for option in OPTIONS} | {"vectors", "init_from"}
 
 
 def test_before_fit():

@@ -8,7 +8,7 @@ from textcnn.errors import ConfigError
 from textcnn.settings import OPTIONS, PRESETS, make_settings, preset_keywords
 
 KEYWORDS = TextCNNClassifier().get_params()
-del KEYWORDS["vectors"]
+del KEYWORDS["vectors"], KEYWORDS["init_from"]
 
 
 def test_every_field_has_an_option():

@@ -19,6 +19,7 @@ GLOBAL_POOLINGS = ("max", "average")
 OPTIMIZERS = ("adam", "adadelta", "adagrad")
 LARGEST = 2**32  # of whole numbers: beyond it a setting is a slip of the hand
 LAYERS = ("word vectors", "convolutions", "softmax")  # of the L2 penalty
+FREEZABLE = ("embeddings", "convolution")
 PRECISIONS = ("fp32", "bf16")
 MONITORS = ("accuracy", "macro_f1", "loss")
 
@@ -275,6 +276,7 @@ class TrainingConfig:
         device: `auto` (CUDA where present), `cpu`, `cuda` or `cuda:N`.
         precision: of the product that projects the words in training, `fp32` or `bf16`, which is faster where the
             processor multiplies such numbers; everything else, predictions too, stays in `fp32`.
+        freeze: layers that stay as they are: `embeddings` (the word vectors), `convolution` (all convolutions).
     """
 
     optimizer: str = "adam"
@@ -290,11 +292,15 @@ class TrainingConfig:
     seed: int = 0
     device: str = "auto"
     precision: str = "fp32"
+    freeze: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
         _one_of("monitor", self.monitor, MONITORS)
         _one_of("precision", self.precision, PRECISIONS)
+        object.__setattr__(self, "freeze", (self.freeze,) if isinstance(self.freeze, str) else tuple(self.freeze))
+        for layer in self.freeze:
+            _one_of("freeze", layer, FREEZABLE)
         if isinstance(self.class_weight, str):
             _one_of("class_weight", self.class_weight, ("balanced",))
         elif self.class_weight is not None:

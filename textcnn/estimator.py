@@ -37,6 +37,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         random_state: an integer gives the same bits on the same machine; None or a
             `RandomState` draws a seed.
         class_weight: None, `balanced`, or a mapping of every label to its weight.
+        init_from: folder of a saved model to start from (`textcnn.transfer`), whose settings are then taken.
+        freeze: layers that stay as they are, `embeddings` and `convolution`.
 
     All other settings: `textcnn.config` (`KimConfig`, `DCNNConfig`, `StackedConfig`,
     `TextConfig`, `TrainingConfig`);
@@ -88,6 +90,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         random_state: int | np.random.RandomState | None = 0,
         device: str = "auto",
         precision: str = "fp32",
+        freeze: tuple[str, ...] = (),
+        init_from: str | Path | None = None,
     ) -> None:
         self.arch = arch
         self.channels = channels
@@ -122,6 +126,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.device = device
         self.precision = precision
+        self.freeze = freeze
+        self.init_from = init_from
 
     @classmethod
     def from_preset(cls, name: str, corpus: str | None = None, **settings: Any) -> TextCNNClassifier:
@@ -163,6 +169,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             DataError: texts or labels are not what they should be.
             VectorsError: the word vectors cannot be used.
             TrainingError: the loss is not finite.
+            ModelError: the model to start from cannot be read.
         """
         texts = as_column(X, what="X")
         labels = _labels(y, len(texts))
@@ -171,7 +178,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         keywords["class_weight"] = self._class_weight()
         if not isinstance(self.random_state, (int, np.integer)):
             keywords["random_state"] = int(check_random_state(self.random_state).randint(2**31))
-        settings = make_settings(keywords, vectors=None if self.vectors is None else Path(self.vectors))
+        vectors, init_from = (None if path is None else Path(path) for path in (self.vectors, self.init_from))
+        settings = make_settings(keywords, vectors=vectors, init_from=init_from)
         if groups is not None and np.shape(groups) != (len(texts),):
             raise DataError(
                 f"groups: expected one for each of the {len(texts)} texts, found the shape {np.shape(groups)}"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from textcnn.artifact import Artifact, weight_shapes
+from textcnn.artifact import Artifact, load_artifact, weight_shapes
 from textcnn.config import LARGEST, to_json
 from textcnn.data.splits import stratified_split
 from textcnn.encoding import encode_texts
@@ -25,6 +25,7 @@ from textcnn.training.progress import History, Progress
 from textcnn.vectors import WordVectors, load_vectors
 
 if TYPE_CHECKING:
+    from textcnn.nn.network import Network
     from textcnn.training.checkpoint import Checkpoint
 
 
@@ -93,9 +94,13 @@ def train_model(
 
     from textcnn.training.checkpoint import Checkpoint
     from textcnn.training.loop import choose_device
+    from textcnn.transfer import adopt, start
 
     progress = progress or Progress()
     seed = settings.training.seed
+    initial = None if settings.init_from is None else load_artifact(settings.init_from)
+    if initial is not None:
+        settings = adopt(settings, initial)
     names = [str(label) for label in classes]
     if len(classes) < 2:
         raise DataError(f"expected two classes or more, found {len(classes)}: {', '.join(names) or 'none'}")
@@ -111,18 +116,23 @@ def train_model(
         settings = dataclasses.replace(settings, model=model)
     tokenizer = Tokenizer(settings.text)
     encoded = [(encode_texts(part.texts, tokenizer, vocabulary), part.labels) for part in (training, validation)]
-    matrix = None if vectors is None else _initial_vectors(vectors, seed)
+    matrix = None
+    if initial is not None and settings.model.pretrained:
+        matrix = np.zeros((len(vocabulary), settings.model.dimension), np.float32)  # `start` fills it
+    elif initial is None and vectors is not None:
+        matrix = _initial_vectors(vectors, seed)
     environment = _environment(torch.__version__, torch.get_num_threads(), str(choose_device(settings.training.device)))
     keep = None
     if checkpoint is not None:
-        identity = _identity(settings, vocabulary.words, encoded, matrix)
+        identity = _identity(settings, vocabulary.words, encoded, None if vectors is None else vectors.matrix)
+        identity["model to start from"] = None if initial is None else _digest(initial)
         keep = Checkpoint(checkpoint, identity, environment, resume)
     cuda = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(seed)
-        weights, history, probabilities = _train(
-            encoded, (len(vocabulary), len(classes)), settings, matrix, progress, keep
-        )
+        network = _network(settings, len(vocabulary), len(classes), matrix)
+        taken = None if initial is None else start(network, initial, vocabulary.words, classes, vectors, seed=seed)
+        weights, history, probabilities = _train(network, encoded, len(classes), settings, progress, keep)
     artifact = Artifact(
         text=settings.text,
         model=settings.model,
@@ -133,6 +143,7 @@ def train_model(
             "settings": to_json(settings.training),
             "history": history.to_json(),
             "texts": len(training.labels),
+            "initial": taken,
             "vectors": None if vectors is None else {"found": vectors.found_count, "words": len(vectors.found)},
             "environment": environment,
         },
@@ -158,24 +169,28 @@ def _initial_vectors(vectors: WordVectors, seed: int) -> np.ndarray:
     return np.concatenate([np.zeros((FIRST_WORD, matrix.shape[1]), np.float32), matrix])
 
 
+def _network(settings: Settings, vocabulary_size: int, classes: int, matrix: np.ndarray | None) -> Network:
+    """A fresh network."""
+    import torch
+
+    from textcnn.nn.network import make_network
+
+    _check_size(settings, vocabulary_size, classes)
+    vectors = None if matrix is None else torch.from_numpy(matrix)
+    return make_network(settings.model, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors)
+
+
 def _train(
+    model: Network,
     encoded: list[tuple[Encoded, np.ndarray]],
-    sizes: tuple[int, int],
+    classes: int,
     settings: Settings,
-    matrix: np.ndarray | None,
     progress: Progress,
     checkpoint: Checkpoint | None,
 ) -> tuple[dict[str, np.ndarray], History, np.ndarray]:
     """Weights of the best epoch, the history, and the probabilities of the validation texts."""
-    import torch
-
-    from textcnn.nn.network import make_network
     from textcnn.training.loop import Trainer, predict_probabilities
 
-    vocabulary_size, classes = sizes
-    _check_size(settings, vocabulary_size, classes)
-    vectors = None if matrix is None else torch.from_numpy(matrix)
-    model = make_network(settings.model, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors)
     trainer = Trainer(model, settings.training, classes=classes, progress=progress, checkpoint=checkpoint)
     try:
         history = trainer.run(*encoded)
@@ -215,6 +230,14 @@ def _identity(
         "data": data.hexdigest(),
         "word vectors": None if matrix is None else hashlib.sha256(matrix.tobytes()).hexdigest(),
     }
+
+
+def _digest(initial: Artifact) -> str:
+    """A hash of a model's words and weights."""
+    data = hashlib.sha256("\0".join(initial.words).encode())
+    for name in sorted(initial.weights):
+        data.update(initial.weights[name].tobytes())
+    return data.hexdigest()
 
 
 def _environment(torch_version: str, threads: int, device: str) -> dict[str, str | int]:

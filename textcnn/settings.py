@@ -24,6 +24,7 @@ class Settings:
         training: how it is trained.
         vectors: file of word vectors, or None.
         vector_dimension: what that file's dimension must be; None takes it as it is.
+        init_from: folder of a saved model to start from, or None.
     """
 
     text: TextConfig = field(default_factory=TextConfig)
@@ -31,6 +32,7 @@ class Settings:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     vectors: Path | None = None
     vector_dimension: int | None = None
+    init_from: Path | None = None
 
     def identity(self) -> dict[str, Any]:
         """What two runs of the same settings have alike, as JSON; word vectors are known by their content."""
@@ -188,10 +190,11 @@ OPTIONS = (
         "--precision",
         "for kim and stacked: how words are projected in training",
     ),
+    Option("freeze", "training", "freeze", "--freeze", "layers that stay as they are: embeddings, convolution"),
 )
 
 
-def make_settings(keywords: Mapping[str, Any], *, vectors: Path | None) -> Settings:
+def make_settings(keywords: Mapping[str, Any], *, vectors: Path | None, init_from: Path | None = None) -> Settings:
     """Settings from flat keywords (`OPTIONS`).
 
     None means the architecture's own default where the two differ. `channels=None` means `rand`
@@ -215,12 +218,15 @@ def make_settings(keywords: Mapping[str, Any], *, vectors: Path | None) -> Setti
         training=TrainingConfig(**training),
         vectors=vectors,
         vector_dimension=parts["model"]["dimension"],
+        init_from=init_from,
     )
     if settings.training.precision != "fp32" and kind is DCNNConfig:
         raise ConfigError(
             "precision: expected fp32 for the architecture dcnn, whose first layer is no matrix product, "
             f"found {settings.training.precision!r}; leave it out"
         )
+    if init_from is not None:
+        return settings  # the channels are those of that model
     if settings.model.pretrained and vectors is None:
         raise ConfigError(
             f"channels {settings.model.channels}: expected a file of word vectors, found none; "

@@ -15,6 +15,7 @@ import click
 import pytest
 
 import textcnn as package
+from textcnn.artifact import load_artifact
 from textcnn.cli.progress import make_progress
 from textcnn.cli.train import command
 from textcnn.data import corpus_names
@@ -48,10 +49,11 @@ def test_every_setting_is_an_option_and_a_keyword_with_one_default(row):
 
 def test_estimator_and_command_have_no_other_settings():
     keywords = set(inspect.signature(package.TextCNNClassifier).parameters)
-    named = {row.keyword for row in OPTIONS} | {"vectors"}
+    named = {row.keyword for row in OPTIONS} | {"vectors", "init_from"}
     assert keywords == named
     assert set(options()) - PLACES == named
     assert options()["vectors"].opts == ["--vectors"]
+    assert options()["init_from"].opts == ["--init-from"]
 
 
 def test_train_saves_a_model_and_reports(textcnn, reviews, tmp_path, tiny):
@@ -300,3 +302,24 @@ def test_progress_is_live_on_a_terminal(monkeypatch):
     assert max(map(len, lines)) <= 80
     assert describe_epoch(epoch) in lines
     assert "best epoch: 1 of 1" in lines
+
+
+def test_a_model_to_start_from(textcnn, reviews, tmp_path, tiny):
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert textcnn("train", reviews, "-o", first, *tiny).code == 0
+    ended = textcnn("train", reviews, "-o", second, "--init-from", first, "--freeze", "embeddings", "--epochs", "1")
+    assert ended.code == 0
+    assert ended.out.startswith("start       convolution and softmax, ")
+    before, after = load_artifact(first), load_artifact(second)
+    assert after.model == before.model
+    assert after.training["settings"]["freeze"] == ["embeddings"]
+    ended = textcnn("train", reviews, "-o", tmp_path / "third", "--init-from", first, "--feature-maps", "77")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        f"Error: --feature-maps: expected {before.model.feature_maps}, as the model to start from has it, found 77; "
+        "leave it out\n"
+    )
+    ended = textcnn("train", reviews, "-o", tmp_path / "third", "--freeze", "all")
+    assert ended.code == 2
+    assert ended.err == "Error: --freeze: expected one of embeddings, convolution, found 'all'\n"
+    assert not (tmp_path / "third").exists()

@@ -65,6 +65,11 @@ def _numbers(kind: type[int] | type[float]) -> Callable[..., Any]:
     return parse
 
 
+def _names(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    """Reads names between commas."""
+    return () if value is None else tuple(value.split(","))
+
+
 def _settings_options(command: Decorated) -> Decorated:
     """One option for each row of the table `OPTIONS`."""
     for row in reversed(OPTIONS):
@@ -74,6 +79,8 @@ def _settings_options(command: Decorated) -> Decorated:
             kwargs["type"] = click.Choice(_CHOICES[row.field])
         elif row.field in _NUMBERS:
             kwargs["type"] = _NUMBERS[row.field]
+        elif row.field == "freeze":
+            kwargs.update(type=str, metavar="LAYERS", callback=_names, default=None)
         elif row.field in _LISTS:
             kwargs.update(type=str, metavar="NUMBERS", callback=_numbers(_LISTS[row.field]))
         kwargs["show_default"] = kwargs["default"] is not None
@@ -118,6 +125,13 @@ def _settings_options(command: Decorated) -> Decorated:
     help="File of word vectors: word2vec, GloVe, fastText or gensim .kv.",
 )
 @option(
+    "--init-from",
+    type=click.Path(path_type=Path),
+    metavar="MODEL",
+    group="Model",
+    help="Folder of a saved model to start from, whose settings are then taken.",
+)
+@option(
     "--preset",
     type=click.Choice(tuple(PRESETS)),
     group="Model",
@@ -150,6 +164,7 @@ def command(
     test: str | None,
     phrases: bool,
     vectors: Path | None,
+    init_from: Path | None,
     preset: str | None,
     resume: bool,
     folds: int | None,
@@ -170,6 +185,7 @@ def command(
       textcnn train reviews.csv -o model --test held-out.csv
       textcnn train reviews.csv --vectors vectors.bin --channels static
       textcnn train reviews.csv --cv 10
+      textcnn train other.csv --init-from model --freeze embeddings,convolution
     """
     from textcnn.artifact import check_target, save_artifact
 
@@ -190,7 +206,13 @@ def command(
         keywords |= {key: value for key, value in paper.items() if ctx.get_parameter_source(key) is not given}
     # Settings are checked before the corpus is read; class weights need its names.
     weights = keywords.pop("class_weight")
-    settings = _settings({**keywords, "class_weight": None}, vectors)
+    settings = _settings({**keywords, "class_weight": None}, vectors, init_from)
+    if init_from is not None:
+        from textcnn.artifact import load_artifact
+        from textcnn.transfer import adopt
+
+        with _told_by_option():
+            adopt(settings, load_artifact(init_from))
 
     from textcnn.data import load_corpus
 
@@ -198,7 +220,7 @@ def command(
     names = label_names(corpus)
     if weights is not None:
         keywords["class_weight"] = _class_weight(weights, names)
-        settings = _settings(keywords, vectors)
+        settings = _settings(keywords, vectors, init_from)
     _describe(data, corpus)
     parts = {split: _labelled(texts) for split, texts in corpus.items()}
     scores = None
@@ -285,10 +307,16 @@ def _cross_validate(
     return summary
 
 
-def _settings(keywords: dict[str, Any], vectors: Path | None) -> Settings:
-    """The settings; a value out of range is told by its option."""
+def _settings(keywords: dict[str, Any], vectors: Path | None, init_from: Path | None) -> Settings:
+    with _told_by_option():
+        return make_settings(keywords, vectors=vectors, init_from=init_from)
+
+
+@contextmanager
+def _told_by_option() -> Iterator[None]:
+    """A setting that is refused is told by its option."""
     try:
-        return make_settings(keywords, vectors=vectors)
+        yield
     except ConfigError as error:
         name, colon, reason = str(error).partition(":")
         flags = {row.field: row.flag for row in OPTIONS}
@@ -355,6 +383,10 @@ def _test(artifact: Artifact, test: Labelled, names: list[str]) -> dict[str, Any
 
 
 def _report(artifact: Artifact, output: Path) -> None:
+    initial = artifact.training["initial"]
+    if initial is not None:
+        layers = "convolution and softmax" if initial["softmax"] else "convolution"
+        click.echo(f"start       {layers}, {initial['words']:,} of {initial['of']:,} words")
     vectors = artifact.training["vectors"]
     if vectors is not None:
         click.echo(f"vectors     {vectors['found']:,} of {vectors['words']:,} words found")

@@ -19,7 +19,7 @@ from textcnn.nn.lookup import LookupConvolution
 from textcnn.nn.network import Network
 from textcnn.text import Encoded
 from textcnn.training.checkpoint import Checkpoint
-from textcnn.training.optim import Optimizer, constrain_norm
+from textcnn.training.optim import Optimizer, constrain_norm, freeze
 from textcnn.training.progress import Epoch, History, Progress
 
 logger = logging.getLogger(__name__)
@@ -122,6 +122,7 @@ class Trainer:
         self.model = model.to(self.device)
         if config.precision == "bf16":
             self._use_bf16()
+        freeze(self.model, config.freeze)
         self.optimizer = Optimizer(self.model, config)
         self.generator = np.random.default_rng(config.seed)
 

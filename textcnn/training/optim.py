@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from textcnn.config import LAYERS, TrainingConfig
+from textcnn.config import FREEZABLE, LAYERS, TrainingConfig
 from textcnn.nn.network import Network
 from textcnn.training.rows import ROWS, Rows
 
@@ -35,11 +35,14 @@ class Optimizer:
 
     def __init__(self, model: Network, config: TrainingConfig) -> None:
         penalties = config.l2 if isinstance(config.l2, tuple) else (config.l2,) * len(LAYERS)
-        self.table = None if penalties[0] else model.channels.tuned
+        tuned = model.channels.tuned
+        self.table = None if penalties[0] or tuned is None or not tuned.requires_grad else tuned
         model.channels.sparse = self.table is not None
         self.parts: dict[str, _Part] = {}
         for name, parameter in model.named_parameters():
-            layer = 0 if name.startswith("channels.") else 2 if name.startswith("softmax.") else 1
+            if not parameter.requires_grad:
+                continue
+            layer = layer_of(name)
             rows = ROWS[config.optimizer](
                 parameter.detach().view(len(parameter), -1), config.step_size, skipping=parameter is self.table
             )
@@ -74,6 +77,18 @@ class Optimizer:
         for name, part in self.parts.items():
             own = {key.rpartition("/")[2]: x for key, x in tensors.items() if key.rpartition("/")[0] == name}
             part.rows.load(own)
+
+
+def layer_of(name: str) -> int:
+    """Which of `LAYERS` a parameter belongs to."""
+    return 0 if name.startswith("channels.") else 2 if name.startswith("softmax.") else 1
+
+
+def freeze(model: Network, layers: tuple[str, ...]) -> None:
+    """Leave layers (`FREEZABLE`) as they are in training."""
+    for name, parameter in model.named_parameters():
+        layer = layer_of(name)
+        parameter.requires_grad_(layer == len(FREEZABLE) or FREEZABLE[layer] not in layers)
 
 
 @torch.no_grad()
