@@ -1,3 +1,4 @@
+import dataclasses
 import statistics
 
 import numpy as np
@@ -75,11 +76,14 @@ def test_a_run_goes_on_where_it_stopped(tmp_path):
 
 def test_scores_of_another_run_are_refused(tmp_path):
     path = tmp_path / "m.cv.json"
+    start = tmp_path / "start"
+    Predictor(train_model(data(), CLASSES, settings())[0]).save(start)
     cross_validate(data(), CLASSES, settings(), folds=2, results=path)
     for changed, name in (
         ({"settings": settings(max_epochs=3)}, "training settings"),
         ({"data": data(seed=1)}, "data"),
         ({"folds": 3}, "folds"),
+        ({"settings": dataclasses.replace(settings(), init_from=start)}, "model to start from"),
     ):
         arguments = {"data": data(), "settings": settings(), "folds": 2, **changed}
         with pytest.raises(DataError) as error:

@@ -65,3 +65,16 @@ def test_ordinary_text_is_easy():
         if ord(character) < len(kinds):
             assert kinds[ord(character)] != encoding._DIFFICULT, character
     assert "".join(map(chr, lowered[[*map(ord, "AÉΣİ")]])) == "aéσi"
+
+
+@pytest.mark.skipif(not kernels.compiled, reason="textcnn was installed without a compiler")
+@given(st.lists(st.binary(max_size=6), min_size=1, max_size=4))
+def test_bytes_that_are_not_utf8_are_difficult(texts):
+    tokenizer, vocabulary = Tokenizer(TextConfig()), Vocabulary(WORDS)
+    offsets = np.cumsum([0, *map(len, texts)])
+    _, counts = encoding._sweep(np.frombuffer(b"".join(texts), np.uint8), offsets, tokenizer, vocabulary)
+    for text, count in zip(texts, counts.tolist(), strict=True):
+        try:
+            text.decode()
+        except UnicodeDecodeError:
+            assert count == -1

@@ -124,6 +124,14 @@ def test_no_texts_and_only_empty_texts():
     np.testing.assert_array_equal(scores[0], scores[1])
 
 
+@pytest.mark.parametrize("config", [SMALL, DCNN_SMALL, StackedConfig(dimension=6)], ids=str)
+def test_no_words_and_a_table_too_large_to_keep(monkeypatch, config):
+    monkeypatch.setattr(scorers, "TABLE_BYTES", 0)
+    _, predictor = make(config)
+    assert predictor.predict_proba([]).shape == (0, 3)
+    np.testing.assert_allclose(predictor.predict_proba([""]), predictor.predict_proba(["", "w1"])[:1], atol=1e-6)
+
+
 def test_probabilities_of_far_apart_logits():
     _, predictor = make(SMALL)
     predictor.artifact.weights["softmax.bias"][:] = [1e4, 0, -1e4]

@@ -67,3 +67,20 @@ def test_processors_obey_the_environment(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS")
     assert 1 <= threads.processors() <= os.cpu_count()
     threads.processors.cache_clear()
+
+
+@pytest.mark.usefixtures("_processors")
+def test_an_error_of_the_iterable_comes_after_the_results_before_it():
+    done = []
+
+    def items():
+        yield from range(5)
+        raise ValueError("no more")
+
+    def loop():
+        for i, _ in threads.in_order(lambda i: i, items()):
+            done.append(i)
+
+    with pytest.raises(ValueError, match="no more"):
+        loop()
+    assert done == [0, 1, 2, 3, 4]

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from textcnn.artifact import load_artifact
 from textcnn.data.splits import stratified_folds
 from textcnn.errors import DataError
 from textcnn.files import written_whole
 from textcnn.inference import Predictor
 from textcnn.metrics import evaluate
-from textcnn.pipeline import Labelled, train_model
+from textcnn.pipeline import Labelled, digest_of, train_model
 from textcnn.settings import Settings
 from textcnn.training.checkpoint import differences
 from textcnn.training.progress import Progress
@@ -104,6 +105,7 @@ def _identity(data: Labelled, settings: Settings, folds: int) -> dict[str, Any]:
     return {
         **settings.identity(),
         "word vectors": None if settings.vectors is None else _hash_of(settings.vectors),
+        "model to start from": None if settings.init_from is None else digest_of(load_artifact(settings.init_from)),
         "folds": folds,
         "data": content.hexdigest(),
     }

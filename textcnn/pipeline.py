@@ -125,7 +125,7 @@ def train_model(
     keep = None
     if checkpoint is not None:
         identity = _identity(settings, vocabulary.words, encoded, None if vectors is None else vectors.matrix)
-        identity["model to start from"] = None if initial is None else _digest(initial)
+        identity["model to start from"] = None if initial is None else digest_of(initial)
         keep = Checkpoint(checkpoint, identity, environment, resume)
     cuda = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices=cuda):
@@ -232,7 +232,7 @@ def _identity(
     }
 
 
-def _digest(initial: Artifact) -> str:
+def digest_of(initial: Artifact) -> str:
     """A hash of a model's words and weights."""
     data = hashlib.sha256("\0".join(initial.words).encode())
     for name in sorted(initial.weights):

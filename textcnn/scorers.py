@@ -77,6 +77,8 @@ class _Table:
 
     def look_up(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A table (n, S, F) with the rows that `ids` name, and their numbers in it, int32."""
+        if self.table is None and not len(ids):
+            return np.zeros((0, *self.shape), np.float32), ids
         if self.table is None:
             distinct, places = np.unique(ids, return_inverse=True)
             table = self.project(self.rows[distinct])

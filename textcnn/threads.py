@@ -33,8 +33,17 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Itera
         return
     pool = _pool(os.getpid())
     waiting: deque[tuple[Item, Future[Result]]] = deque()
+    error: Exception | None = None
+    iterator = iter(items)
     try:
-        for item in items:
+        while True:
+            try:
+                item = next(iterator)
+            except StopIteration:
+                break
+            except Exception as caught:  # noqa: BLE001 (raised below, when its turn comes)
+                error = caught
+                break
             waiting.append((item, pool.submit(function, item)))
             if len(waiting) > processors():
                 item, future = waiting.popleft()
@@ -45,6 +54,8 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Itera
     finally:
         for _, future in waiting:
             future.cancel()
+    if error is not None:
+        raise error
 
 
 @cache

@@ -63,6 +63,17 @@ def test_the_largest_window_is_the_first_of_equals(data, case):
             slot += size
 
 
+@pytest.mark.parametrize("maps", [1, 20])
+def test_nan_is_not_hidden_by_a_maximum(maps):
+    table = np.ones((3, 1, maps), np.float32)
+    table[1] = np.nan
+    ids, offsets, sizes = np.array([0, 1, 2, 0, 2], np.int32), np.array([0, 3, 5]), np.array([1], np.int32)
+    best, where = kernels.max_windows(table, ids, offsets, sizes, wide=True, places=True)
+    assert np.isnan(best[0]).all()
+    assert (best[1] == 1).all()
+    assert (where == [[1], [0]]).all()
+
+
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), case=convolutions(), dimension=st.sampled_from([1, 5, 11]))
 def test_its_gradients_go_to_the_windows_words(data, case, dimension):

@@ -462,13 +462,19 @@ static void hash_words(Call *call) {
 
 FUNCTION(hash_words, 3, 1, 1, hash_words(call))
 
-/* The code point at text[*i], which moves on behind it. The text is valid UTF-8. */
-static uint32_t next_character(const unsigned char *text, Index *i) {
+/* The code point at text[*i], which moves on behind it; one that is no character where the bytes are not UTF-8. */
+static uint32_t next_character(const unsigned char *text, Index *i, Index length) {
     uint32_t first = text[(*i)++];
     if (first < 0x80) return first;
+    if (first < 0xC2 || first > 0xF4) return UINT32_MAX;
     int more = first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
+    if (*i + more > length) return UINT32_MAX;
     uint32_t code = first & (0x3F >> more);
-    while (more--) code = code << 6 | (text[(*i)++] & 0x3F);
+    while (more--) {
+        uint32_t byte = text[(*i)++];
+        if (byte >> 6 != 2) return UINT32_MAX;
+        code = code << 6 | (byte & 0x3F);
+    }
     return code;
 }
 
@@ -496,7 +502,7 @@ static Index encode_text(const unsigned char *text, Index length, const unsigned
         uint32_t code = 0;
         Index end = i < length;
         if (end) {
-            code = next_character(text, &i);
+            code = next_character(text, &i, length);
             kind = code < characters ? kinds[code] : DIFFICULT;
             if (kind == DIFFICULT) return -1;
             code = lower[code];

@@ -104,13 +104,13 @@ INLINE void add_window(float *__restrict__ sum, const float *const *rows, Index 
     for (; f < maps; f++) sum[f] = add_numbers(rows, size, f);
 }
 
-/* The same, kept where it is above the best so far; where is NULL or gets `start`. */
+/* The same, kept where it is above the best so far or NaN, which then stays; where is NULL or gets `start`. */
 INLINE void keep_window(float *__restrict__ best, int32_t *__restrict__ where, const float *const *rows, Index size,
                         Index maps, int32_t start) {
     Index f = 0;
     for (; f + LANES <= maps; f += LANES) {
         Lanes sum = add_lanes(rows, size, f), top = load(best + f);
-        LaneBits above = sum > top;
+        LaneBits above = ~(sum <= top) & (top == top);
         store(best + f, (Lanes)(((LaneBits)sum & above) | ((LaneBits)top & ~above)));
         if (!where) continue;
         LaneBits at;
@@ -120,8 +120,9 @@ INLINE void keep_window(float *__restrict__ best, int32_t *__restrict__ where, c
     }
     for (; f < maps; f++) {
         float sum = add_numbers(rows, size, f);
-        if (where && sum > best[f]) where[f] = start;
-        if (sum > best[f]) best[f] = sum;
+        if (sum <= best[f] || best[f] != best[f]) continue;
+        if (where) where[f] = start;
+        best[f] = sum;
     }
 }
 

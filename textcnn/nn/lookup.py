@@ -218,7 +218,7 @@ class _MaxOfWindows(torch.autograd.Function):
         map_of = torch.arange(maps, device=grad.device)
         for region, (slot, size, _) in enumerate(_slots(ctx.sizes, ctx.padding)):
             for j in range(size):
-                word = layout.gather(1, where[:, region] + j)  # (B, F)
+                word = layout.gather(1, where[:, region] + j).long()  # (B, F)
                 place = (word * slots + slot + j) * maps + map_of
                 flat.index_put_((place,), grad[:, region], accumulate=True)
         table_grad = flat.view(-1, slots * maps)[:-1]  # (U, S F)
