@@ -231,7 +231,7 @@ class _ByLength:
 
     def __init__(self, config: DCNNConfig | StackedConfig, weights: dict[str, np.ndarray]) -> None:
         self.config = config
-        self.softmax = np.ascontiguousarray(weights["softmax.weight"].T)
+        self.weights = weights["softmax.weight"]
         self.softmax_bias = weights["softmax.bias"]
 
     def logits(self, texts: Encoded) -> np.ndarray:
@@ -247,7 +247,7 @@ class _ByLength:
             for begin in range(0, len(rows), step):
                 part = rows[begin : begin + step]
                 features[part] = self._features(texts.ids[texts.offsets[part][:, None] + np.arange(length)])
-        return features @ self.softmax + self.softmax_bias
+        return features @ self.weights.T + self.softmax_bias
 
     def _features(self, ids: np.ndarray) -> np.ndarray:
         """The penultimate layer of texts of one length, (B, L) to (B, features)."""
@@ -295,7 +295,10 @@ class DCNNScorer(_ByLength):
             np.ascontiguousarray(weights[f"deeper.{layer}.weight"].transpose(1, 3, 2, 0)) for layer in layers[:-1]
         ]
         self.biases = [weights[f"biases.{layer}"] for layer in layers]  # (F, D)
-        self.weights = weights["softmax.weight"]
+        # The same as the compiled loop takes them.
+        self.sizes, self.maps = np.array([config.region_sizes, config.feature_maps], np.int32)
+        self.flat_biases = np.concatenate([bias.ravel() for bias in self.biases])
+        self.flat_filters = np.concatenate([np.zeros(0, np.float32), *(filters.ravel() for filters in self.deeper)])
 
     def _project(self, rows: np.ndarray) -> np.ndarray:
         table = np.einsum("ucd,cmfd->umfd", rows, self.filters)
@@ -308,12 +311,12 @@ class DCNNScorer(_ByLength):
         table, ids = self.table.look_up(texts.ids)
         return kernels.row_logits(
             *(table, ids, texts.offsets),
-            sizes=np.array(self.config.region_sizes, np.int32),
-            maps=np.array(self.config.feature_maps, np.int32),
+            sizes=self.sizes,
+            maps=self.maps,
             dimension=self.config.dimension,
             k_top=self.config.k_top,
-            biases=np.concatenate([bias.ravel() for bias in self.biases]),
-            filters=np.concatenate([np.zeros(0, np.float32), *(filters.ravel() for filters in self.deeper)]),
+            biases=self.flat_biases,
+            filters=self.flat_filters,
             weights=self.weights,
             weights_bias=self.softmax_bias,
         )
