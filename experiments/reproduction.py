@@ -134,7 +134,9 @@ class Runner:
             path = self.table.path(cell)
             path.parent.mkdir(exist_ok=True)
             path.write_text(json.dumps(result, indent=1) + "\n")
-        print(f"{cell.corpus:5} {cell.variant:14} run {run}: {100 * outcome['accuracy']:.1f}", file=sys.stderr, flush=True)
+        print(
+            f"{cell.corpus:5} {cell.variant:14} run {run}: {100 * outcome['accuracy']:.1f}", file=sys.stderr, flush=True
+        )
 
     def _train(self, cell: Cell, run: str) -> dict:
         work = self.arguments.work / self.table.folder.name
@@ -288,7 +290,9 @@ def draw(table: Table, path: Path) -> None:
             if scores:
                 whole = corpus not in CROSS_VALIDATED
                 spread = np.std(scores) / len(scores) ** 0.5
-                low, high = (min(scores), max(scores)) if whole else (np.mean(scores) - spread, np.mean(scores) + spread)
+                low, high = (
+                    (min(scores), max(scores)) if whole else (np.mean(scores) - spread, np.mean(scores) + spread)
+                )
                 axis.plot([low, high], [place, place], color="tab:blue", lw=2)
                 axis.plot(np.mean(scores), place, "o", color="tab:blue", ms=5)
         axis.set_yticks(range(len(cells)), [cell.variant for cell in cells])
@@ -296,6 +300,8 @@ def draw(table: Table, path: Path) -> None:
         axis.set_title(corpus)
         axis.set_xlabel("accuracy, %")
         axis.grid(axis="x", alpha=0.3)
-    fig.suptitle(f"{table.title}: published (rings), reproduced (dots; range of seeds, standard error of folds)", size=9)
+    fig.suptitle(
+        f"{table.title}: published (rings), reproduced (dots; range of seeds, standard error of folds)", size=9
+    )
     fig.tight_layout()
     fig.savefig(path, dpi=130, metadata={"Software": None})

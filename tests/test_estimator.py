@@ -24,6 +24,8 @@ SMALL = {
     "max_epochs": 8,
     "learning_rate": 0.02,
     "batch_size": 10,
+    "ngrams": 0,
+    "vector_norm": 0,
 }
 
 

@@ -5,7 +5,7 @@ import pytest
 from textcnn import TextCNNClassifier
 from textcnn.config import DCNNConfig, KimConfig, StackedConfig, TextConfig, TrainingConfig
 from textcnn.errors import ConfigError
-from textcnn.settings import OPTIONS, PRESETS, make_settings, preset_keywords
+from textcnn.settings import OPTIONS, PRESETS, RECIPE, make_settings, preset_keywords
 
 KEYWORDS = TextCNNClassifier().get_params()
 del KEYWORDS["vectors"], KEYWORDS["init_from"]
@@ -22,7 +22,7 @@ def test_every_field_has_an_option():
 
 def test_channels_follow_the_vectors(tmp_path):
     free = {**KEYWORDS, "channels": None, "dimension": None}
-    assert make_settings(free, vectors=None).model == KimConfig(channels="rand")
+    assert make_settings(free, vectors=None).model == KimConfig(channels="rand", ngrams=2)
     settings = make_settings(free, vectors=tmp_path)
     assert settings.model.channels == "non-static"
     assert settings.vector_dimension is None
@@ -44,11 +44,13 @@ def test_contradictory_settings(tmp_path):
     )
 
 
-def test_defaults_are_the_components():
+def test_defaults_are_the_components_and_the_recipe():
     settings = make_settings(KEYWORDS, vectors=None)
-    assert (settings.text, settings.model, settings.training) == (TextConfig(), KimConfig(), TrainingConfig())
+    training = TrainingConfig(vector_norm=RECIPE["vector_norm"])
+    assert (settings.text, settings.model, settings.training) == (TextConfig(), KimConfig(ngrams=2), training)
     settings = make_settings({**KEYWORDS, "arch": "dcnn"}, vectors=None)
-    assert (settings.model, settings.training) == (DCNNConfig(), TrainingConfig(max_norm=0.0))
+    assert (settings.model, settings.training) == (DCNNConfig(ngrams=2), dataclasses.replace(training, max_norm=0.0))
+    assert {name: KEYWORDS[name] for name in RECIPE} == RECIPE
 
 
 def test_presets_hold_the_papers_settings():

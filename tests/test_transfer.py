@@ -7,7 +7,7 @@ import torch
 
 from textcnn import TextCNNClassifier, load_model
 from textcnn.artifact import load_artifact
-from textcnn.config import KimConfig, architecture_of
+from textcnn.config import KimConfig, TrainingConfig, architecture_of
 from textcnn.errors import ConfigError, ModelError
 from textcnn.inference import Predictor
 from textcnn.nn.network import make_network
@@ -63,7 +63,7 @@ def test_frozen_layers_are_the_old_ones(old):
             assert {"good", "very", "fine", "bad", "awful"} <= shared
             for word in shared:
                 np.testing.assert_array_equal(new_rows[word], old_rows[word])
-        elif not name.startswith("softmax."):
+        elif not name.startswith(("softmax.", "ngrams.")):
             np.testing.assert_array_equal(after.weights[name], weight)
     assert after.training["initial"] == {"words": 5, "of": len(after.words), "softmax": False}
     assert after.weights["softmax.weight"].any()
@@ -86,8 +86,15 @@ def test_the_softmax_is_taken_over_where_the_classes_are_the_same(old):
             vocabulary_size=3 + FIRST_WORD,
             classes=2,
             vectors=torch.zeros(5, 8) if before.model.pretrained else None,
+            # bad, good, bad good, good bad, good unheard
+            ngrams=(torch.tensor([2, 4, 2 * 5 + 4, 4 * 5 + 2, 4 * 5 + 3]), torch.ones(5)),
         )
-        taken = start(network, before, ["bad", "unheard", "good"], np.array(classes), None, seed=0)
+        taken = start(network, before, ["bad", "unheard", "good"], np.array(classes), None, TrainingConfig())
+        bag = network.ngrams.weight.detach().numpy()
+        ids = {word: i for i, word in enumerate(before.words, FIRST_WORD)}
+        bad, good = (before.weights["ngrams.keys"].tolist().index(ids[word]) for word in ("bad", "good"))
+        np.testing.assert_array_equal(bag[:2], before.weights["ngrams.weight"][[bad, good]] if same else 0)
+        assert not bag[2:].any()  # the old texts have none of these
         assert taken == {"words": 2, "of": 3, "softmax": same}
         assert np.array_equal(network.softmax.weight.detach(), before.weights["softmax.weight"]) == same
         for name in ("fixed", "tuned"):
@@ -102,11 +109,28 @@ def test_new_words_start_from_their_vectors(old, tmp_path):
     vectors = tmp_path / "more.txt"
     vectors.write_text("food 1 2 3 4 5 6 7 8\ngood 9 9 9 9 9 9 9 9\n")
     before = load_artifact(old)
-    after = fit(old, ["yes"] * 12 + ["no"] * 12, vectors=vectors, freeze="embeddings")
+    after = fit(old, ["yes"] * 12 + ["no"] * 12, vectors=vectors, freeze="embeddings", vector_norm=0)
     for name in after.weights:
         if name.startswith("channels."):
             assert rows(after, name)["food"].tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
             np.testing.assert_array_equal(rows(after, name)["good"], rows(before, name)["good"])
+
+
+def test_ngrams_of_several_words_are_taken_over():
+    before = TextCNNClassifier(**SMALL, ngrams=3).fit(*(OLD[0], OLD[1] * 4)).predictor_.artifact
+    words = ["good", "film", "new", "very"]  # ids 2 to 5
+    keys = torch.tensor([2, 3, 4, 2 * 6 + 3, 5 * 6 + 2, (2 * 6 + 3) * 6 + 4])
+    network = make_network(before.model, vocabulary_size=6, classes=2, vectors=None, ngrams=(keys, torch.ones(6)))
+    start(network, before, words, before.classes, None, TrainingConfig())
+    ids = {word: i for i, word in enumerate(before.words, FIRST_WORD)}
+    number = {key: row for row, key in enumerate(before.weights["ngrams.keys"].tolist())}
+    size = len(ids) + FIRST_WORD
+    had = [number[key] for key in (ids["good"], ids["film"], ids["good"] * size + ids["film"])]
+    had.append(number[ids["very"] * size + ids["good"]])
+    found = network.ngrams.weight.detach().numpy()
+    np.testing.assert_array_equal(found[[0, 1, 3, 4]], before.weights["ngrams.weight"][had])
+    assert found[0].any()
+    assert not found[[2, 5]].any()
 
 
 def test_a_model_that_was_transferred_predicts_alone(old, tmp_path):

@@ -38,7 +38,7 @@ from textcnn.errors import ConfigError, ModelError
 from textcnn.text import FIRST_WORD
 from textcnn.version import __version__
 
-FORMAT, VERSION = "textcnn", 2
+FORMAT, VERSION = "textcnn", 3
 WEIGHTS, VOCABULARY, METRICS, CARD, CONFIG = (
     "model.safetensors",
     "vocabulary.json",
@@ -46,6 +46,7 @@ WEIGHTS, VOCABULARY, METRICS, CARD, CONFIG = (
     "README.md",
     "config.json",
 )
+NGRAMS = "ngrams.keys"  # numbers of n-grams, rising; all other arrays are float32
 _LABEL_TYPES = {"U": "str", "i": "int", "u": "int", "b": "bool", "f": "float"}
 
 
@@ -58,7 +59,7 @@ class Artifact:
         model: the network's settings.
         classes: labels, one a class: strings, integers, floats or booleans, (K,).
         words: the vocabulary in the order of its ids.
-        weights: float32 arrays by the names of the network's parameters.
+        weights: arrays by the names of the network's parameters and buffers, float32 but for the n-grams' numbers.
         training: what a reader may want to know of the run, as JSON.
         metrics: scores by split, as JSON.
     """
@@ -72,8 +73,10 @@ class Artifact:
     metrics: dict[str, Any] = field(default_factory=dict)
 
 
-def weight_shapes(model: ModelConfig, *, vocabulary_size: int, classes: int) -> dict[str, tuple[int, ...]]:
-    """The arrays that a model of these settings consists of."""
+def weight_shapes(
+    model: ModelConfig, *, vocabulary_size: int, classes: int, ngrams: int = 0
+) -> dict[str, tuple[int, ...]]:
+    """The arrays that a model of these settings, with so many n-grams in its bag, consists of."""
     table = (vocabulary_size, model.dimension)
     shapes: dict[str, tuple[int, ...]] = {"softmax.weight": (classes, model.features), "softmax.bias": (classes,)}
     columns = model.dimension * model.channel_count
@@ -99,6 +102,8 @@ def weight_shapes(model: ModelConfig, *, vocabulary_size: int, classes: int) -> 
         shapes["channels.fixed"] = table
     if model.channels != "static":
         shapes["channels.tuned"] = table
+    if model.ngrams:
+        shapes |= {NGRAMS: (ngrams,), "ngrams.idf": (ngrams,), "ngrams.weight": (ngrams, classes)}
     return shapes
 
 
@@ -197,7 +202,8 @@ def load_artifact(path: Path | str) -> Artifact:
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words) or len({*words}) < len(words):
         raise ModelError(f"{path / VOCABULARY}: expected a list of distinct words, found something else")
     weights = _load_weights(contents[WEIGHTS], path / WEIGHTS)
-    shapes = weight_shapes(model, vocabulary_size=len(words) + FIRST_WORD, classes=len(classes))
+    ngrams = len(weights[NGRAMS]) if NGRAMS in weights else 0
+    shapes = weight_shapes(model, vocabulary_size=len(words) + FIRST_WORD, classes=len(classes), ngrams=ngrams)
     found = {name: weight.shape for name, weight in weights.items()}
     if found != shapes:
         raise ModelError(f"{path / WEIGHTS}: expected arrays of the shapes {shapes}, found {found}")
@@ -279,7 +285,10 @@ def _load_weights(content: bytes, path: Path) -> dict[str, np.ndarray]:
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
         raise ModelError(f"{path}: expected safetensors of float32 arrays, found something else") from None
     for name, weight in weights.items():
-        if weight.dtype != np.float32 or not np.isfinite(weight).all():
+        if name == NGRAMS:
+            if weight.dtype != np.int64 or weight.ndim != 1 or (np.diff(weight) <= 0).any():
+                raise ModelError(f"{path}: expected rising whole numbers in {name}, found others")
+        elif weight.dtype != np.float32 or not np.isfinite(weight).all():
             raise ModelError(f"{path}: expected finite float32 numbers in {name}, found others")
     return weights
 

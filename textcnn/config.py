@@ -18,6 +18,7 @@ POOLINGS = ("max", "average", "k-max")
 GLOBAL_POOLINGS = ("max", "average")
 OPTIMIZERS = ("adam", "adadelta", "adagrad")
 LARGEST = 2**32  # of whole numbers: beyond it a setting is a slip of the hand
+LONGEST_NGRAM = 3
 LAYERS = ("word vectors", "convolutions", "softmax")  # of the L2 penalty
 FREEZABLE = ("embeddings", "convolution")
 PRECISIONS = ("fp32", "bf16")
@@ -122,16 +123,20 @@ class ChannelConfig:
         multichannel_filters: `shared`, Kim's form: each filter is applied to both channels
             and the results are added; `separate`: a filter has weights of its own for each channel.
         dimension: D, the length of a word vector.
+        ngrams: words of the longest n-gram in the linear bag of n-grams beside the network (`textcnn.ngrams`); 0,
+            the papers' networks, for none.
     """
 
     channels: str = "rand"
     multichannel_filters: str = "shared"
     dimension: int = 300
+    ngrams: int = 0
 
     def __post_init__(self) -> None:
         _one_of("channels", self.channels, CHANNELS)
         _one_of("multichannel_filters", self.multichannel_filters, MULTICHANNEL_FILTERS)
         _number("dimension", self.dimension, least=1, whole=True)
+        _number("ngrams", self.ngrams, least=0, below=LONGEST_NGRAM + 1, whole=True)
 
     @property
     def pretrained(self) -> bool:
@@ -149,7 +154,7 @@ class KimConfig(ChannelConfig):
     """The network of Kim (2014), section 2 and 3.1; the defaults are the paper's.
 
     Args:
-        channels, multichannel_filters, dimension: see `ChannelConfig`.
+        channels, multichannel_filters, dimension, ngrams: see `ChannelConfig`.
         region_sizes: h, the words in a window, one number a region.
         feature_maps: F, filters for each region size.
         activation: `relu`, `tanh` or `identity`.
@@ -188,7 +193,7 @@ class DCNNConfig(ChannelConfig):
     """The network of Kalchbrenner et al. (2014), section 3; the defaults are the paper's for SST-2.
 
     Args:
-        channels, multichannel_filters, dimension: see `ChannelConfig`; each layer halves the dimension.
+        channels, multichannel_filters, dimension, ngrams: see `ChannelConfig`; each layer halves the dimension.
         region_sizes: m, one for each layer.
         feature_maps: F, one for each layer.
         k_top: values that the last layer's pooling keeps.
@@ -223,7 +228,7 @@ class StackedConfig(ChannelConfig):
     """Several convolutions with local max pooling between them (`textcnn.nn.stacked`).
 
     Args:
-        channels, multichannel_filters, dimension: see `ChannelConfig`.
+        channels, multichannel_filters, dimension, ngrams: see `ChannelConfig`.
         region_sizes: h, one for each layer.
         feature_maps: F, one for each layer.
         activation: `relu`, `tanh` or `identity`.
@@ -277,6 +282,7 @@ class TrainingConfig:
         precision: of the product that projects the words in training, `fp32` or `bf16`, which is faster where the
             processor multiplies such numbers; everything else, predictions too, stays in `fp32`.
         freeze: layers that stay as they are: `embeddings` (the word vectors), `convolution` (all convolutions).
+        vector_norm: L2 norm that each word vector of a file is scaled to before training; 0 leaves them as they are.
     """
 
     optimizer: str = "adam"
@@ -293,6 +299,7 @@ class TrainingConfig:
     device: str = "auto"
     precision: str = "fp32"
     freeze: tuple[str, ...] = ()
+    vector_norm: float = 0.0
 
     def __post_init__(self) -> None:
         _one_of("optimizer", self.optimizer, OPTIMIZERS)
@@ -311,7 +318,8 @@ class TrainingConfig:
             _number(name, getattr(self, name), least=1, whole=True)
         if self.learning_rate is not None:
             _number("learning_rate", self.learning_rate, above=0)
-        _number("max_norm", self.max_norm, least=0)
+        for name in ("max_norm", "vector_norm"):
+            _number(name, getattr(self, name), least=0)
         if isinstance(self.l2, (tuple, list)):
             object.__setattr__(self, "l2", tuple(self.l2))
         if isinstance(self.l2, tuple) and len(self.l2) != len(LAYERS):

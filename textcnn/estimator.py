@@ -62,6 +62,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         vectors: str | Path | None = None,
         multichannel_filters: str = "shared",
         dimension: int | None = None,
+        ngrams: int = 2,
         region_sizes: tuple[int, ...] | None = None,
         feature_maps: int | tuple[int, ...] | None = None,
         activation: str = "relu",
@@ -91,6 +92,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         device: str = "auto",
         precision: str = "fp32",
         freeze: tuple[str, ...] = (),
+        vector_norm: float = 2.0,
         init_from: str | Path | None = None,
     ) -> None:
         self.arch = arch
@@ -98,6 +100,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.vectors = vectors
         self.multichannel_filters = multichannel_filters
         self.dimension = dimension
+        self.ngrams = ngrams
         self.region_sizes = region_sizes
         self.feature_maps = feature_maps
         self.activation = activation
@@ -127,6 +130,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.device = device
         self.precision = precision
         self.freeze = freeze
+        self.vector_norm = vector_norm
         self.init_from = init_from
 
     @classmethod

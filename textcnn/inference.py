@@ -12,6 +12,7 @@ import numpy as np
 from textcnn.artifact import Artifact, load_artifact, save_artifact
 from textcnn.columns import as_column
 from textcnn.encoding import encode_few, encode_texts
+from textcnn.ngrams import NgramBag
 from textcnn.scorers import make_scorer
 from textcnn.text import UNKNOWN, Encoded, Tokenizer, Vocabulary
 from textcnn.threads import in_order
@@ -55,6 +56,11 @@ class Predictor:
         self._vocabulary = Vocabulary(artifact.words)
         self._few = 0  # calls with few texts so far
         self._scorer = make_scorer(artifact.model, artifact.weights)
+        self._bag = None
+        if artifact.model.ngrams:
+            arrays = [artifact.weights[f"ngrams.{name}"] for name in ("keys", "idf", "weight")]
+            size = len(self._vocabulary)
+            self._bag = NgramBag(*arrays, order=artifact.model.ngrams, vocabulary_size=size)
 
     def predict(self, texts: object) -> np.ndarray:
         """The most probable label of each text.
@@ -105,7 +111,8 @@ class Predictor:
 
     def logits(self, texts: Encoded) -> np.ndarray:
         """Logits of texts that are encoded already, (N, K) float32, on one core."""
-        return self._scorer.logits(texts)
+        logits = self._scorer.logits(texts)
+        return logits if self._bag is None else logits + self._bag.logits(texts)
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Save the model as a folder (see `textcnn.artifact`).

@@ -14,11 +14,12 @@ import numpy as np
 import pyarrow as pa
 
 from textcnn.artifact import Artifact, load_artifact, weight_shapes
-from textcnn.config import LARGEST, to_json
+from textcnn.config import LARGEST, TrainingConfig, to_json
 from textcnn.data.splits import stratified_split
 from textcnn.encoding import encode_texts
 from textcnn.errors import ConfigError, DataError, TrainingError
 from textcnn.metrics import evaluate
+from textcnn.ngrams import collect_ngrams
 from textcnn.settings import Settings
 from textcnn.text import FIRST_WORD, Encoded, Tokenizer, build_vocabulary
 from textcnn.training.progress import History, Progress
@@ -120,7 +121,11 @@ def train_model(
     if initial is not None and settings.model.pretrained:
         matrix = np.zeros((len(vocabulary), settings.model.dimension), np.float32)  # `start` fills it
     elif initial is None and vectors is not None:
-        matrix = _initial_vectors(vectors, seed)
+        matrix = _initial_vectors(vectors, settings.training)
+    ngrams = None
+    if settings.model.ngrams:
+        check_ngrams(settings.model.ngrams, len(vocabulary))
+        ngrams = collect_ngrams(encoded[0][0], settings.model.ngrams, len(vocabulary))
     environment = _environment(torch.__version__, torch.get_num_threads(), str(choose_device(settings.training.device)))
     keep = None
     if checkpoint is not None:
@@ -130,8 +135,10 @@ def train_model(
     cuda = list(range(torch.cuda.device_count()))
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(seed)
-        network = _network(settings, len(vocabulary), len(classes), matrix)
-        taken = None if initial is None else start(network, initial, vocabulary.words, classes, vectors, seed=seed)
+        network = _network(settings, len(vocabulary), len(classes), matrix, ngrams)
+        taken = (
+            None if initial is None else start(network, initial, vocabulary.words, classes, vectors, settings.training)
+        )
         weights, history, probabilities = _train(network, encoded, len(classes), settings, progress, keep)
     artifact = Artifact(
         text=settings.text,
@@ -163,13 +170,28 @@ def _read_vectors(settings: Settings, words: Sequence[str], progress: Progress) 
     )
 
 
-def _initial_vectors(vectors: WordVectors, seed: int) -> np.ndarray:
+def _initial_vectors(vectors: WordVectors, config: TrainingConfig) -> np.ndarray:
     """Rows of the whole vocabulary, (V, D): padding and the unknown word at zero."""
-    matrix = vectors.filled(np.random.default_rng(seed))
+    matrix = vectors.filled(np.random.default_rng(config.seed), norm=config.vector_norm)
     return np.concatenate([np.zeros((FIRST_WORD, matrix.shape[1]), np.float32), matrix])
 
 
-def _network(settings: Settings, vocabulary_size: int, classes: int, matrix: np.ndarray | None) -> Network:
+def check_ngrams(order: int, vocabulary_size: int) -> None:
+    """Raise ConfigError if the numbers of n-grams would not be distinct in 63 bits."""
+    if vocabulary_size**order >= 1 << 63:
+        raise ConfigError(
+            f"ngrams: expected {order - 1} at most for a vocabulary of {vocabulary_size:,} words, found {order}; "
+            "use shorter ones or a smaller vocabulary"
+        )
+
+
+def _network(
+    settings: Settings,
+    vocabulary_size: int,
+    classes: int,
+    matrix: np.ndarray | None,
+    ngrams: tuple[np.ndarray, ...] | None,
+) -> Network:
     """A fresh network."""
     import torch
 
@@ -177,7 +199,9 @@ def _network(settings: Settings, vocabulary_size: int, classes: int, matrix: np.
 
     _check_size(settings, vocabulary_size, classes)
     vectors = None if matrix is None else torch.from_numpy(matrix)
-    return make_network(settings.model, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors)
+    bag = None if ngrams is None else (torch.from_numpy(ngrams[0]), torch.from_numpy(ngrams[1]))
+    size = {"vocabulary_size": vocabulary_size, "classes": classes}
+    return make_network(settings.model, vectors=vectors, ngrams=bag, **size)
 
 
 def _train(

@@ -398,8 +398,11 @@ class StackedScorer(_ByLength):
         return np.concatenate([x, filler], axis=1).reshape(len(x), -1, size, x.shape[2]).max(axis=2)
 
 
-def make_scorer(config: ModelConfig, weights: dict[str, np.ndarray]) -> KimScorer | DCNNScorer | StackedScorer:
-    """The scorer of a model's architecture."""
+Scorer = KimScorer | DCNNScorer | StackedScorer
+
+
+def make_scorer(config: ModelConfig, weights: dict[str, np.ndarray]) -> Scorer:
+    """The scorer of a model's architecture, without the bag of n-grams."""
     if isinstance(config, KimConfig):
         return KimScorer(config, weights)
     return DCNNScorer(config, weights) if isinstance(config, DCNNConfig) else StackedScorer(config, weights)

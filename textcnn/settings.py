@@ -43,17 +43,28 @@ class Settings:
         }
 
 
+# What no paper has: our defaults beyond them.
+RECIPE = {"ngrams": 2, "vector_norm": 2.0}
+_PAPERS = dict.fromkeys(RECIPE, 0)
+
 # The papers' settings: for any corpus (None), and what differs for some. Not stated there: the DCNN's L2 weights
 # and its Adagrad step, which were chosen on SST-2's development sentences.
 PRESETS: dict[str, dict[str | None, dict[str, Any]]] = {
     "kim2014": {
-        None: {"tokenizer": "kim", "optimizer": "adadelta", "learning_rate": 1.0, "patience": 25},
+        None: {
+            **_PAPERS,
+            "tokenizer": "kim",
+            "optimizer": "adadelta",
+            "learning_rate": 1.0,
+            "patience": 25,
+        },
         "sst1": {"tokenizer": "kim-sst"},
         "sst2": {"tokenizer": "kim-sst"},
         "trec": {"lowercase": False},  # the paper's code
     },
     "kalchbrenner2014": {
         None: {
+            **_PAPERS,
             "arch": "dcnn",
             "tokenizer": "whitespace",
             "optimizer": "adagrad",
@@ -113,6 +124,13 @@ OPTIONS = (
         "dimension",
         "--dimension",
         "length of a word vector [300, dcnn 48; with --vectors the file's]",
+    ),
+    Option(
+        "ngrams",
+        "model",
+        "ngrams",
+        "--ngrams",
+        "words of the longest n-gram in the linear bag beside the network, 0 for none",
     ),
     Option(
         "region_sizes",
@@ -191,6 +209,13 @@ OPTIONS = (
         "for kim and stacked: how words are projected in training",
     ),
     Option("freeze", "training", "freeze", "--freeze", "layers that stay as they are: embeddings, convolution"),
+    Option(
+        "vector_norm",
+        "training",
+        "vector_norm",
+        "--vector-norm",
+        "norm that the file's word vectors are scaled to, 0 for their own",
+    ),
 )
 
 

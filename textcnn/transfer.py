@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from textcnn.artifact import Artifact
-from textcnn.config import TextConfig, architecture_of
+from textcnn.artifact import NGRAMS, Artifact
+from textcnn.config import TextConfig, TrainingConfig, architecture_of
 from textcnn.errors import ConfigError
 from textcnn.nn.network import Network
+from textcnn.nn.ngrams import NgramBag
 from textcnn.settings import Settings
 from textcnn.text import FIRST_WORD
 from textcnn.vectors import WordVectors
@@ -68,7 +69,7 @@ def start(
     words: Sequence[str],
     classes: np.ndarray,
     vectors: WordVectors | None,
-    seed: int,
+    config: TrainingConfig,
 ) -> dict[str, Any]:
     """Put the layers of a saved model into a network.
 
@@ -78,7 +79,7 @@ def start(
         words: the network's vocabulary, without padding and the unknown word.
         classes: the network's labels, (K,).
         vectors: of these words, for those that the model does not know; None draws them at random.
-        seed: for the words that neither knows.
+        config: seed, for the words that neither knows, and the norm of the vectors.
 
     Returns:
         What was taken over, as JSON.
@@ -86,7 +87,7 @@ def start(
     old = {word: row for row, word in enumerate(initial.words, FIRST_WORD)}
     known = np.array([row for row, word in enumerate(words, FIRST_WORD) if word in old], dtype=np.int64)
     source = np.array([old[words[row - FIRST_WORD]] for row in known.tolist()], dtype=np.int64)
-    fresh = _fresh_rows(initial, len(words), vectors, seed)  # (W, D)
+    fresh = _fresh_rows(initial, len(words), vectors, config)  # (W, D)
     weights = dict(network.named_parameters()) | dict(network.named_buffers())
     same_classes = classes.tolist() == initial.classes.tolist()
     for name, saved in initial.weights.items():
@@ -94,16 +95,38 @@ def start(
             table = np.concatenate([saved[:FIRST_WORD], fresh])
             table[known] = saved[source]
             weights[name].copy_(torch.from_numpy(table))
+        elif name.startswith("ngrams."):
+            continue
         elif same_classes or not name.startswith("softmax."):
             weights[name].copy_(torch.from_numpy(saved))
+    if network.ngrams is not None and same_classes:
+        _take_ngrams(network.ngrams, initial, old, words)
     return {"words": len(known), "of": len(words), "softmax": same_classes}
 
 
-def _fresh_rows(initial: Artifact, count: int, vectors: WordVectors | None, seed: int) -> np.ndarray:
+def _take_ngrams(bag: NgramBag, initial: Artifact, old: dict[str, int], words: Sequence[str]) -> None:
+    """Give the n-grams that both know the weights that they had."""
+    number_of = np.zeros(len(initial.words) + FIRST_WORD, np.int64)  # of the old ids, in the new vocabulary
+    for row, word in enumerate(words, FIRST_WORD):
+        if word in old:
+            number_of[old[word]] = row
+    keys = np.zeros(len(initial.weights[NGRAMS]), np.int64)
+    left, unit, known = initial.weights[NGRAMS], 1, np.ones(len(keys), bool)
+    while left.any():
+        left, last = np.divmod(left, len(number_of))
+        known &= (last == 0) | (number_of[last] > 0)
+        keys += number_of[last] * unit
+        unit *= len(words) + FIRST_WORD
+    mine = bag.keys.numpy()
+    _, new, had = np.intersect1d(mine, np.where(known, keys, -1), assume_unique=False, return_indices=True)
+    bag.weight[torch.from_numpy(new)] = torch.from_numpy(initial.weights["ngrams.weight"][had])
+
+
+def _fresh_rows(initial: Artifact, count: int, vectors: WordVectors | None, config: TrainingConfig) -> np.ndarray:
     """Rows for words that the model does not know, (W, D): their vectors, or uniform with its rows' variance."""
-    generator = np.random.default_rng(seed)
+    generator = np.random.default_rng(config.seed)
     if vectors is not None:
-        return vectors.filled(generator)
+        return vectors.filled(generator, norm=config.vector_norm)
     rows = next(initial.weights[name] for name in _TABLES[::-1] if name in initial.weights)[FIRST_WORD:]
     bound = math.sqrt(3 * float(rows.var())) if rows.size else 0.25
     return generator.uniform(-bound, bound, (count, initial.model.dimension)).astype(np.float32)

@@ -4,8 +4,8 @@
     python -m experiments.kalchbrenner2014.run --data-dir DATA --vectors imdb-32.bin
 
 DATA holds the original files of the corpora (`textcnn data NAME` names them). The paper initialises TREC's word
-vectors by an unsupervised model of its own; here they are word2vec's, of IMDB's reviews. Its L2 weights and step size are
-not stated; those of the preset were chosen on SST-2's development sentences.
+vectors by an unsupervised model of its own; here they are word2vec's, of IMDB's reviews. Its L2 weights and step size
+are not stated; those of the preset were chosen on SST-2's development sentences.
 """
 
 from __future__ import annotations

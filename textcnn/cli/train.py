@@ -15,7 +15,7 @@ from textcnn import config
 from textcnn.cli import INTERRUPTED
 from textcnn.cli.common import DEFAULT_MODEL, Decorated, GroupedCommand, corpus_options, label_names, option
 from textcnn.errors import ConfigError, DataError
-from textcnn.settings import OPTIONS, PRESETS, Settings, make_settings, preset_keywords
+from textcnn.settings import OPTIONS, PRESETS, RECIPE, Settings, make_settings, preset_keywords
 
 if TYPE_CHECKING:
     import datasets
@@ -44,6 +44,7 @@ _DEFAULTS: dict[str, Any] = {
     **vars(config.TextConfig()),
     **vars(config.TrainingConfig()),
     "architecture": "kim",
+    **RECIPE,
     # None: decided by the architecture or the word vectors
     **dict.fromkeys(("channels", "dimension", "region_sizes", "feature_maps", "max_norm")),
 }

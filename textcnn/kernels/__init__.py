@@ -24,6 +24,7 @@ from textcnn.kernels.loading import loops
 from textcnn.kernels.rows import settle_adam as settle_adam
 from textcnn.kernels.rows import step_adadelta as step_adadelta
 from textcnn.kernels.rows import step_adam as step_adam
+from textcnn.kernels.words import NgramTable as NgramTable
 from textcnn.kernels.words import WordTable as WordTable
 from textcnn.kernels.words import number_words as number_words
 

@@ -578,10 +578,61 @@ static void encode_texts(Call *call) {
 
 FUNCTION(encode_texts, 9, 2, 4, encode_texts(call))
 
+/* ---- n-grams ---------------------------------------------------------------------------------------------------- */
+
+static size_t slot_of_key(const int32_t *slots, size_t mask, const int64_t *keys, int64_t key) {
+    uint64_t hash = (uint64_t)key * 0x9E3779B97F4A7C15u; /* Knuth's multiplicative hash */
+    for (size_t slot = (hash ^ hash >> 32) & mask;; slot = (slot + 1) & mask)
+        if (!slots[slot] || keys[slots[slot] - 1] == key) return slot;
+}
+
+/* keys, slots (zeros, a power of two of them); how many keys: fills the slots with 1 + the number of a key. */
+static void hash_keys(Call *call) {
+    const int64_t *keys = at(call, 0);
+    int32_t *slots = at(call, 1);
+    size_t mask = call->views[1].len / sizeof(int32_t) - 1;
+    for (Index i = 0; i < call->n[0]; i++) slots[slot_of_key(slots, mask, keys, keys[i])] = (int32_t)(i + 1);
+}
+
+FUNCTION(hash_keys, 2, 1, 1, hash_keys(call))
+
+/* keys, slots, ids, offsets, rows, counts; order, vocabulary size, first word's id, texts, keys. The numbers of the
+   known n-grams of each text, each once, in the order of their last words; how many each text has, and all have. */
+static void find_ngrams(Call *call) {
+    const Index *n = call->n;
+    const int64_t *keys = at(call, 0), *offsets = at(call, 3);
+    const int32_t *slots = at(call, 1), *ids = at(call, 2);
+    int64_t *rows = at(call, 4), *counts = at(call, 5), found = 0;
+    size_t mask = call->views[1].len / sizeof(int32_t) - 1;
+    int32_t *met = calloc((size_t)n[4] + 1, sizeof(int32_t)); /* 1 + the last text that had it */
+    if (!met) {
+        call->out_of_memory = 1;
+        return;
+    }
+    for (Index b = 0; b < n[3]; b++) {
+        int64_t before = found;
+        for (int64_t i = offsets[b]; i < offsets[b + 1]; i++) {
+            int64_t key = 0, unit = 1;
+            for (int64_t j = i; j >= offsets[b] && j > i - n[0] && ids[j] >= n[2]; j--, unit *= n[1]) {
+                key += ids[j] * unit;
+                int32_t number = slots[slot_of_key(slots, mask, keys, key)];
+                if (!number || met[number] == b + 1) continue;
+                met[number] = (int32_t)(b + 1);
+                rows[found++] = number - 1;
+            }
+        }
+        counts[b] = found - before;
+    }
+    counts[n[3]] = found;
+    free(met);
+}
+
+FUNCTION(find_ngrams, 6, 2, 5, find_ngrams(call))
+
 #define METHOD(name) {#name, (PyCFunction)(void (*)(void))py_##name, METH_FASTCALL, NULL},
 
 static PyMethodDef methods[] = {LOOPS(METHOD) METHOD(number_words) METHOD(hash_words)
-                                METHOD(encode_texts){NULL, NULL, 0, NULL}};
+                                METHOD(encode_texts) METHOD(hash_keys) METHOD(find_ngrams){NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_kernels", NULL, -1, methods, NULL, NULL, NULL, NULL};
 

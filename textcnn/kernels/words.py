@@ -1,4 +1,4 @@
-"""Words to numbers."""
+"""Words and n-grams to numbers."""
 
 from __future__ import annotations
 
@@ -74,3 +74,40 @@ class WordTable:
             data, offsets, kinds, lower, *vocabulary, ids, counts, len(offsets) - 1, most, first_word, unknown
         )
         return ids[: counts[-1]], counts[:-1]
+
+
+class NgramTable:
+    """N-grams that compiled code looks up.
+
+    Args:
+        keys: their numbers (`textcnn.ngrams`), distinct, (G,) int64.
+    """
+
+    def __init__(self, keys: np.ndarray) -> None:
+        check(np.int64, keys)
+        self.keys = keys
+        self.slots = np.zeros(1 << max(4, (2 * len(keys)).bit_length()), np.int32)
+        loops.hash_keys(keys, self.slots, len(keys))
+
+    def find(
+        self, ids: np.ndarray, offsets: np.ndarray, *, order: int, vocabulary_size: int, first_word: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The known n-grams of texts, each once a text.
+
+        Args:
+            ids: of words, (N,) int32.
+            offsets: of the texts, (B + 1,) int64.
+            order: words of the longest n-gram.
+            vocabulary_size: V.
+            first_word: ids below it make no n-gram.
+
+        Returns:
+            Their places among the keys, one text after the other, (M,) int64, and how many each text has, (B,) int64.
+        """
+        check(np.int32, ids)
+        check(np.int64, offsets)
+        rows = np.empty(order * int(offsets[-1] - offsets[0]), np.int64)
+        counts = np.empty(len(offsets), np.int64)  # and in the end all
+        numbers = (order, vocabulary_size, first_word, len(offsets) - 1, len(self.keys))
+        loops.find_ngrams(self.keys, self.slots, ids, offsets, rows, counts, *numbers)
+        return rows[: counts[-1]], counts[:-1]

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from textcnn.config import DCNNConfig
 from textcnn.nn import functions
-from textcnn.nn.channels import Channels
+from textcnn.nn.base import TextNetwork
 from textcnn.nn.folding import fold
 from textcnn.nn.lookup import RowLookupConvolution, window_counts
 from textcnn.nn.pooling import k_max_pool, position_mask
@@ -58,7 +58,7 @@ class FoldedRowConvolution(nn.Module):
         return fold(x.unflatten(1, (rows, maps)).permute(0, 3, 2, 1))  # (B, P + m - 1, F, D / 2)
 
 
-class DCNN(nn.Module):
+class DCNN(TextNetwork):
     """The paper's network on flat ids and lengths: blocks of wide convolution, folding, dynamic k-max, bias and tanh.
 
     The first convolution is row by row and folding is linear, so both are in the table of a look-up
@@ -70,6 +70,7 @@ class DCNN(nn.Module):
         vocabulary_size: V, padding (id 0) and the unknown word (id 1) among them.
         classes: K.
         vectors: word vectors of the vocabulary, (V, D), for all channels but `rand`.
+        ngrams: of the bag of n-grams, see `TextNetwork`.
 
     Example:
         >>> model = DCNN(DCNNConfig(), vocabulary_size=1000, classes=2)
@@ -79,11 +80,16 @@ class DCNN(nn.Module):
     """
 
     def __init__(
-        self, config: DCNNConfig, *, vocabulary_size: int, classes: int, vectors: torch.Tensor | None = None
+        self,
+        config: DCNNConfig,
+        *,
+        vocabulary_size: int,
+        classes: int,
+        vectors: torch.Tensor | None = None,
+        ngrams: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(config, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors, ngrams=ngrams)
         self.config = config
-        self.channels = Channels(config, vocabulary_size, vectors)
         self.convolution = RowLookupConvolution(
             channels=self.channels.count,
             dimension=config.dimension,
@@ -100,34 +106,19 @@ class DCNN(nn.Module):
         self.biases = nn.ParameterList(
             nn.Parameter(torch.zeros(maps, after)) for maps, after in zip(config.feature_maps, rows, strict=True)
         )
-        self.dropout = nn.Dropout(config.dropout)
-        self.softmax = nn.Linear(config.features, classes)
-        nn.init.zeros_(self.softmax.weight)
-        nn.init.zeros_(self.softmax.bias)
 
-    def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Logits of B texts.
+    def penultimate(self, words: torch.Tensor, places: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """All blocks, (B, features).
 
-        Args:
-            ids: the texts' word ids, one text after the other, (N,).
-            lengths: words of each text, (B,), N in sum.
-
-        Returns:
-            Logits, (B, K).
+        Arguments as in `TextNetwork.penultimate`.
         """
-        distinct, places = torch.unique(ids, return_inverse=True)  # (U,), (N,)
-        return self.logits(distinct, places, lengths)
-
-    def logits(self, distinct: torch.Tensor, places: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """The same from the distinct ids (U,) and which of them stands at each place, (N,)."""
-        words = self.channels(distinct)  # (U, C, D)
         x, counts = self.convolution(words, places, lengths)  # (B, P, F1, D / 2), folded
         x, counts = self._pool(x, counts, lengths, 1)  # (B, k_1, F1, D / 2)
         for layer, convolution in enumerate(self.deeper, 2):
             x = convolution(x, counts)  # (B, P, F, D / 2^l)
             counts = window_counts(counts, self.config.region_sizes[layer - 1], "wide")
             x, counts = self._pool(x, counts, lengths, layer)  # (B, k_l, F, D / 2^l)
-        return self.softmax(self.dropout(x.flatten(1)))  # (B, K)
+        return x.flatten(1)
 
     def _pool(
         self, x: torch.Tensor, counts: torch.Tensor, lengths: torch.Tensor, layer: int

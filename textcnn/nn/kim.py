@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from textcnn.config import KimConfig
-from textcnn.nn.channels import Channels
+from textcnn.nn.base import TextNetwork
 from textcnn.nn.lookup import LookupConvolution
 from textcnn.nn.pooling import average_pool, k_max_pool
 
@@ -19,7 +19,7 @@ ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 }
 
 
-class KimCNN(nn.Module):
+class KimCNN(TextNetwork):
     """The paper's network on flat ids and lengths: channels, convolution, pooling, dropout, softmax.
 
     Deviations: the windows are those that touch at least one word (the paper's code also admits
@@ -31,6 +31,7 @@ class KimCNN(nn.Module):
         vocabulary_size: V, padding (id 0) and the unknown word (id 1) among them.
         classes: K.
         vectors: word vectors of the vocabulary, (V, D), for all channels but `rand`.
+        ngrams: of the bag of n-grams, see `TextNetwork`.
 
     Example:
         >>> model = KimCNN(KimConfig(), vocabulary_size=1000, classes=2)
@@ -40,43 +41,29 @@ class KimCNN(nn.Module):
     """
 
     def __init__(
-        self, config: KimConfig, *, vocabulary_size: int, classes: int, vectors: torch.Tensor | None = None
+        self,
+        config: KimConfig,
+        *,
+        vocabulary_size: int,
+        classes: int,
+        vectors: torch.Tensor | None = None,
+        ngrams: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(config, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors, ngrams=ngrams)
         self.config = config
-        self.channels = Channels(config, vocabulary_size, vectors)
         self.convolution = LookupConvolution(
             dimension=self.channels.count * config.dimension,
             region_sizes=config.region_sizes,
             feature_maps=config.feature_maps,
             padding=config.padding,
         )
-        self.dropout = nn.Dropout(config.dropout)
-        self.softmax = nn.Linear(config.features, classes)
-        nn.init.zeros_(self.softmax.weight)  # Kim's code
-        nn.init.zeros_(self.softmax.bias)
 
-    def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Logits of B texts.
+    def penultimate(self, words: torch.Tensor, places: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Convolution, activation and pooling of every region size (section 2, z), (B, R F), or (B, R k F) for k-max.
 
-        Args:
-            ids: the texts' word ids, one text after the other, (N,).
-            lengths: words of each text, (B,), N in sum.
-
-        Returns:
-            Logits, (B, K).
+        Arguments as in `TextNetwork.penultimate`.
         """
-        distinct, places = torch.unique(ids, return_inverse=True)  # (U,), (N,)
-        return self.logits(distinct, places, lengths)
-
-    def logits(self, distinct: torch.Tensor, places: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """The same from the distinct ids (U,) and which of them stands at each place, (N,)."""
-        words = self.channels(distinct).flatten(1)  # (U, C D)
-        penultimate = self.dropout(self._features(words, places, lengths))  # (B, R F): section 2, z
-        return self.softmax(penultimate)  # (B, K): section 2.1, y = w . (z o r) + b
-
-    def _features(self, words: torch.Tensor, places: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Convolution, activation and pooling of every region size, (B, R F), or (B, R k F) for k-max."""
+        words = words.flatten(1)  # (U, C D)
         activation = ACTIVATIONS[self.config.activation]
         if self.config.pooling == "max":
             # All activations are increasing: the maximum may be taken first. An empty text stays 0.

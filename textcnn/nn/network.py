@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from textcnn.config import DCNNConfig, KimConfig, ModelConfig
@@ -12,10 +14,21 @@ from textcnn.nn.stacked import StackedCNN
 Network = KimCNN | DCNN | StackedCNN
 
 
-def make_network(config: ModelConfig, *, vocabulary_size: int, classes: int, vectors: torch.Tensor | None) -> Network:
-    """A fresh network of these settings; arguments as in `KimCNN`."""
+def make_network(
+    config: ModelConfig,
+    *,
+    vocabulary_size: int,
+    classes: int,
+    vectors: torch.Tensor | None,
+    ngrams: tuple[torch.Tensor, torch.Tensor] | None = None,
+) -> Network:
+    """A fresh network of these settings; arguments as in `TextNetwork`."""
+    shared: dict[str, Any] = {
+        "vocabulary_size": vocabulary_size,
+        "classes": classes,
+        "vectors": vectors,
+        "ngrams": ngrams,
+    }
     if isinstance(config, KimConfig):
-        return KimCNN(config, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors)
-    if isinstance(config, DCNNConfig):
-        return DCNN(config, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors)
-    return StackedCNN(config, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors)
+        return KimCNN(config, **shared)
+    return DCNN(config, **shared) if isinstance(config, DCNNConfig) else StackedCNN(config, **shared)

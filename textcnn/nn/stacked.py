@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from textcnn.config import StackedConfig
-from textcnn.nn.channels import Channels
+from textcnn.nn.base import TextNetwork
 from textcnn.nn.kim import ACTIVATIONS
 from textcnn.nn.lookup import LookupConvolution, window_counts
 from textcnn.nn.pooling import average_pool, local_max_pool, max_pool, position_mask
 
 
-class StackedCNN(nn.Module):
+class StackedCNN(TextNetwork):
     """Wide convolution, activation and local max pooling, layer on layer; the last layer pools over the whole text.
 
     What stands behind a text's end is zero in every layer, so that no score depends on a batch's padding.
@@ -26,14 +26,20 @@ class StackedCNN(nn.Module):
         vocabulary_size: V, padding (id 0) and the unknown word (id 1) among them.
         classes: K.
         vectors: word vectors of the vocabulary, (V, D), for all channels but `rand`.
+        ngrams: of the bag of n-grams, see `TextNetwork`.
     """
 
     def __init__(
-        self, config: StackedConfig, *, vocabulary_size: int, classes: int, vectors: torch.Tensor | None = None
+        self,
+        config: StackedConfig,
+        *,
+        vocabulary_size: int,
+        classes: int,
+        vectors: torch.Tensor | None = None,
+        ngrams: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(config, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors, ngrams=ngrams)
         self.config = config
-        self.channels = Channels(config, vocabulary_size, vectors)
         self.convolution = LookupConvolution(
             dimension=self.channels.count * config.dimension,
             region_sizes=config.region_sizes[:1],
@@ -46,27 +52,13 @@ class StackedCNN(nn.Module):
                 config.feature_maps, config.feature_maps[1:], config.region_sizes[1:], strict=False
             )
         )
-        self.dropout = nn.Dropout(config.dropout)
-        self.softmax = nn.Linear(config.features, classes)
-        nn.init.zeros_(self.softmax.weight)
-        nn.init.zeros_(self.softmax.bias)
 
-    def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Logits of B texts.
+    def penultimate(self, words: torch.Tensor, places: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """All layers, (B, features).
 
-        Args:
-            ids: the texts' word ids, one text after the other, (N,).
-            lengths: words of each text, (B,), N in sum.
-
-        Returns:
-            Logits, (B, K).
+        Arguments as in `TextNetwork.penultimate`.
         """
-        distinct, places = torch.unique(ids, return_inverse=True)  # (U,), (N,)
-        return self.logits(distinct, places, lengths)
-
-    def logits(self, distinct: torch.Tensor, places: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """The same from the distinct ids (U,) and which of them stands at each place, (N,)."""
-        words = self.channels(distinct).flatten(1)  # (U, C D)
+        words = words.flatten(1)  # (U, C D)
         [(x, counts)] = self.convolution(words, places, lengths)  # (B, P, F1)
         x = self._activate(x, counts)
         for convolution, size in zip(self.deeper, self.config.region_sizes[1:], strict=True):
@@ -75,7 +67,7 @@ class StackedCNN(nn.Module):
             counts = window_counts(counts, size, "wide")
             x = self._activate(x, counts)
         pool = max_pool if self.config.global_pooling == "max" else average_pool
-        return self.softmax(self.dropout(pool(x, counts)))  # (B, K)
+        return pool(x, counts)  # (B, F)
 
     def _activate(self, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
         """The activation, and zeros again behind each text's end."""

@@ -257,7 +257,7 @@ class Trainer:
             total += value * len(batch.lengths)
             done += len(batch.lengths)
             self.progress.batch(epoch=number, texts=done, loss=total / done)
-        self.optimizer.settle()
+        self.optimizer.settle_all()
         return total / done
 
     def step(self, batch: Batch, wanted: torch.Tensor, weights: torch.Tensor | None = None) -> float:
@@ -271,8 +271,9 @@ class Trainer:
         Returns:
             The mean loss before it.
         """
-        self.optimizer.settle(batch.words)
-        logits = self.model.logits(batch.words, batch.places, batch.lengths)  # (B, K)
+        found = self.model.find_ngrams(batch.words, batch.places, batch.lengths)
+        self.optimizer.settle(batch.words, None if found is None else found.rows)
+        logits = self.model.logits(batch.words, batch.places, batch.lengths, found)  # (B, K)
         losses = F.cross_entropy(logits, wanted, reduction="none")  # (B,)
         # Not cross_entropy's own weights: they are divided by the batch's, and cancel where it has one class.
         loss = losses.mean() if weights is None else (losses * weights[wanted]).mean()

@@ -24,8 +24,8 @@ class _Part:
 class Optimizer:
     """Adam, Adadelta or Adagrad (`textcnn.training.rows`) for every parameter of a network.
 
-    Of the table of tuned word rows a step touches those of the batch alone, and the gradient is sparse; an L2 penalty
-    on the word vectors moves every row at every step, which is then done. Not torch's optimisers: those
+    Of the tables (tuned word rows, the n-grams' weights) a step touches the rows of the batch alone, and the gradient
+    is sparse; an L2 penalty moves every row at every step, which is then done. Not torch's optimisers: those
     take all rows at every step, and importing them costs seconds.
 
     Args:
@@ -35,24 +35,44 @@ class Optimizer:
 
     def __init__(self, model: Network, config: TrainingConfig) -> None:
         penalties = config.l2 if isinstance(config.l2, tuple) else (config.l2,) * len(LAYERS)
-        tuned = model.channels.tuned
-        self.table = None if penalties[0] or tuned is None or not tuned.requires_grad else tuned
-        model.channels.sparse = self.table is not None
+        tuned, bag = model.channels.tuned, model.ngrams
+        model.channels.sparse = tuned is not None and tuned.requires_grad and not penalties[0]
+        if bag is not None:
+            bag.sparse = not penalties[layer_of("ngrams.weight")]
         self.parts: dict[str, _Part] = {}
         for name, parameter in model.named_parameters():
             if not parameter.requires_grad:
                 continue
             layer = layer_of(name)
             rows = ROWS[config.optimizer](
-                parameter.detach().view(len(parameter), -1), config.step_size, skipping=parameter is self.table
+                parameter.detach().view(len(parameter), -1), config.step_size, skipping=self._is_sparse(model, name)
             )
             self.parts[name] = _Part(parameter, rows, penalties[layer])
 
-    def settle(self, words: torch.Tensor | None = None) -> None:
-        """Bring words' rows up to the steps so far, before they are read; None is all of them."""
+    @staticmethod
+    def _is_sparse(model: Network, name: str) -> bool:
+        """Whether a parameter is a table whose gradient is sparse."""
+        if name == "ngrams.weight":
+            return model.ngrams is not None and model.ngrams.sparse
+        return name == "channels.tuned" and model.channels.sparse
+
+    def settle(self, words: torch.Tensor, ngrams: torch.Tensor | None) -> None:
+        """Bring rows of the tables up to the steps so far, before they are read.
+
+        Args:
+            words: of the batch, (U,).
+            ngrams: of the batch, (U',); None where there is no bag.
+        """
+        for name, rows in (("channels.tuned", words), ("ngrams.weight", ngrams)):
+            part = self.parts.get(name)
+            if part is not None and part.rows.skipping and rows is not None:
+                part.rows.settle(rows)
+
+    def settle_all(self) -> None:
+        """The same for all rows."""
         for part in self.parts.values():
-            if part.parameter is self.table:
-                part.rows.settle(words)
+            if part.rows.skipping:
+                part.rows.settle()
 
     @torch.no_grad()
     def step(self) -> None:
@@ -80,8 +100,8 @@ class Optimizer:
 
 
 def layer_of(name: str) -> int:
-    """Which of `LAYERS` a parameter belongs to."""
-    return 0 if name.startswith("channels.") else 2 if name.startswith("softmax.") else 1
+    """Which of `LAYERS` a parameter belongs to; the bag's weights stand beside the softmax's."""
+    return 0 if name.startswith("channels.") else 2 if name.startswith(("softmax.", "ngrams.")) else 1
 
 
 def freeze(model: Network, layers: tuple[str, ...]) -> None:

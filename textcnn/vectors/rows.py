@@ -52,7 +52,7 @@ class WordVectors:
         """The share of the V words that was found, from 0 to 1."""
         return self.found_count / len(self.found)
 
-    def filled(self, generator: np.random.Generator) -> np.ndarray:
+    def filled(self, generator: np.random.Generator, *, norm: float = 0.0) -> np.ndarray:
         """Give the words that were not found random vectors, as Kim (2014, section 3.1.1) does.
 
         They come from U[-a, a], where a = sqrt(3 var) gives them the variance of the vectors found,
@@ -60,6 +60,7 @@ class WordVectors:
 
         Args:
             generator: The source of randomness; equal generators give equal vectors.
+            norm: The L2 norm that all vectors but zeros are scaled to; 0 leaves them as they are.
 
         Returns:
             A new float32 matrix (V, D). A padding word among the words is filled like any other.
@@ -68,6 +69,9 @@ class WordVectors:
         bound = np.float32(np.sqrt(3 * np.var(self.matrix[self.found], dtype=np.float64)))
         missing = (len(self.found) - self.found_count, self.dimension)
         matrix[~self.found] = (2 * generator.random(missing, dtype=np.float32) - 1) * bound
+        if norm:
+            norms = np.linalg.norm(matrix, axis=1, keepdims=True)  # (V, 1)
+            matrix *= norm / np.where(norms > 0, norms, 1)
         return matrix
 
 

@@ -1,0 +1,117 @@
+import math
+import pickle
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from textcnn import TextCNNClassifier, kernels
+from textcnn.ngrams import SCALE, NgramBag, NgramIndex, collect_ngrams, words_of
+from textcnn.text import Encoded
+
+V = 9
+TEXTS = st.lists(st.lists(st.integers(0, V - 1), max_size=8), max_size=6)
+
+
+@pytest.fixture(params=["compiled", "plain"])
+def form(request, monkeypatch):
+    """Runs a test with the compiled loops and without."""
+    if request.param == "plain":
+        monkeypatch.setattr(kernels, "compiled", False)
+    elif not kernels.compiled:
+        pytest.skip("no compiled loops here")
+    return request.param
+
+
+def encoded(texts):
+    ids = np.array([word for text in texts for word in text], np.int32)
+    return Encoded(ids, np.cumsum([0, *map(len, texts)]))
+
+
+def grams(text, order):
+    """The distinct n-grams of a text as tuples, none with padding or an unknown word."""
+    found = {tuple(text[i : i + n]) for n in range(1, order + 1) for i in range(len(text) - n + 1)}
+    return {gram for gram in found if min(gram) >= 2}
+
+
+def tuples(keys):
+    return [tuple(words_of(int(key), V)) for key in keys]
+
+
+@given(TEXTS, st.integers(1, 3))
+def test_collected_ngrams_with_their_frequencies(texts, order):
+    counts = Counter(gram for text in texts for gram in grams(text, order))
+    keys, idf = collect_ngrams(encoded(texts), order, V)
+    assert (np.diff(keys) > 0).all()
+    assert (keys.dtype, idf.dtype) == (np.int64, np.float32)
+    found = dict(zip(tuples(keys), idf.tolist(), strict=True))
+    assert found == pytest.approx({gram: 1 + math.log(len(texts) / count) for gram, count in counts.items()})
+
+
+def test_the_most_frequent_are_kept():
+    keys, _ = collect_ngrams(encoded([[2, 3], [3, 2], [3, 4], [4, 5]]), 1, V, most=2)
+    assert tuples(keys) == [(2,), (3,)]  # 2 and 4 stand in two texts each
+
+
+@given(TEXTS, TEXTS, st.integers(1, 3))
+def test_each_known_ngram_is_found_once_a_text(training, texts, order):
+    keys, _ = collect_ngrams(encoded(training), order, V)
+    known = set(tuples(keys))
+    expected = [sorted(grams(text, order) & known) for text in texts]
+    for compiled in {False, kernels.compiled}:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(kernels, "compiled", compiled)
+            rows, counts = NgramIndex(keys, order, V).find(encoded(texts))
+        found = [sorted(tuples(keys[part])) for part in np.split(rows, np.cumsum(counts)[:-1])] if texts else []
+        assert found == expected
+        assert len(counts) == len(texts)
+
+
+def test_the_logits_are_those_of_a_tfidf_model(form):
+    training = encoded([[2, 3, 4], [3, 4, 5], [2, 5], [7]])
+    keys, idf = collect_ngrams(training, 2, V)
+    weights = np.random.default_rng(0).normal(size=(len(keys), 3)).astype(np.float32)
+    bag = NgramBag(keys, idf, weights, order=2, vocabulary_size=V)
+    texts = [[2, 3, 3, 4], [], [1, 8], [5, 2, 5, 2, 5, 3, 4, 5]]
+    row_of = {gram: row for row, gram in enumerate(tuples(keys))}
+    for text, found in zip(texts, bag.logits(encoded(texts)), strict=True):
+        rows = [row_of[gram] for gram in grams(text, 2) if gram in row_of]
+        length = math.sqrt(sum(float(idf[row]) ** 2 for row in rows))
+        expected = sum((SCALE * float(idf[row]) / length * weights[row] for row in rows), np.zeros(3))
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+    copy = pickle.loads(pickle.dumps(bag))  # noqa: S301 (our own bytes)
+    np.testing.assert_array_equal(copy.logits(encoded(texts)), bag.logits(encoded(texts)))
+
+
+def test_no_texts_and_no_ngrams(form):
+    bag = NgramBag(
+        np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros((0, 2), np.float32), order=2, vocabulary_size=V
+    )
+    assert bag.logits(encoded([[2, 3], []])).tolist() == [[0, 0], [0, 0]]
+    assert bag.logits(encoded([])).shape == (0, 2)
+
+
+def test_numbers_that_would_not_be_distinct_are_refused(monkeypatch):
+    from textcnn.errors import ConfigError
+    from textcnn.pipeline import check_ngrams
+
+    check_ngrams(2, 1 << 31)
+    with pytest.raises(ConfigError) as error:
+        check_ngrams(3, 1 << 21)
+    assert str(error.value) == (
+        "ngrams: expected 2 at most for a vocabulary of 2,097,152 words, found 3; "
+        "use shorter ones or a smaller vocabulary"
+    )
+
+
+def test_a_class_that_two_words_together_tell():
+    """Neither order of two words is in the convolution's reach, whose regions are of one word."""
+    texts = ["w a b w", "w b a w"] * 20
+    labels = ["ab", "ba"] * 20
+    settings = {"region_sizes": (1,), "feature_maps": 2, "dimension": 4, "max_epochs": 30, "patience": 30}
+    with_bag = TextCNNClassifier(**settings, ngrams=2).fit(texts, labels)
+    assert with_bag.score(texts, labels) == 1
+    assert TextCNNClassifier(**settings, ngrams=1).fit(texts, labels).score(texts, labels) == 0.5
+    assert len(with_bag.predictor_.artifact.weights["ngrams.keys"]) == 9  # w, a, b and their pairs

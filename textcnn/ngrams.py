@@ -1,0 +1,156 @@
+"""A linear bag of n-grams: which n-grams the training texts have, and their part of the logits, in numpy.
+
+A network that pools the largest responses tells little of a text's many weak signs, which a linear model adds up; the
+bag is that linear model, trained together with the network as its wide part (Cheng et al. 2016, Wide & Deep Learning
+for Recommender Systems; for n-grams in sentiment Wang and Manning 2012). A text's features are those of a usual
+TF-IDF model, presence times inverse document frequency, scaled to unit length; its part of the logits
+
+    SCALE sum_g t_g U_g / sqrt(sum_g t_g^2)    over its distinct known n-grams g, U of the shape (G, K),
+    with t_g = 1 + log(N / how many of the N training texts have g)
+
+is a look-up like the rest.
+
+An n-gram of the words w_1 ... w_n is known by the number (w_1 V + w_2) V + ... + w_n, V the size of the
+vocabulary. Padding and unknown words (ids 0 and 1) make no n-gram, so that the numbers are distinct.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from textcnn import kernels
+from textcnn.text import FIRST_WORD, Encoded
+
+# The optimisers' steps are made for weights within a network; those of the bag stand where a step of 0.001 is little.
+SCALE = 20.0
+MOST_NGRAMS = 1 << 20  # a bound on the size of a model
+
+
+def ngrams_of(texts: Encoded, order: int, vocabulary_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """All n-grams of 1 to `order` words in N texts.
+
+    Args:
+        texts: the texts.
+        order: words of the longest.
+        vocabulary_size: V.
+
+    Returns:
+        Their numbers, and which text each is in, (M,) int64 both; those of one order one text after the other.
+    """
+    ids = texts.ids.astype(np.int64)
+    text_of = np.repeat(np.arange(len(texts.lengths)), texts.lengths)
+    known = ids >= FIRST_WORD
+    keys, where = [ids[known]], [text_of[known]]
+    number, whole = ids, known
+    for size in range(2, order + 1):
+        number = number[:-1] * vocabulary_size + ids[size - 1 :]
+        whole = whole[:-1] & known[size - 1 :] & (text_of[: len(number)] == text_of[size - 1 :])
+        keys.append(number[whole])
+        where.append(text_of[: len(number)][whole])
+    return np.concatenate(keys), np.concatenate(where)
+
+
+def collect_ngrams(
+    texts: Encoded, order: int, vocabulary_size: int, most: int = MOST_NGRAMS
+) -> tuple[np.ndarray, np.ndarray]:
+    """The n-grams of the training texts.
+
+    Args:
+        texts: N of them.
+        order: words of the longest.
+        vocabulary_size: V.
+        most: keep so many, those that most texts have; of equals the smaller number.
+
+    Returns:
+        Their numbers in rising order, (G,) int64, and their inverse document frequencies t, (G,) float32.
+    """
+    keys, where = ngrams_of(texts, order, vocabulary_size)
+    by_key = np.lexsort((where, keys))
+    keys, where = keys[by_key], where[by_key]
+    once = np.ones(len(keys), bool)  # in a text
+    once[1:] = (keys[1:] != keys[:-1]) | (where[1:] != where[:-1])
+    distinct, counts = np.unique(keys[once], return_counts=True)
+    if len(distinct) > most:
+        kept = np.sort(np.argsort(-counts, kind="stable")[:most])
+        distinct, counts = distinct[kept], counts[kept]
+    return distinct, (1 + np.log(len(texts.lengths) / counts)).astype(np.float32)
+
+
+def words_of(key: int, vocabulary_size: int) -> list[int]:
+    """The word ids of an n-gram's number."""
+    ids: list[int] = []
+    while key:
+        key, word = divmod(key, vocabulary_size)
+        ids.append(word)
+    return ids[::-1]
+
+
+class NgramBag:
+    """The known n-grams with their weights for each class.
+
+    Args:
+        keys: numbers of the known n-grams, rising, (G,) int64.
+        idf: t, (G,) float32.
+        weights: U, (G, K) float32.
+        order: words of the longest n-gram.
+        vocabulary_size: V.
+    """
+
+    def __init__(
+        self, keys: np.ndarray, idf: np.ndarray, weights: np.ndarray, *, order: int, vocabulary_size: int
+    ) -> None:
+        self.idf = idf
+        self.weights = weights
+        self.index = NgramIndex(keys, order, vocabulary_size)
+
+    def logits(self, texts: Encoded) -> np.ndarray:
+        """The bag's part of the logits of N texts, (N, K) float32."""
+        rows, counts = self.index.find(texts)
+        out = np.zeros((len(counts), self.weights.shape[1]), np.float32)
+        some = np.flatnonzero(counts)
+        if len(some):
+            begins = (np.cumsum(counts) - counts)[some]
+            idf = self.idf[rows]  # (M,)
+            sums = np.add.reduceat(idf[:, None] * self.weights[rows], begins, axis=0)
+            out[some] = sums * (SCALE / np.sqrt(np.add.reduceat(idf * idf, begins)))[:, None]
+        return out
+
+
+class NgramIndex:
+    """Finds the known n-grams of texts.
+
+    Args:
+        keys: their numbers, rising, (G,) int64.
+        order: words of the longest.
+        vocabulary_size: V.
+    """
+
+    def __init__(self, keys: np.ndarray, order: int, vocabulary_size: int) -> None:
+        self.keys = keys
+        self.order = order
+        self.vocabulary_size = vocabulary_size
+        self._table = kernels.NgramTable(keys) if kernels.compiled else None
+
+    def __getstate__(self) -> dict[str, object]:
+        """Without what can be made again."""
+        return {name: vars(self)[name] for name in ("keys", "order", "vocabulary_size")}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+    def find(self, texts: Encoded) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of the known n-grams of each text, each once, one text after the other, and how many it has.
+
+        Returns:
+            Rows (M,) and counts (N,), int64.
+        """
+        if self._table is not None:
+            sizes = {"order": self.order, "vocabulary_size": self.vocabulary_size}
+            return self._table.find(texts.ids, texts.offsets, first_word=FIRST_WORD, **sizes)
+        keys, where = ngrams_of(texts, self.order, self.vocabulary_size)
+        rows = np.searchsorted(self.keys, keys)
+        known = rows < len(self.keys)
+        known[known] = self.keys[rows[known]] == keys[known]
+        pairs = np.unique(where[known] * len(self.keys) + rows[known])
+        where, rows = np.divmod(pairs, max(len(self.keys), 1))
+        return rows, np.bincount(where, minlength=len(texts.lengths))
