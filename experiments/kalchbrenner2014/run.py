@@ -1,6 +1,7 @@
 """Table 1 and 3 of Kalchbrenner et al. (2014): the DCNN on SST-2, SST-1 and TREC.
 
-    textcnn vectors imdb --unsupervised --data-dir DATA --tokenizer whitespace --dimension 32 -o imdb-32.bin
+    textcnn vectors imdb --unsupervised --data-dir DATA --tokenizer whitespace --dimension 32 \
+        --architecture skip-gram -o imdb-32.bin
     python -m experiments.kalchbrenner2014.run --data-dir DATA --vectors imdb-32.bin
 
 DATA holds the original files of the corpora (`textcnn data NAME` names them). The paper initialises TREC's word

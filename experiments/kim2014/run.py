@@ -1,6 +1,6 @@
 """Table 2 of Kim (2014): four variants of the network, on the corpora whose files are there.
 
-    textcnn vectors imdb --unsupervised --data-dir DATA --tokenizer kim --epochs 10 -o imdb.bin
+    textcnn vectors imdb --unsupervised --data-dir DATA --tokenizer kim --architecture skip-gram -o imdb.bin
     python -m experiments.kim2014.run --data-dir DATA --vectors imdb.bin
 
 DATA holds the original files of the corpora (`textcnn data NAME` names them); any file of word vectors will do,
