@@ -250,7 +250,7 @@ def test_vectors(tmp_path):
         artifact = model.predictor_.artifact
         assert artifact.model.channels == (channels or "non-static")
         assert artifact.model.dimension == 5
-        assert artifact.training["vectors"] == {"found": 17, "words": 22}
+        assert artifact.training["vectors"] == {"found": 17, "words": 22, "unseen": 0}
         assert model.score(TEXTS, LABELS) > 0.8
         name = "channels.tuned" if artifact.model.channels == "non-static" else "channels.fixed"
         row = artifact.weights[name][2 + list(artifact.words).index("mark1")]

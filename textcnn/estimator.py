@@ -78,6 +78,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         min_count: int = 1,
         max_size: int | None = None,
         max_length: int | None = None,
+        unseen_words: int = 20_000,
         optimizer: str = "adam",
         learning_rate: float | None = None,
         batch_size: int = 50,
@@ -116,6 +117,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.min_count = min_count
         self.max_size = max_size
         self.max_length = max_length
+        self.unseen_words = unseen_words
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.batch_size = batch_size

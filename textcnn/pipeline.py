@@ -23,7 +23,7 @@ from textcnn.ngrams import collect_ngrams
 from textcnn.settings import Settings
 from textcnn.text import FIRST_WORD, Encoded, Tokenizer, build_vocabulary
 from textcnn.training.progress import History, Progress
-from textcnn.vectors import WordVectors, load_vectors
+from textcnn.vectors import WordVectors, load_vectors, with_unseen_words
 
 if TYPE_CHECKING:
     from textcnn.nn.network import Network
@@ -111,6 +111,9 @@ def train_model(
         )
         training, validation = training.take(rows), training.take(held_out)
     vocabulary = build_vocabulary(training.texts, settings.text)
+    seen = len(vocabulary.words)
+    if settings.vectors is not None:
+        vocabulary = with_unseen_words(vocabulary, settings.vectors, settings.text)
     vectors = _read_vectors(settings, vocabulary.words, progress)
     if vectors is not None:
         model = dataclasses.replace(settings.model, dimension=vectors.dimension)
@@ -151,7 +154,7 @@ def train_model(
             "history": history.to_json(),
             "texts": len(training.labels),
             "initial": taken,
-            "vectors": None if vectors is None else {"found": vectors.found_count, "words": len(vectors.found)},
+            "vectors": None if vectors is None else _found(vectors, seen),
             "environment": environment,
         },
         metrics={"validation": evaluate(validation.labels, probabilities, names)},
@@ -168,6 +171,11 @@ def _read_vectors(settings: Settings, words: Sequence[str], progress: Progress) 
         dimension=settings.vector_dimension,
         progress=lambda done: progress.stage("reading vectors", done),
     )
+
+
+def _found(vectors: WordVectors, seen: int) -> dict[str, int]:
+    """How many of the training texts' words have vectors, and how many other words were kept."""
+    return {"found": int(vectors.found[:seen].sum()), "words": seen, "unseen": len(vectors.found) - seen}
 
 
 def _initial_vectors(vectors: WordVectors, config: TrainingConfig) -> np.ndarray:

@@ -163,6 +163,13 @@ OPTIONS = (
     Option("min_count", "text", "min_count", "--min-count", "keep words that occur at least so often"),
     Option("max_size", "text", "max_size", "--max-size", "keep so many words at most, the most frequent [all]"),
     Option("max_length", "text", "max_length", "--max-length", "read so many tokens of a text at most [all]"),
+    Option(
+        "unseen_words",
+        "text",
+        "unseen_words",
+        "--unseen-words",
+        "words of the vectors file that are in no training text and are kept, at most",
+    ),
     Option("optimizer", "training", "optimizer", "--optimizer", "how steps are taken"),
     Option(
         "learning_rate",

@@ -28,7 +28,7 @@ from textcnn.vectors import WordVectors
 
 _TABLES = ("channels.fixed", "channels.tuned")
 # What is the new run's own: how it is regularised, and which of its texts and words it reads.
-_OWN = {"model": ("dropout",), "text": ("min_count", "max_size", "max_length")}
+_OWN = {"model": ("dropout",), "text": ("min_count", "max_size", "max_length", "unseen_words")}
 
 
 def adopt(settings: Settings, initial: Artifact) -> Settings:

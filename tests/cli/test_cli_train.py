@@ -100,7 +100,7 @@ def test_word_vectors_are_used_and_their_coverage_told(textcnn, reviews, tmp_pat
     (tmp_path / "vectors.txt").write_text("2 4\nfine 1 0 0 0\ndull 0 1 0 0\n", encoding="utf-8")
     args = ("--vectors", tmp_path / "vectors.txt", "--feature-maps", "4", "--epochs", "1", "--channels", "static")
     ended = textcnn("train", reviews, "-o", tmp_path / "model", *args)
-    assert re.match(r"vectors     2 of \d+ words found\n", ended.out)
+    assert re.match(r"vectors     2 of \d+ words found, 0 others kept\n", ended.out)
     config = json.loads((tmp_path / "model" / "config.json").read_text(encoding="utf-8"))
     assert (config["model"]["channels"], config["model"]["dimension"]) == ("static", 4)
 

@@ -390,7 +390,9 @@ def _report(artifact: Artifact, output: Path) -> None:
         click.echo(f"start       {layers}, {initial['words']:,} of {initial['of']:,} words")
     vectors = artifact.training["vectors"]
     if vectors is not None:
-        click.echo(f"vectors     {vectors['found']:,} of {vectors['words']:,} words found")
+        click.echo(
+            f"vectors     {vectors['found']:,} of {vectors['words']:,} words found, {vectors['unseen']:,} others kept"
+        )
     for split in ("validation", "test"):
         figures = artifact.metrics.get(split)
         if figures is None:
