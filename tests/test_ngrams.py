@@ -69,6 +69,25 @@ def test_each_known_ngram_is_found_once_a_text(training, texts, order):
         assert len(counts) == len(texts)
 
 
+@given(st.integers(1, 3), st.integers(0, 2**32 - 1))
+def test_long_texts(order, seed):
+    texts = [row.tolist() for row in np.random.default_rng(seed).integers(1, V, (3, 70))]
+    keys, idf = collect_ngrams(encoded(texts[:1]), order, V)
+    weights = np.random.default_rng(seed).normal(size=(len(keys), 2)).astype(np.float32)
+    found = []
+    for compiled in {False, kernels.compiled}:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(kernels, "compiled", compiled)
+            bag = NgramBag(keys, idf, weights, order=order, vocabulary_size=V)
+            rows, counts = bag.index.find(encoded(texts))
+            parts = [sorted(part.tolist()) for part in np.split(rows, np.cumsum(counts)[:-1])]
+            found.append((parts, bag.logits(encoded(texts))))
+    known = set(tuples(keys))
+    assert [len(part) for part in found[0][0]] == [len(grams(text, order) & known) for text in texts]
+    assert found[0][0] == found[-1][0]
+    np.testing.assert_allclose(found[0][1], found[-1][1], rtol=1e-4, atol=1e-4)
+
+
 def test_the_logits_are_those_of_a_tfidf_model(form):
     training = encoded([[2, 3, 4], [3, 4, 5], [2, 5], [7]])
     keys, idf = collect_ngrams(training, 2, V)

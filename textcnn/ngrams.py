@@ -22,7 +22,7 @@ from textcnn import kernels
 from textcnn.text import FIRST_WORD, Encoded
 
 # The optimisers' steps are made for weights within a network; those of the bag stand where a step of 0.001 is little.
-SCALE = 20.0
+SCALE = 20
 MOST_NGRAMS = 1 << 20  # a bound on the size of a model
 
 
@@ -105,6 +105,8 @@ class NgramBag:
 
     def logits(self, texts: Encoded) -> np.ndarray:
         """The bag's part of the logits of N texts, (N, K) float32."""
+        if self.index.table is not None:
+            return self.index.table.logits(texts.ids, texts.offsets, idf=self.idf, weights=self.weights, scale=SCALE)
         rows, counts = self.index.find(texts)
         out = np.zeros((len(counts), self.weights.shape[1]), np.float32)
         some = np.flatnonzero(counts)
@@ -129,7 +131,10 @@ class NgramIndex:
         self.keys = keys
         self.order = order
         self.vocabulary_size = vocabulary_size
-        self._table = kernels.NgramTable(keys) if kernels.compiled else None
+        self.table = None
+        if kernels.compiled:
+            sizes = {"order": order, "vocabulary_size": vocabulary_size}
+            self.table = kernels.NgramTable(keys, first_word=FIRST_WORD, **sizes)
 
     def __getstate__(self) -> dict[str, object]:
         """Without what can be made again."""
@@ -144,9 +149,8 @@ class NgramIndex:
         Returns:
             Rows (M,) and counts (N,), int64.
         """
-        if self._table is not None:
-            sizes = {"order": self.order, "vocabulary_size": self.vocabulary_size}
-            return self._table.find(texts.ids, texts.offsets, first_word=FIRST_WORD, **sizes)
+        if self.table is not None:
+            return self.table.find(texts.ids, texts.offsets)
         keys, where = ngrams_of(texts, self.order, self.vocabulary_size)
         rows = np.searchsorted(self.keys, keys)
         known = rows < len(self.keys)

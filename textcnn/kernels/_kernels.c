@@ -596,43 +596,110 @@ static void hash_keys(Call *call) {
 
 FUNCTION(hash_keys, 2, 1, 1, hash_keys(call))
 
-/* keys, slots, ids, offsets, rows, counts; order, vocabulary size, first word's id, texts, keys. The numbers of the
-   known n-grams of each text, each once, in the order of their last words; how many each text has, and all have. */
-static void find_ngrams(Call *call) {
-    const Index *n = call->n;
-    const int64_t *keys = at(call, 0), *offsets = at(call, 3);
-    const int32_t *slots = at(call, 1), *ids = at(call, 2);
-    int64_t *rows = at(call, 4), *counts = at(call, 5), found = 0;
-    size_t mask = call->views[1].len / sizeof(int32_t) - 1;
-    int32_t *met = calloc((size_t)n[4] + 1, sizeof(int32_t)); /* 1 + the last text that had it */
-    if (!met) {
-        call->out_of_memory = 1;
-        return;
-    }
-    for (Index b = 0; b < n[3]; b++) {
-        int64_t before = found;
-        for (int64_t i = offsets[b]; i < offsets[b + 1]; i++) {
-            int64_t key = 0, unit = 1;
-            for (int64_t j = i; j >= offsets[b] && j > i - n[0] && ids[j] >= n[2]; j--, unit *= n[1]) {
-                key += ids[j] * unit;
-                int32_t number = slots[slot_of_key(slots, mask, keys, key)];
-                if (!number || met[number] == b + 1) continue;
-                met[number] = (int32_t)(b + 1);
-                rows[found++] = number - 1;
+/* Known n-grams, and how their numbers are made of words. */
+typedef struct {
+    const int64_t *keys;
+    const int32_t *slots;
+    size_t mask;
+    Index order, vocabulary_size, first_word, count;
+    int32_t *met; /* 1 + the last long text that had it, made when it is first needed */
+} Ngrams;
+
+#define FEW_NGRAMS 128 /* so many are compared with each other */
+
+/* The numbers of the known n-grams of text `b`, each once, in the order of their last words; how many, -1 without
+   memory. */
+static Index ngrams_of_text(Ngrams *known, Index b, const int32_t *ids, Index length, int64_t *rows) {
+    Index found = 0;
+    int few = known->order * length <= FEW_NGRAMS;
+    if (!few && !known->met && !(known->met = calloc((size_t)known->count + 1, sizeof(int32_t)))) return -1;
+    for (Index i = 0; i < length; i++) {
+        int64_t key = 0, unit = 1;
+        for (Index j = i; j >= 0 && j > i - known->order && ids[j] >= known->first_word; j--) {
+            key += ids[j] * unit;
+            unit *= known->vocabulary_size;
+            int32_t number = known->slots[slot_of_key(known->slots, known->mask, known->keys, key)];
+            if (!number) continue;
+            if (few) {
+                Index other = 0;
+                while (other < found && rows[other] != number - 1) other++;
+                if (other < found) continue;
+            } else {
+                if (known->met[number] == b + 1) continue;
+                known->met[number] = (int32_t)(b + 1);
             }
+            rows[found++] = number - 1;
         }
-        counts[b] = found - before;
     }
-    counts[n[3]] = found;
-    free(met);
+    return found;
+}
+
+static Ngrams ngrams_from(Call *call) {
+    const Index *n = call->n;
+    size_t mask = call->views[1].len / sizeof(int32_t) - 1;
+    Ngrams known = {at(call, 0), at(call, 1), mask, n[0], n[1], n[2], n[3], NULL};
+    return known;
+}
+
+/* keys, slots, ids, offsets, rows, counts; order, vocabulary size, first word's id, keys, texts. The numbers of the
+   known n-grams of each text; how many each text has, and all have. */
+static void find_ngrams(Call *call) {
+    const int32_t *ids = at(call, 2);
+    const int64_t *offsets = at(call, 3);
+    int64_t *rows = call->views[4].buf, *counts = at(call, 5);
+    Ngrams known = ngrams_from(call);
+    for (Index b = 0; b < call->n[4]; b++) {
+        counts[b] = ngrams_of_text(&known, b, ids + offsets[b], (Index)(offsets[b + 1] - offsets[b]), rows);
+        if (counts[b] < 0) {
+            call->out_of_memory = 1;
+            return;
+        }
+        rows += counts[b];
+    }
+    counts[call->n[4]] = rows - (int64_t *)call->views[4].buf;
+    free(known.met);
 }
 
 FUNCTION(find_ngrams, 6, 2, 5, find_ngrams(call))
 
+/* keys, slots, ids, offsets, idf, weights, logits; order, vocabulary size, first word's id, keys, texts, classes,
+   scale. The bag's part of the logits of each text. */
+static void ngram_logits(Call *call) {
+    const Index classes = call->n[5];
+    const int32_t *ids = at(call, 2);
+    const int64_t *offsets = at(call, 3);
+    const float *idf = at(call, 4), *weights = at(call, 5);
+    float *logits = at(call, 6);
+    Ngrams known = ngrams_from(call);
+    int64_t longest = 0;
+    for (Index b = 0; b < call->n[4]; b++)
+        if (offsets[b + 1] - offsets[b] > longest) longest = offsets[b + 1] - offsets[b];
+    int64_t *rows = malloc(((size_t)known.order * longest + 1) * sizeof(int64_t));
+    call->out_of_memory = !rows;
+    for (Index b = 0; b < call->n[4] && !call->out_of_memory; b++, logits += classes) {
+        Index found = ngrams_of_text(&known, b, ids + offsets[b], (Index)(offsets[b + 1] - offsets[b]), rows);
+        float squares = 0;
+        for (Index k = 0; k < classes; k++) logits[k] = 0;
+        for (Index i = 0; i < found; i++) {
+            const float t = idf[rows[i]], *of = weights + rows[i] * classes;
+            squares += t * t;
+            for (Index k = 0; k < classes; k++) logits[k] += t * of[k];
+        }
+        if (found > 0)
+            for (Index k = 0; k < classes; k++) logits[k] *= (float)call->n[6] / sqrtf(squares);
+        call->out_of_memory = found < 0;
+    }
+    free(known.met);
+    free(rows);
+}
+
+FUNCTION(ngram_logits, 7, 1, 7, ngram_logits(call))
+
 #define METHOD(name) {#name, (PyCFunction)(void (*)(void))py_##name, METH_FASTCALL, NULL},
 
 static PyMethodDef methods[] = {LOOPS(METHOD) METHOD(number_words) METHOD(hash_words)
-                                METHOD(encode_texts) METHOD(hash_keys) METHOD(find_ngrams){NULL, NULL, 0, NULL}};
+                                METHOD(encode_texts) METHOD(hash_keys) METHOD(find_ngrams)
+                                METHOD(ngram_logits){NULL, NULL, 0, NULL}};
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_kernels", NULL, -1, methods, NULL, NULL, NULL, NULL};
 

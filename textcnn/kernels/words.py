@@ -81,33 +81,52 @@ class NgramTable:
 
     Args:
         keys: their numbers (`textcnn.ngrams`), distinct, (G,) int64.
+        order: words of the longest.
+        vocabulary_size: V.
+        first_word: ids below it make no n-gram.
     """
 
-    def __init__(self, keys: np.ndarray) -> None:
+    def __init__(self, keys: np.ndarray, *, order: int, vocabulary_size: int, first_word: int) -> None:
         check(np.int64, keys)
         self.keys = keys
+        self.order = order
         self.slots = np.zeros(1 << max(4, (2 * len(keys)).bit_length()), np.int32)
+        self._numbers = (order, vocabulary_size, first_word, len(keys))
         loops.hash_keys(keys, self.slots, len(keys))
 
-    def find(
-        self, ids: np.ndarray, offsets: np.ndarray, *, order: int, vocabulary_size: int, first_word: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def find(self, ids: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The known n-grams of texts, each once a text.
 
         Args:
             ids: of words, (N,) int32.
             offsets: of the texts, (B + 1,) int64.
-            order: words of the longest n-gram.
-            vocabulary_size: V.
-            first_word: ids below it make no n-gram.
 
         Returns:
             Their places among the keys, one text after the other, (M,) int64, and how many each text has, (B,) int64.
         """
         check(np.int32, ids)
         check(np.int64, offsets)
-        rows = np.empty(order * int(offsets[-1] - offsets[0]), np.int64)
+        rows = np.empty(self.order * int(offsets[-1] - offsets[0]), np.int64)
         counts = np.empty(len(offsets), np.int64)  # and in the end all
-        numbers = (order, vocabulary_size, first_word, len(offsets) - 1, len(self.keys))
-        loops.find_ngrams(self.keys, self.slots, ids, offsets, rows, counts, *numbers)
+        loops.find_ngrams(self.keys, self.slots, ids, offsets, rows, counts, *self._numbers, len(offsets) - 1)
         return rows[: counts[-1]], counts[:-1]
+
+    def logits(
+        self, ids: np.ndarray, offsets: np.ndarray, *, idf: np.ndarray, weights: np.ndarray, scale: int
+    ) -> np.ndarray:
+        """Of each text the sum of its n-grams' weights times t, scaled to the t's unit length times `scale`, (B, K).
+
+        Args:
+            ids: of words, (N,) int32.
+            offsets: of the texts, (B + 1,) int64.
+            idf: t, (G,).
+            weights: (G, K).
+            scale: a whole number.
+        """
+        check(np.int32, ids)
+        check(np.int64, offsets)
+        check(np.float32, idf, weights)
+        logits = np.empty((len(offsets) - 1, weights.shape[1]), np.float32)
+        arrays = (self.keys, self.slots, ids, offsets, idf, weights, logits)
+        loops.ngram_logits(*arrays, *self._numbers, *logits.shape, scale)
+        return logits
