@@ -32,7 +32,8 @@ ALLOWED = {
     "training": {"training", "files", "kernels", "nn", "batching", "config", "errors", "metrics", "text"},
     "artifact": {"config", "errors", "text", "version"},
     "scorers": {"config", "kernels", "text"},
-    "inference": {"columns", "artifact", "encoding", "ngrams", "scorers", "text", "threads"},
+    "explain": {"artifact", "columns", "config", "explain", "inference", "ngrams", "nn", "scorers", "text"},
+    "inference": {"columns", "artifact", "encoding", "explain", "ngrams", "scorers", "text", "threads"},
     "settings": {"config", "errors"},
     "transfer": {"artifact", "config", "errors", "nn", "settings", "text", "vectors"},
     "pipeline": {
@@ -71,6 +72,7 @@ ALLOWED = {
         "crossval",
         "data",
         "errors",
+        "explain",
         "files",
         "inference",
         "metrics",
@@ -86,12 +88,12 @@ ALLOWED = {
 }
 # Libraries that cost seconds to import, or that a layer must not know.
 FOREIGN = {
-    "torch": {"nn", "batching", "training", "transfer", "pipeline"},
+    "torch": {"nn", "batching", "training", "transfer", "pipeline", "explain"},
     "sklearn": {"metrics", "estimator"},
     "datasets": {"data", "cli"},
     "gensim": {"vectors"},
     "rich": {"cli"},
-    "click": {"cli"},
+    "click": {"cli", "explain"},
 }
 
 

@@ -93,7 +93,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         device: str = "auto",
         precision: str = "fp32",
         freeze: tuple[str, ...] = (),
-        vector_norm: float = 2.0,
+        vector_norm: float = 5.0,
         init_from: str | Path | None = None,
     ) -> None:
         self.arch = arch

@@ -14,11 +14,13 @@ from textcnn.columns import as_column
 from textcnn.encoding import encode_few, encode_texts
 from textcnn.ngrams import NgramBag
 from textcnn.scorers import make_scorer
-from textcnn.text import UNKNOWN, Encoded, Tokenizer, Vocabulary
+from textcnn.text import UNKNOWN, Encoded, Token, Tokenizer, Vocabulary
 from textcnn.threads import in_order
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from textcnn.explain.results import Explanation
 
 Batch = TypeVar("Batch")
 
@@ -55,12 +57,12 @@ class Predictor:
         self._tokenizer = Tokenizer(artifact.text)
         self._vocabulary = Vocabulary(artifact.words)
         self._few = 0  # calls with few texts so far
-        self._scorer = make_scorer(artifact.model, artifact.weights)
-        self._bag = None
+        self.scorer = make_scorer(artifact.model, artifact.weights)
+        self.bag = None
         if artifact.model.ngrams:
             arrays = [artifact.weights[f"ngrams.{name}"] for name in ("keys", "idf", "weight")]
             size = len(self._vocabulary)
-            self._bag = NgramBag(*arrays, order=artifact.model.ngrams, vocabulary_size=size)
+            self.bag = NgramBag(*arrays, order=artifact.model.ngrams, vocabulary_size=size)
 
     def predict(self, texts: object) -> np.ndarray:
         """The most probable label of each text.
@@ -109,10 +111,30 @@ class Predictor:
         """
         return in_order(lambda batch: self._scores_of_column(as_column(texts_of(batch))), batches)
 
+    def explain(self, texts: object) -> list[Explanation]:
+        """Why the model gives each text what it gives it: parts of the logits by word, n-gram and feature.
+
+        Exact for Kim's network with ReLU or no activation; integrated gradients for the others. Errors as in
+        `predict`.
+        """
+        from textcnn.explain.explain import explain
+
+        return explain(self, texts)
+
+    def tokens(self, text: str) -> list[tuple[Token, int]]:
+        """The tokens of one text, with their places in it, and their ids."""
+        spans = self._tokenizer.spans(text)
+        return list(zip(spans, self._vocabulary.ids(spans), strict=True))
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Probabilities of each class, from logits (N, K)."""
+        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return shifted / shifted.sum(axis=1, keepdims=True)
+
     def logits(self, texts: Encoded) -> np.ndarray:
         """Logits of texts that are encoded already, (N, K) float32, on one core."""
-        logits = self._scorer.logits(texts)
-        return logits if self._bag is None else logits + self._bag.logits(texts)
+        logits = self.scorer.logits(texts)
+        return logits if self.bag is None else logits + self.bag.logits(texts)
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Save the model as a folder (see `textcnn.artifact`).
@@ -129,12 +151,11 @@ class Predictor:
 
     def _scores(self, encoded: Encoded) -> Scores:
         logits = self.logits(encoded)
-        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
         known = np.zeros(len(encoded.ids) + 1, np.int64)  # before each token
         np.cumsum(encoded.ids != UNKNOWN, out=known[1:])
         known = known[encoded.offsets]
         return Scores(
-            probabilities=shifted / shifted.sum(axis=1, keepdims=True),
+            probabilities=self.probabilities(logits),
             tokens=encoded.lengths,
             known=known[1:] - known[:-1],
         )

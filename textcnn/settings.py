@@ -44,7 +44,7 @@ class Settings:
 
 
 # What no paper has: our defaults beyond them.
-RECIPE = {"ngrams": 2, "vector_norm": 2.0}
+RECIPE = {"ngrams": 2, "vector_norm": 5.0}
 _PAPERS = dict.fromkeys(RECIPE, 0)
 
 # The papers' settings: for any corpus (None), and what differs for some. Not stated there: the DCNN's L2 weights

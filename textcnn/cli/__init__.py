@@ -17,6 +17,7 @@ INTERRUPTED = 130  # the shell's code for a program ended by Ctrl-C
 _COMMANDS = {
     "train": "Train a classifier, evaluate and save it.",
     "predict": "Label texts.",
+    "explain": "Say why a model labels texts as it does.",
     "evaluate": "Score a saved model on labelled texts.",
     "data": "List the named corpora, or describe a corpus.",
     "vectors": "Train word vectors on texts, or describe a file of them.",

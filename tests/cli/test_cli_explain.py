@@ -1,0 +1,57 @@
+import json
+import re
+
+import pytest
+
+from textcnn import TextCNNClassifier
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("explain") / "model"
+    texts = ["good film", "a very good one", "bad film", "a very bad one"] * 5
+    settings = {"dimension": 8, "feature_maps": 4, "max_epochs": 8, "learning_rate": 0.01}
+    TextCNNClassifier(**settings).fit(texts, ["pos", "pos", "neg", "neg"] * 5).save(path)
+    return path
+
+
+def test_texts_from_arguments(textcnn, model):
+    ended = textcnn("explain", "-m", model, "a good film", "bad")
+    assert (ended.code, ended.err) == (0, "")
+    first, second = ended.out.rstrip("\n").split("\n\n")
+    assert re.match(r"pos  0\.\d{4}\n  a good film\n  words for +good \+", first)
+    assert re.match(r"neg  0\.\d{4}\n  bad\n  words for +bad \+", second)
+    assert "\x1b" not in ended.out  # no terminal, no colours
+
+
+def test_lines_of_stdin(textcnn, model):
+    ended = textcnn("explain", "-m", model, "--format", "json", stdin=b"a good film\r\n\nbad \xff\n")
+    told = [json.loads(line) for line in ended.out.splitlines()]
+    assert [line["text"] for line in told] == ["a good film", "", "bad \ufffd"]
+    assert told[0]["predicted"] == "pos"
+    assert "counterfactual" not in told[0]
+
+
+def test_a_change_that_flips_the_label(textcnn, model):
+    ended = textcnn("explain", "-m", model, "a good film", "--counterfactual", "1", "--format", "json")
+    change = json.loads(ended.out)["counterfactual"]
+    assert change["label"] == "neg"
+    assert change["edits"][0]["word"] == "good"
+    assert "smallest found" in textcnn("explain", "-m", model, "a good film", "--counterfactual").out
+
+
+def test_an_html_file(textcnn, model, tmp_path):
+    path = tmp_path / "why.html"
+    assert textcnn("explain", "-m", model, "a <good> film", "-o", path).out == ""
+    assert "<bdi>good</bdi>" in path.read_text(encoding="utf-8")
+    ended = textcnn("explain", "-m", model, "bad", "-o", path)
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert textcnn("explain", "-m", model, "bad", "-o", path, "--overwrite").code == 0
+    assert "<bdi>bad</bdi>" in path.read_text(encoding="utf-8")
+
+
+def test_no_model(textcnn, tmp_path):
+    ended = textcnn("explain", "-m", tmp_path / "none", "good")
+    assert ended.code == 2
+    assert ended.err.startswith("Error: ")
+    assert ended.err.count("\n") == 1

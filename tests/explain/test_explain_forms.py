@@ -1,0 +1,67 @@
+import re
+
+import click
+import numpy as np
+import pytest
+from models import hand_made, model
+
+from textcnn.config import DCNNConfig
+from textcnn.explain.counterfactual import counterfactual
+from textcnn.explain.html import CSS, fragment, page
+from textcnn.explain.terminal import lines
+
+
+def test_lines_for_a_terminal():
+    predictor = hand_made()
+    [explanation] = predictor.explain(["so not good, at all"])
+    change = counterfactual(predictor, explanation.text)
+    told = lines(explanation, change)
+    # not good: filter 1 gives no 4 (3 + 1 - 3.5), filter 0 gives yes 2 - 0.5.
+    assert click.unstyle(told).split("\n") == [
+        f"no  {explanation.probabilities[0]:.4f}",
+        "  so not good, at all",
+        "  words for       not +6.00   good +1.00",
+        "  n-grams for     not good +0.25",
+        "  in sum          words +7.00, bias -6.62: +0.38 for no over the mean of all",
+        "                  classes (exact)",
+        f"  smallest found  'film' for 'not': yes {change.probability:.4f}",
+    ]
+    assert click.style("not", fg="green", bold=True) in told
+    assert click.style("so", dim=True) in told
+
+
+@pytest.mark.parametrize("text", ["", "word " * 300, "x" * 500, "<b>\t\nnot good</b>", "no\u00a0break"])
+def test_lines_stay_within_the_terminal(text):
+    for predictor in (hand_made(), model(DCNNConfig(dimension=4, region_sizes=(2,), feature_maps=(2,)))):
+        told = click.unstyle(lines(predictor.explain([text])[0]))
+        for line in told.split("\n"):
+            assert len(line) <= 79 or len(line.split()) == 1
+        assert "".join(text.split()) in "".join(told.split())
+
+
+def test_a_fragment_marks_words_and_escapes_them():
+    [explanation] = hand_made().explain(["<script>alert(1)</script> not good"])
+    html = fragment(explanation)
+    assert "<script" not in html
+    text = re.sub(r"<[^>]+>", "", re.search(r'<p class="text".*?</p>', html, re.DOTALL)[0])
+    assert text == "&lt;script&gt;alert(1)&lt;/script&gt; not good"
+    assert 'class="w f4" title="+6.00"><bdi>not</bdi>' in html
+    assert 'class="w f1" title="+1.00"><bdi>good</bdi>' in html
+    assert 'title="unknown word"><bdi>script</bdi>' in html
+
+
+def test_a_page_needs_nothing_else():
+    predictor = hand_made()
+    explanations = predictor.explain(["good film", "", "not good"])
+    html = page(explanations, [None, None, counterfactual(predictor, "not good")])
+    assert html.count('class="explained"') == 3
+    assert CSS in html
+    assert "(no words)" in html
+    assert "smallest change found" in html
+    assert not re.search(r"https?://|<script|<link|@import|url\(", html)
+
+
+def test_the_score_of_a_word_is_told():
+    [explanation] = hand_made().explain(["good film"])
+    assert np.round(explanation.word_scores(), 2).tolist() == [1, 1]
+    assert 'title="+1.00"><bdi>good</bdi>' in fragment(explanation)

@@ -1,0 +1,153 @@
+"""What would change a label: dropped words, and near words in their place, all tried.
+
+The search is over single words first, all drops and all replacements by a word's nearest neighbours among the model's
+own vectors, then over pairs of them until the time is used up. What it gives is the smallest change
+that it found, not the smallest there is.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from textcnn.scorers import word_rows
+from textcnn.text import FIRST_WORD
+
+if TYPE_CHECKING:
+    from textcnn.inference import Predictor
+
+NEAR = 8  # neighbours that are tried for a word
+WORDS = 200  # of a text that are changed: its first
+AT_ONCE = 256
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A word of the text, `text[start:end]`, and what stands in its place; nothing where it is dropped."""
+
+    start: int
+    end: int
+    word: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Counterfactual:
+    """A change that flips the label.
+
+    Attributes:
+        edits: one or two.
+        text: with them.
+        label: its label.
+        probability: of that label.
+        tried: texts that were scored.
+    """
+
+    edits: tuple[Edit, ...]
+    text: str
+    label: Any
+    probability: float
+    tried: int
+
+    def told(self) -> str:
+        """As one phrase."""
+        edits = [f"without {e.word!r}" if not e.new else f"{e.new!r} for {e.word!r}" for e in self.edits]
+        return f"{' and '.join(edits)}: {self.label} {self.probability:.4f}"
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, as JSON."""
+        label = self.label.item() if isinstance(self.label, np.generic) else self.label
+        return {**vars(self), "edits": [vars(edit) for edit in self.edits], "label": label}
+
+
+def counterfactual(predictor: Predictor, text: str, *, budget_seconds: float = 1.0) -> Counterfactual | None:
+    """The smallest change found that flips a text's label; of those of one size the most probable.
+
+    Args:
+        predictor: the model.
+        text: what to change.
+        budget_seconds: time for pairs; single words are always all tried.
+
+    Returns:
+        The change, or None if none was found.
+    """
+    deadline = time.monotonic() + budget_seconds
+    before = predictor.predict_proba([text])[0]
+    label = int(before.argmax())
+    singles: list[tuple[Edit, ...]] = [(edit,) for edit in _edits(predictor, text)]
+    scored, found = _try(predictor, text, singles, label)
+    tried = len(singles)
+    if found is None:
+        # The most promising ones first.
+        order = np.argsort(scored, kind="stable")
+        pairs = _pairs([singles[i][0] for i in order.tolist()])
+        while found is None and time.monotonic() < deadline and (part := list(itertools.islice(pairs, AT_ONCE))):
+            _, found = _try(predictor, text, part, label)
+            tried += len(part)
+    if found is None:
+        return None
+    edits, new, probabilities = found
+    best = int(probabilities.argmax())
+    return Counterfactual(edits, new, predictor.classes_[best], float(probabilities[best]), tried)
+
+
+def _edits(predictor: Predictor, text: str) -> list[Edit]:
+    """All drops and near replacements of single words."""
+    tokens = predictor.tokens(text)[:WORDS]
+    near = neighbours(predictor, sorted({number for _, number in tokens if number >= FIRST_WORD}))
+    return [
+        Edit(token.start, token.end, text[token.start : token.end], new)
+        for token, number in tokens
+        for new in ("", *near.get(number, ()))
+    ]
+
+
+def neighbours(predictor: Predictor, ids: list[int]) -> dict[int, list[str]]:
+    """The nearest words of some words by the cosine of the model's own rows."""
+    rows = word_rows(predictor.artifact.model, predictor.artifact.weights)
+    rows = rows.reshape(len(rows), -1)[FIRST_WORD:]  # (V, C D)
+    unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    wanted = np.array(ids, np.int64) - FIRST_WORD
+    cosines = unit[wanted] @ unit.T  # (U, V)
+    cosines[np.arange(len(wanted)), wanted] = -np.inf
+    words = predictor.artifact.words
+    nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :NEAR]
+    return {
+        number: [words[i] for i in row if np.isfinite(cosine[i])]
+        for number, row, cosine in zip(ids, nearest, cosines, strict=True)
+    }
+
+
+def _pairs(edits: list[Edit]) -> Iterator[tuple[Edit, ...]]:
+    """Pairs of edits of two words, those of early edits first."""
+    for second in range(1, len(edits)):
+        for first in range(second):
+            if edits[first].start != edits[second].start:
+                yield tuple(sorted((edits[first], edits[second]), key=lambda edit: edit.start))
+
+
+def _try(
+    predictor: Predictor, text: str, changes: list[tuple[Edit, ...]], label: int
+) -> tuple[np.ndarray, tuple[tuple[Edit, ...], str, np.ndarray] | None]:
+    """Probabilities of the label after each change, and the change that flips it with the most probable other one."""
+    texts = [_edited(text, edits) for edits in changes]
+    probabilities = predictor.predict_proba(texts)
+    flipped = np.flatnonzero(probabilities.argmax(axis=1) != label)
+    if not len(flipped):
+        return probabilities[:, label], None
+    best = int(flipped[probabilities[flipped].max(axis=1).argmax()])
+    return probabilities[:, label], (changes[best], texts[best], probabilities[best])
+
+
+def _edited(text: str, edits: tuple[Edit, ...]) -> str:
+    for edit in sorted(edits, key=lambda edit: -edit.start):
+        before, after = text[: edit.start], text[edit.end :]
+        if not edit.new and after[:1].isspace() and (not before or before[-1].isspace()):
+            after = after[1:]
+        text = before + edit.new + after
+    return text

@@ -1,0 +1,94 @@
+"""Networks whose logits are no sum over windows: integrated gradients (Sundararajan et al. 2017, arXiv 1703.01365).
+
+A word's part of a logit is the sum over its row x of x times the mean gradient on the straight way from zeros,
+the row of an unknown word, to x, for all words of the text at once. The parts add up to the difference
+between the text's logits and those of as many unknown words, but for the error of the numerical mean: points are
+doubled until that is small, and what is left is reported. Where k-max pooling comes to keep another position the DCNN's
+logits jump, which no gradient sees: a gap is left there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from textcnn.artifact import Artifact
+from textcnn.scorers import word_rows
+from textcnn.text import FIRST_WORD
+
+if TYPE_CHECKING:
+    import torch
+
+    from textcnn.nn.network import Network
+
+POINTS = (16, 32, 64, 128, 256)
+ENOUGH = 0.01  # of a logit
+AT_ONCE = 1 << 14  # words of the copies of a text that are scored together
+
+
+def integrate(artifact: Artifact, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Parts of the logits of one text, without the bag of n-grams.
+
+    Args:
+        artifact: the model.
+        ids: the text's word ids, (L,).
+
+    Returns:
+        Parts of the words, (L, K), and the logits of a text of zeros, (K,).
+    """
+    import torch
+
+    from textcnn.nn.network import make_network
+
+    config, classes = artifact.model, len(artifact.classes)
+    # Stand-ins for the tables of words and n-grams, which are not asked.
+    vectors = torch.zeros(FIRST_WORD, config.dimension) if config.pretrained else None
+    ngrams = (torch.zeros(0, dtype=torch.int64), torch.zeros(0)) if config.ngrams else None
+    network = make_network(config, vocabulary_size=FIRST_WORD, classes=classes, vectors=vectors, ngrams=ngrams)
+    kept = {name: torch.from_numpy(x) for name, x in artifact.weights.items() if not name.startswith(_TABLES)}
+    network.load_state_dict(kept, strict=False)
+    network.eval()
+    rows = torch.from_numpy(np.ascontiguousarray(word_rows(artifact.model, artifact.weights)[ids]))  # (L, C, D)
+    both = torch.stack([torch.zeros_like(rows), rows])
+    with torch.no_grad():
+        at_zero, at_text = _logits(network, both)  # (K,), (K,)
+    wanted = (at_text - at_zero).double().numpy()
+    parts = np.zeros((len(ids), len(wanted)))
+    for points in POINTS if len(ids) else ():
+        parts = _parts(network, rows, points)
+        if np.abs(parts.sum(axis=0) - wanted).max() < ENOUGH:
+            break
+    return parts, at_zero.double().numpy()
+
+
+_TABLES = ("channels.", "ngrams.")
+
+
+def _logits(network: Network, rows: torch.Tensor) -> torch.Tensor:
+    """Logits (B, K) of B copies of a text's rows, (B, L, C, D)."""
+    import torch
+
+    copies, length = rows.shape[:2]
+    places = torch.arange(copies * length, dtype=torch.int32)
+    penultimate = network.penultimate(rows.flatten(0, 1), places, torch.full((copies,), length))
+    logits: torch.Tensor = network.softmax(penultimate)
+    return logits
+
+
+def _parts(network: Network, rows: torch.Tensor, points: int) -> np.ndarray:
+    """Row times mean gradient at the middles of `points` equal pieces of the way, (L, K)."""
+    import torch
+
+    classes = network.softmax.out_features
+    total = torch.zeros(classes, *rows.shape, dtype=torch.float64)
+    at_once = max(1, AT_ONCE // len(rows))
+    for begin in range(0, points, at_once):
+        middles = (torch.arange(begin, min(begin + at_once, points)) + 0.5) / points
+        x = (middles[:, None, None, None] * rows).requires_grad_()  # (B, L, C, D)
+        logits = _logits(network, x).sum(dim=0)  # (K,)
+        for k in range(classes):
+            [grad] = torch.autograd.grad(logits[k], x, retain_graph=k + 1 < classes)
+            total[k] += grad.double().sum(dim=0)
+    parts: np.ndarray = (total / points * rows).sum(dim=(2, 3)).T.numpy()
+    return parts
