@@ -97,6 +97,17 @@ QUESTIONS = {
         },
         vectors=True,
     ),
+    "channels_bag": Question(
+        "Channels, beside a bag of n-grams",
+        {
+            "static": {"channels": "static"},
+            "non-static": {"channels": "non-static"},
+            "multichannel": {"channels": "multichannel"},
+            "non-static, trigrams": {"channels": "non-static", "ngrams": 3},
+        },
+        vectors=True,
+        shared={},
+    ),
     "dropout": Question("Dropout", settings("dropout", (0.0, 0.25, 0.5, 0.75)), vectors=True, numbers=True),
     "norm": Question("Max-norm s, 0 for none", settings("max_norm", (0, 1, 3, 9)), vectors=True),
     "bag": Question("Bag of n-grams, without word vectors", settings("ngrams", (0, 1, 2, 3)), shared={}),
@@ -104,7 +115,10 @@ QUESTIONS = {
         "Bag of n-grams, with word vectors", settings("ngrams", (0, 1, 2, 3)), vectors=True, shared={}
     ),
     "vector_norm": Question(
-        "Norm of the word vectors, 0 for their own", settings("vector_norm", (0, 1, 2, 3, 5)), vectors=True, shared={}
+        "Norm of the word vectors, 0 for their own",
+        settings("vector_norm", (0, 1, 2, 3, 5, 8, 12)),
+        vectors=True,
+        shared={},
     ),
     "unseen": Question(
         "Words of the vectors file that no training text has",
