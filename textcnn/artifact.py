@@ -62,6 +62,7 @@ class Artifact:
         weights: arrays by the names of the network's parameters and buffers, float32 but for the n-grams' numbers.
         training: what a reader may want to know of the run, as JSON.
         metrics: scores by split, as JSON.
+        temperature: what logits are divided by before softmax (`textcnn.calibration`).
     """
 
     text: TextConfig
@@ -71,6 +72,7 @@ class Artifact:
     weights: dict[str, np.ndarray]
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    temperature: float = 1.0
 
 
 def weight_shapes(
@@ -159,6 +161,7 @@ def save_artifact(artifact: Artifact, path: Path, *, overwrite: bool = False) ->
         "text": to_json(artifact.text),
         "model": to_json(artifact.model),
         "classes": {"type": _label_type(artifact.classes), "values": artifact.classes.tolist()},
+        "temperature": artifact.temperature,
         "training": artifact.training,
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
     }
@@ -210,7 +213,10 @@ def load_artifact(path: Path | str) -> Artifact:
     metrics = _parse(contents[METRICS], path / METRICS)
     if not isinstance(metrics, dict) or not isinstance(config.get("training"), dict):
         raise ModelError(f"{path}: expected JSON objects for the metrics and the training, found something else")
-    return Artifact(text, model, classes, words, weights, config["training"], metrics)
+    temperature = config.get("temperature")
+    if not isinstance(temperature, float) or not 0 < temperature < float("inf"):
+        raise ModelError(f"{path / CONFIG}: expected a temperature above 0, found {temperature!r}")
+    return Artifact(text, model, classes, words, weights, config["training"], metrics, temperature)
 
 
 def _classes(saved: Any) -> np.ndarray:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from textcnn.artifact import Artifact, load_artifact, save_artifact
+from textcnn.calibration import soften
 from textcnn.columns import as_column
 from textcnn.encoding import encode_few, encode_texts
 from textcnn.ngrams import NgramBag
@@ -127,9 +128,8 @@ class Predictor:
         return list(zip(spans, self._vocabulary.ids(spans), strict=True))
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Probabilities of each class, from logits (N, K)."""
-        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return shifted / shifted.sum(axis=1, keepdims=True)
+        """Probabilities of each class, from logits (N, K): softmax at the model's temperature."""
+        return soften(logits, self.artifact.temperature)
 
     def logits(self, texts: Encoded) -> np.ndarray:
         """Logits of texts that are encoded already, (N, K) float32, on one core."""

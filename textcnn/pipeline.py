@@ -14,12 +14,15 @@ import numpy as np
 import pyarrow as pa
 
 from textcnn.artifact import Artifact, load_artifact, weight_shapes
+from textcnn.calibration import fit_temperature, soften
 from textcnn.config import LARGEST, TrainingConfig, to_json
 from textcnn.data.splits import stratified_split
 from textcnn.encoding import encode_texts
 from textcnn.errors import ConfigError, DataError, TrainingError
 from textcnn.metrics import evaluate
+from textcnn.neighbours import neighbours_of_probes
 from textcnn.ngrams import collect_ngrams
+from textcnn.scorers import word_rows
 from textcnn.settings import Settings
 from textcnn.text import FIRST_WORD, Encoded, Tokenizer, build_vocabulary
 from textcnn.training.progress import History, Progress
@@ -142,7 +145,11 @@ def train_model(
         taken = (
             None if initial is None else start(network, initial, vocabulary.words, classes, vectors, settings.training)
         )
+        before = _neighbours(network, settings, vocabulary.words)
         weights, history, probabilities = _train(network, encoded, len(classes), settings, progress, keep)
+    # The logits, but for what they have in common.
+    logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+    temperature = fit_temperature(logits, validation.labels)
     artifact = Artifact(
         text=settings.text,
         model=settings.model,
@@ -153,13 +160,26 @@ def train_model(
             "settings": to_json(settings.training),
             "history": history.to_json(),
             "texts": len(training.labels),
+            "labels": np.bincount(training.labels, minlength=len(classes)).tolist(),
             "initial": taken,
             "vectors": None if vectors is None else _found(vectors, seen),
+            "neighbours": before,
             "environment": environment,
         },
-        metrics={"validation": evaluate(validation.labels, probabilities, names)},
+        metrics={"validation": evaluate(validation.labels, soften(logits, temperature), names)},
+        temperature=temperature,
     )
     return artifact, history
+
+
+def _neighbours(
+    network: Network, settings: Settings, words: Sequence[str]
+) -> dict[str, list[tuple[str, float]]] | None:
+    """Neighbours of a few words before training; None where rows start at random."""
+    if not settings.model.pretrained and settings.init_from is None:
+        return None
+    tables = {f"channels.{name}": x.detach().numpy() for name, x in network.channels.state_dict().items()}
+    return neighbours_of_probes(word_rows(settings.model, tables), words)
 
 
 def _read_vectors(settings: Settings, words: Sequence[str], progress: Progress) -> WordVectors | None:

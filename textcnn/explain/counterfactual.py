@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from textcnn.neighbours import nearest
 from textcnn.scorers import word_rows
 from textcnn.text import FIRST_WORD
 
@@ -110,17 +111,9 @@ def _edits(predictor: Predictor, text: str) -> list[Edit]:
 def neighbours(predictor: Predictor, ids: list[int]) -> dict[int, list[str]]:
     """The nearest words of some words by the cosine of the model's own rows."""
     rows = word_rows(predictor.artifact.model, predictor.artifact.weights)
-    rows = rows.reshape(len(rows), -1)[FIRST_WORD:]  # (V, C D)
-    unit = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
-    wanted = np.array(ids, np.int64) - FIRST_WORD
-    cosines = unit[wanted] @ unit.T  # (U, V)
-    cosines[np.arange(len(wanted)), wanted] = -np.inf
     words = predictor.artifact.words
-    nearest = np.argsort(-cosines, axis=1, kind="stable")[:, :NEAR]
-    return {
-        number: [words[i] for i in row if np.isfinite(cosine[i])]
-        for number, row, cosine in zip(ids, nearest, cosines, strict=True)
-    }
+    found = nearest(rows, ids, NEAR)
+    return {i: [words[other - FIRST_WORD] for other, _ in near] for i, near in zip(ids, found, strict=True)}
 
 
 def _pairs(edits: list[Edit]) -> Iterator[tuple[Edit, ...]]:
