@@ -47,6 +47,19 @@ ALLOWED = {
         "text",
     },
     "inference": {"calibration", "columns", "artifact", "encoding", "explain", "ngrams", "scorers", "text", "threads"},
+    "report": {
+        "artifact",
+        "calibration",
+        "config",
+        "explain",
+        "files",
+        "inference",
+        "metrics",
+        "neighbours",
+        "report",
+        "scorers",
+        "version",
+    },
     "settings": {"config", "errors"},
     "transfer": {"artifact", "config", "errors", "nn", "settings", "text", "vectors"},
     "pipeline": {
@@ -93,6 +106,7 @@ ALLOWED = {
         "inference",
         "metrics",
         "pipeline",
+        "report",
         "settings",
         "text",
         "training",
@@ -105,7 +119,9 @@ ALLOWED = {
 # Libraries that cost seconds to import, or that a layer must not know.
 FOREIGN = {
     "torch": {"nn", "batching", "training", "transfer", "pipeline", "explain"},
-    "sklearn": {"metrics", "estimator"},
+    "sklearn": {"metrics", "estimator", "report"},
+    "matplotlib": {"report"},
+    "jinja2": {"explain", "report"},
     "datasets": {"data", "cli"},
     "gensim": {"vectors"},
     "rich": {"cli"},

@@ -18,6 +18,7 @@ _COMMANDS = {
     "train": "Train a classifier, evaluate and save it.",
     "predict": "Label texts.",
     "explain": "Say why a model labels texts as it does.",
+    "report": "Write a page on how well a saved model does.",
     "evaluate": "Score a saved model on labelled texts.",
     "data": "List the named corpora, or describe a corpus.",
     "vectors": "Train word vectors on texts, or describe a file of them.",

@@ -102,6 +102,12 @@ def _settings_options(command: Decorated) -> Decorated:
     help="Folder to save the model in.",
 )
 @option("--overwrite", is_flag=True, group="Output", help="Replace a model that is there.")
+@option(
+    "--report/--no-report",
+    default=True,
+    group="Output",
+    help="Write a page on the model into its folder [default: report].",
+)
 @corpus_options
 @option(
     "--validation",
@@ -160,6 +166,7 @@ def command(
     data: str,
     output: Path,
     overwrite: bool,
+    report: bool,
     reading: dict[str, Any],
     validation: str | None,
     test: str | None,
@@ -239,6 +246,10 @@ def command(
         artifact.metrics["test"] = _test(artifact, parts["test"], names)
     save_artifact(artifact, output, overwrite=overwrite_model)
     _report(artifact, output)
+    if report and not interrupted:
+        from textcnn.cli.report import after_training
+
+        after_training(artifact, output, data, parts)
     if interrupted:
         click.echo("they are saved; to go on with the run, call it again with --resume", err=True)
         sys.exit(INTERRUPTED)

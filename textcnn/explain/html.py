@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from textcnn.explain.counterfactual import Counterfactual
-from textcnn.explain.results import EXACT, Explanation
+from textcnn.explain.results import EXACT, Explanation, Features
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -34,6 +35,11 @@ font-size:.9em;line-height:1.5}
 .explained dt{opacity:.75}.explained dd{margin:0;overflow-wrap:anywhere}
 @media (prefers-color-scheme:dark){.explained{--for:74,222,128;--against:252,129,129}}
 """.strip()
+
+HINT = (
+    "Each word is marked by its score: what it adds to the label's logit, less what it adds to the mean of all "
+    "classes. A solid line speaks for the label, a dashed one against it; words the model does not know are in italics."
+)
 
 _FRAGMENT = """
 <div class="explained">
@@ -75,8 +81,7 @@ h1{font-size:1.3rem}
 <body>
 <main>
 <h1>{{ title }}</h1>
-<p>Each word is marked by its score: what it adds to the label's logit, less what it adds to the mean of all classes.
-A solid line speaks for the label, a dashed one against it; words the model does not know are in italics.</p>
+<p>{{ hint }}</p>
 {% for fragment in fragments %}{{ fragment }}{% endfor %}
 </main>
 </body>
@@ -110,13 +115,34 @@ def fragment(explanation: Explanation, change: Counterfactual | None = None) -> 
     )
 
 
+def shortened(explanation: Explanation, characters: int) -> Explanation:
+    """The same of a text whose end is left out: its words and the n-grams that lie behind are not shown.
+
+    What the words shown do not bring is then no longer told apart from the bias.
+    """
+    if len(explanation.text) <= characters:
+        return explanation
+    shown = sum(word.end <= characters for word in explanation.words)
+    features = explanation.features
+    inside = features.end <= shown
+    end = explanation.words[shown - 1].end if shown else 0
+    return dataclasses.replace(
+        explanation,
+        text=explanation.text[:end] + " ...",
+        words=explanation.words[:shown],
+        word_parts=explanation.word_parts[:shown],
+        bias=explanation.bias + explanation.word_parts[shown:].sum(axis=0),
+        features=Features(**{name: column[inside] for name, column in vars(features).items()}),
+    )
+
+
 def page(explanations: Sequence[Explanation], changes: Sequence[Counterfactual | None]) -> str:
     """A page of its own."""
     from markupsafe import Markup
 
     fragments = [fragment(*pair) for pair in zip(explanations, changes, strict=True)]
     template = _environment().from_string(_PAGE)
-    return template.render(title="Explanations", css=Markup(CSS), fragments=fragments)  # noqa: S704 (our own)
+    return template.render(title="Explanations", hint=HINT, css=Markup(CSS), fragments=fragments)  # noqa: S704 (our own)
 
 
 def _environment() -> Any:

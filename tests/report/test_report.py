@@ -1,0 +1,194 @@
+import itertools
+import re
+
+import numpy as np
+import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.pipeline import make_pipeline
+
+from textcnn import TextCNNClassifier, load_model
+from textcnn.report.baselines import interval
+from textcnn.report.figures import Texts, gather
+from textcnn.report.page import page
+from textcnn.report.plots import plots, save
+from textcnn.report.report import write_report
+
+SMALL = {"dimension": 8, "feature_maps": 4, "region_sizes": (1, 2), "max_epochs": 4, "learning_rate": 0.01}
+
+
+def corpus(classes, size=120, seed=0):
+    generator = np.random.default_rng(seed)
+    y = generator.integers(0, classes, size)
+    wrong = generator.random(size) < 0.15
+    words = [f"w{i}" for i in range(30)]
+    texts = [
+        " ".join([*generator.choice(words, generator.integers(1, 12)), f"mark{(k + wrong[i]) % classes}"])
+        for i, k in enumerate(y)
+    ]
+    return texts, y
+
+
+def made(classes=2, names=None, **settings):
+    """A model, its training texts, and test texts."""
+    texts, y = corpus(classes)
+    names = np.array([f"class {k}" for k in range(classes)]) if names is None else np.array(names)
+    model = TextCNNClassifier(**SMALL, **settings).fit(texts, names[y]).predictor_
+    test_texts, test_y = corpus(classes, 80, seed=1)
+    return model, Texts(texts, y), Texts([*test_texts, "", "unheard of"], np.append(test_y, [0, 1]))
+
+
+@pytest.fixture(scope="module")
+def three():
+    return made(3)
+
+
+@pytest.fixture(scope="module")
+def figures(three):
+    model, training, test = three
+    return gather(model, test, training, source="texts", split="test")
+
+
+def test_figures_against_scikit_learn(three, figures):
+    model, training, test = three
+    probabilities = model.predict_proba(test.texts)
+    assert figures.scores["accuracy"] == (probabilities.argmax(axis=1) == test.labels).mean()
+    assert [curve["name"] for curve in figures.roc] == figures.names
+    for k, curve in enumerate(figures.roc):
+        truth = test.labels == k
+        assert curve["auc"] == pytest.approx(roc_auc_score(truth, probabilities[:, k]))
+        assert curve["average_precision"] == pytest.approx(average_precision_score(truth, probabilities[:, k]))
+        assert np.trapezoid(*curve["roc"][::-1]) == pytest.approx(curve["auc"], abs=0.01)
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
+    linear = make_pipeline(vectorizer, LogisticRegression(C=10, max_iter=1000)).fit(training.texts, training.labels)
+    assert figures.linear == linear.score(test.texts, test.labels)
+
+
+def test_groups_hold_every_text_once(figures, three):
+    model, _, test = three
+    for groups in (figures.by_length, figures.by_unknown):
+        assert sum(group.texts for group in groups) == len(test.labels)
+        right = (model.predict_proba(test.texts).argmax(axis=1) == test.labels).sum()
+        assert sum(group.right for group in groups) == right
+    lengths = [len(text.split()) for text in test.texts]
+    expected = sum(5 <= length < 10 for length in lengths)
+    assert next(group.texts for group in figures.by_length if group.name == "5 to 10") == expected
+
+
+def test_texts_to_look_at(figures, three):
+    model, training, test = three
+    probabilities = dict(zip(test.texts, model.predict_proba(test.texts).max(axis=1), strict=True))
+    shown = [item.explanation.text for item in figures.mistakes]
+    for item in figures.mistakes:
+        assert item.label != item.explanation.classes[item.explanation.predicted]
+    assert [probabilities[text] for text in shown] == sorted((probabilities[text] for text in shown), reverse=True)
+    margins = np.sort(model.predict_proba(test.texts), axis=1)
+    assert figures.uncertain[0].explanation.text == test.texts[(margins[:, -1] - margins[:, -2]).argmin()]
+    assert {item.explanation.text for item in figures.suspects} <= set(training.texts)
+
+
+def test_ngrams_that_speak_for_a_class(figures):
+    for k, name in enumerate(figures.names):
+        assert any(f"mark{k}" in text for text, _, _ in figures.ngrams[name][:4])
+
+
+def test_the_interval_is_that_of_a_bootstrap():
+    generator = np.random.default_rng(1)
+    right = np.arange(200) < 140
+    drawn = [right[generator.integers(0, 200, 200)].mean() for _ in range(4000)]
+    assert interval(140, 200) == pytest.approx(tuple(np.percentile(drawn, (2.5, 97.5))), abs=0.01)
+    assert interval(5, 5) == (1, 1)
+
+
+@pytest.mark.parametrize(("classes", "names"), [(2, None), (6, None), (2, [0, 1]), (3, [1.0, 2.0, 3.0])])
+def test_a_page_for_any_labels(classes, names, tmp_path):
+    model, training, test = made(classes, names)
+    write_report(model, tmp_path / "report.html", test, training, source="texts", split="test")
+    content = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert len(content) < 2_000_000
+    assert not re.search(r"<script|<link|@import|src=|https?://(?!www\.w3\.org/)", content)
+    ids = re.findall(r'\bid="([^"]+)"', content)
+    assert len(ids) == len(set(ids))
+    assert set(re.findall(r'href="#([^"]+)"', content)) <= set(ids)
+    levels = [int(level) for level in re.findall(r"<h(\d)", content)]
+    assert levels[0] == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+    for name in model.classes_:
+        assert str(name) in content
+
+
+def test_texts_and_names_are_escaped():
+    model, training, test = made(2, ["<script>alert(1)</script>", "b & c"])
+    hostile = Texts(["<img src=x onerror=alert(2)> mark0 \" ' </title>", *test.texts], np.append([1], test.labels))
+    content = page(gather(model, hostile, training, source="<b>x</b>", split="test"), model.artifact)
+    assert "<script>" not in content
+    assert "<img" not in content
+    assert "<b>x</b>" not in content
+    assert "&lt;img" in re.sub(r"</?(?:span|bdi)[^>]*>", "", content)
+
+
+def test_what_is_absent_says_why(three):
+    import dataclasses
+
+    from textcnn.inference import Predictor
+
+    model, _, test = three
+    old = Predictor(dataclasses.replace(model.artifact, training={}, metrics={}))
+    found = gather(old, test, None, source="texts", split="all")
+    assert (found.linear, found.majority, found.curves, found.suspects) == (None, None, [], [])
+    content = page(found, old.artifact)
+    for reason in (
+        "The training texts were not at hand, so that there is no linear model to compare with.",
+        "The model does not tell how many training texts each class had.",
+        "The model keeps no history of its training.",
+        "The word vectors started at random",
+    ):
+        assert reason in content
+
+
+def test_one_class_and_one_text(three):
+    model, training, test = three
+    only = np.flatnonzero(test.labels == 0)[:1]
+    content = page(
+        gather(model, Texts([test.texts[only[0]]], test.labels[only]), training, source="t", split="test"),
+        model.artifact,
+    )
+    assert "No ROC curves" in content
+
+
+def test_neighbours_before_and_after(tmp_path):
+    words = ["good", "bad", "fine", "dull", *[f"w{i}" for i in range(5)]]
+    rows = np.random.default_rng(0).normal(size=(len(words), 4))
+    path = tmp_path / "vectors.txt"
+    path.write_text("".join(f"{w} {' '.join(map(str, row))}\n" for w, row in zip(words, rows, strict=True)))
+    texts = ["good w0", "fine w1", "bad w2", "dull w3"] * 10
+    classifier = TextCNNClassifier(vectors=path, feature_maps=2, max_epochs=4, learning_rate=0.1, batch_size=4)
+    model = classifier.fit(texts, ["p", "p", "n", "n"] * 10).predictor_
+    model.save(tmp_path / "model")
+    model = load_model(tmp_path / "model")
+    found = gather(model, Texts(texts, np.array([1, 1, 0, 0] * 10)), None, source="t", split="all").neighbours
+    before, after = found["good"]
+    unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    cosines = {word: float(unit[0] @ unit[i]) for i, word in enumerate(words) if word != "good"}
+    nearest = sorted(cosines, key=lambda word: -cosines[word])[:6]
+    assert [(word, pytest.approx(cosines[word], abs=1e-3)) for word in nearest] == [tuple(pair) for pair in before]
+    assert [tuple(pair) for pair in before] != [tuple(pair) for pair in after]
+
+
+def test_plots_as_files(figures, tmp_path):
+    paths = save(figures, tmp_path / "plots")
+    assert (
+        {path.stem for path in paths}
+        == set(plots(figures))
+        == {
+            "loss",
+            "accuracy",
+            "roc",
+            "precision-recall",
+            "calibration",
+        }
+    )
+    for path in paths:
+        begins = path.read_bytes()[:8]
+        assert begins.startswith(b"\x89PNG" if path.suffix == ".png" else b"<?xml")

@@ -1,0 +1,110 @@
+"""The page in a real browser: a headless Chromium, where there is one.
+
+The page stands in a frame of the width asked for; a probe beside it tells what the browser made of it.
+"""
+
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+
+from textcnn import TextCNNClassifier
+from textcnn.explain.html import page as explanations_page
+from textcnn.report.figures import Texts, gather
+from textcnn.report.page import page
+
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
+FLAGS = [
+    "--headless",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--virtual-time-budget=4000",
+    "--dump-dom",
+]
+
+pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed here")
+
+PROBE = """<!doctype html><meta charset="utf-8"><title>probe</title>
+<iframe id="frame" style="width:{width}px;height:900px;border:0" srcdoc="{content}"></iframe>
+<pre id="told"></pre>
+<script>
+const frame = document.getElementById("frame");
+frame.onload = () => {{
+  const inner = frame.contentWindow, page = frame.contentDocument;
+  const room = page.documentElement.clientWidth;  // without the scrollbar
+  const wide = [...page.querySelectorAll("body *")].filter(e =>
+    !e.closest(".scroll") && !e.closest("svg") && !e.classList.contains("skip") &&
+    e.getBoundingClientRect().right > room + 0.5);
+  document.getElementById("told").textContent = JSON.stringify({{
+    width: inner.innerWidth,
+    overflow: page.documentElement.scrollWidth - room,
+    wide: wide.slice(0, 5).map(e => e.outerHTML.slice(0, 80)),
+    dark: inner.matchMedia("(prefers-color-scheme: dark)").matches,
+    ink: inner.getComputedStyle(page.body).color,
+    paper: inner.getComputedStyle(page.body).backgroundColor,
+    requests: inner.performance.getEntriesByType("resource").length,
+    errors: inner.told_errors,
+    svgs: [...page.querySelectorAll("figure svg")].map(e => e.getBoundingClientRect().height),
+  }});
+}};
+</script>"""
+WATCH = (
+    "<script>told_errors=[];addEventListener('error',e=>told_errors.push(String(e.message||e.target)),true)</script>"
+)
+
+
+def told(content, folder, width, *, dark):
+    """What the browser makes of a page."""
+    content = content.replace("<head>", f"<head>{WATCH}", 1)
+    path = folder / "probe.html"
+    path.write_text(PROBE.format(width=width, content=html.escape(content)), encoding="utf-8")
+    flags = [*FLAGS, f"--user-data-dir={folder / 'profile'}", "--window-size=1400,1000"]
+    if dark:
+        flags.append("--blink-settings=preferredColorScheme=0")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        flags.append("--no-sandbox")
+    ended = subprocess.run([BROWSER, *flags, path.as_uri()], capture_output=True, timeout=120, check=True)
+    found = re.search(r'<pre id="told">(.*?)</pre>', ended.stdout.decode("utf-8", "replace"), re.DOTALL)
+    return json.loads(html.unescape(found[1]))
+
+
+@pytest.fixture(scope="module")
+def pages():
+    """A page with long words and names, and one of explanations."""
+    generator = np.random.default_rng(0)
+    y = generator.integers(0, 6, 150)
+    words = [f"word{i}" for i in range(20)] + ["x" * 90, "עולם", "<b>"]
+    texts = [" ".join([*generator.choice(words, generator.integers(0, 60)), f"mark{k}"]) for k in y]
+    names = np.array([f"a class with a rather long name {k}" for k in range(6)])
+    model = TextCNNClassifier(dimension=8, feature_maps=4, max_epochs=3, learning_rate=0.01).fit(texts, names[y])
+    data = Texts(texts, y)
+    figures = gather(model.predictor_, data, data, source="a/rather/long/path/of/texts.csv", split="test")
+    explanations = model.predictor_.explain(texts[:5])
+    return {
+        "report": page(figures, model.predictor_.artifact),
+        "explanations": explanations_page(explanations, [None] * 5),
+    }
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("name", ["report", "explanations"])
+def test_a_page_in_a_browser(pages, name, width, dark, tmp_path):
+    found = told(pages[name], tmp_path, width, dark=dark)
+    assert found["width"] == width
+    assert (found["overflow"], found["wide"]) == (0, [])
+    assert (found["requests"], found["errors"]) == (0, [])
+    assert found["dark"] == dark
+    ink, paper = (sum(map(int, re.findall(r"\d+", found[key])[:3])) for key in ("ink", "paper"))
+    assert (ink > 500, paper < 150) == (dark, dark)
+    assert all(height > 100 for height in found["svgs"])
+    assert len(found["svgs"]) == (5 if name == "report" else 0)

@@ -1,0 +1,1 @@
+"""How well a model does, and on what it fails: one page."""

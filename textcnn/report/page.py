@@ -1,0 +1,77 @@
+"""The page: all figures of a model as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from textcnn.artifact import Artifact
+from textcnn.config import architecture_of
+from textcnn.explain import html
+from textcnn.report.figures import EXPLAINED, Figures
+from textcnn.report.plots import as_svg, plots
+from textcnn.version import __version__
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
+_CONTENTS = (
+    ("score", "Score"),
+    ("classes", "Classes"),
+    ("curves", "Curves"),
+    ("groups", "Long texts, unknown words"),
+    ("ngrams", "What speaks for a class"),
+    ("mistakes", "Texts to look at"),
+    ("words", "Neighbours of words"),
+    ("settings", "Settings and data"),
+)
+_LONGEST = 1500  # characters of a text that are shown
+
+
+def page(figures: Figures, artifact: Artifact) -> str:
+    """The page as HTML; all text is escaped, and there is no script and no address in it."""
+    import jinja2
+    from markupsafe import Markup
+
+    source = resources.files("textcnn.report").joinpath("page.html").read_text(encoding="utf-8")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    rivals = [("TF-IDF + logistic regression", figures.linear), ("most frequent class", figures.majority)]
+    absent = {key: figures.absent.get(key, "") for key in ("linear", "majority", "suspects", "neighbours")}
+    return environment.from_string(source).render(
+        title=f"A textcnn model of {figures.source}",
+        f=dataclasses.replace(figures, absent=absent),
+        css=Markup(html.CSS),  # noqa: S704 (our own)
+        contents=_CONTENTS,
+        rivals=[(name, value) for name, value in rivals if value is not None],
+        largest=max(1, *(value for row in figures.scores["confusion"] for value in row)),
+        plots=[(as_svg(name, told, draw), told) for name, (told, draw) in plots(figures).items()],
+        fragment=_fragment,
+        explained=min(EXPLAINED, figures.scores["examples"]),
+        hint=html.HINT,
+        temperature=artifact.temperature,
+        settings=_settings(artifact, figures),
+        version=__version__,
+    )
+
+
+def _fragment(explanation: html.Explanation) -> Markup:
+    return html.fragment(html.shortened(explanation, _LONGEST))
+
+
+def _settings(artifact: Artifact, figures: Figures) -> list[tuple[str, list[tuple[str, Any]]]]:
+    training = artifact.training
+    data = [("source", figures.source), ("training texts", training.get("texts", "not told"))]
+    for name, count in zip(figures.names, training.get("labels") or (), strict=False):
+        data.append((f"of class {name}", count))
+    data += [(f"{split} texts", scores["examples"]) for split, scores in artifact.metrics.items()]
+    data.append(("words known", len(artifact.words)))
+    parts = [
+        ("Data", data),
+        ("Network", [("architecture", architecture_of(artifact.model)), *vars(artifact.model).items()]),
+        ("Text", list(vars(artifact.text).items())),
+    ]
+    for name in ("settings", "environment"):
+        if isinstance(training.get(name), dict):
+            parts.append(("Training" if name == "settings" else "Environment", list(training[name].items())))
+    return parts
