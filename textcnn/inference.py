@@ -55,14 +55,14 @@ class Predictor:
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
         self.classes_ = artifact.classes
-        self._tokenizer = Tokenizer(artifact.text)
-        self._vocabulary = Vocabulary(artifact.words)
+        self.tokenizer = Tokenizer(artifact.text)
+        self.vocabulary = Vocabulary(artifact.words)
         self._few = 0  # calls with few texts so far
         self.scorer = make_scorer(artifact.model, artifact.weights)
         self.bag = None
         if artifact.model.ngrams:
             arrays = [artifact.weights[f"ngrams.{name}"] for name in ("keys", "idf", "weight")]
-            size = len(self._vocabulary)
+            size = len(self.vocabulary)
             self.bag = NgramBag(*arrays, order=artifact.model.ngrams, vocabulary_size=size)
 
     def predict(self, texts: object) -> np.ndarray:
@@ -124,8 +124,8 @@ class Predictor:
 
     def tokens(self, text: str) -> list[tuple[Token, int]]:
         """The tokens of one text, with their places in it, and their ids."""
-        spans = self._tokenizer.spans(text)
-        return list(zip(spans, self._vocabulary.ids(spans), strict=True))
+        spans = self.tokenizer.spans(text)
+        return list(zip(spans, self.vocabulary.ids(spans), strict=True))
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Probabilities of each class, from logits (N, K): softmax at the model's temperature."""
@@ -147,7 +147,7 @@ class Predictor:
     def _scores_of_column(self, column: pa.ChunkedArray) -> Scores:
         if len(column) <= FEW:
             return self._scores(self._encode_few(column.to_pylist()))
-        return self._scores(encode_texts(column, self._tokenizer, self._vocabulary))
+        return self._scores(encode_texts(column, self.tokenizer, self.vocabulary))
 
     def _scores(self, encoded: Encoded) -> Scores:
         logits = self.logits(encoded)
@@ -162,7 +162,7 @@ class Predictor:
 
     def _encode_few(self, texts: Sequence[str]) -> Encoded:
         self._few += 1
-        return encode_few(texts, self._tokenizer, self._vocabulary, warm=self._few > WARM)
+        return encode_few(texts, self.tokenizer, self.vocabulary, warm=self._few > WARM)
 
 
 def _few_strings(texts: object) -> list[str] | tuple[str, ...] | None:

@@ -18,6 +18,8 @@ _COMMANDS = {
     "train": "Train a classifier, evaluate and save it.",
     "predict": "Label texts.",
     "explain": "Say why a model labels texts as it does.",
+    "filters": "Show what a model's filters respond to.",
+    "graph": "Draw the feature graph of a DCNN over a sentence.",
     "report": "Write a page on how well a saved model does.",
     "evaluate": "Score a saved model on labelled texts.",
     "data": "List the named corpora, or describe a corpus.",

@@ -59,7 +59,7 @@ def decompose(scorer: KimScorer, ids: np.ndarray) -> Sum:
     for region, size in enumerate(config.region_sizes):
         left = size - 1 if config.padding == "wide" else 0
         own = look_ups[:, slot : slot + size]  # (L, h, F)
-        pooled = _pool(_responses(own, left) + scorer.bias[region], weights[:, region], config)
+        pooled = _pool(responses(own, left) + scorer.bias[region], weights[:, region], config)
         found.append(_features(pooled, size, left, len(ids), together=config.pooling == "average"))
         bias += pooled.weights.T @ scorer.bias[region][pooled.maps]
         for j in range(size):
@@ -72,7 +72,7 @@ def decompose(scorer: KimScorer, ids: np.ndarray) -> Sum:
     return Sum(word_parts, bias, joined(found))
 
 
-def _responses(look_ups: np.ndarray, left: int) -> np.ndarray:
+def responses(look_ups: np.ndarray, left: int) -> np.ndarray:
     """Sums of look-ups of every window, without bias, (P, F).
 
     Args:

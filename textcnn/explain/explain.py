@@ -36,7 +36,7 @@ def _explain(predictor: Predictor, text: str) -> Explanation:
         from textcnn.explain.gradients import integrate
 
         method = GRADIENTS
-        word_parts, bias = integrate(predictor.artifact, ids)
+        word_parts, bias = integrate(predictor, ids)
         features = [no_features(classes)]
     if predictor.bag is not None:
         of_words, of_bag = bag_parts(predictor.bag, ids)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from textcnn.artifact import Artifact
+from textcnn.explain.network import as_network
 from textcnn.scorers import word_rows
-from textcnn.text import FIRST_WORD
 
 if TYPE_CHECKING:
     import torch
 
+    from textcnn.inference import Predictor
     from textcnn.nn.network import Network
 
 POINTS = (16, 32, 64, 128, 256)
@@ -27,11 +27,11 @@ ENOUGH = 0.01  # of a logit
 AT_ONCE = 1 << 14  # words of the copies of a text that are scored together
 
 
-def integrate(artifact: Artifact, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def integrate(predictor: Predictor, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Parts of the logits of one text, without the bag of n-grams.
 
     Args:
-        artifact: the model.
+        predictor: the model.
         ids: the text's word ids, (L,).
 
     Returns:
@@ -39,16 +39,7 @@ def integrate(artifact: Artifact, ids: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """
     import torch
 
-    from textcnn.nn.network import make_network
-
-    config, classes = artifact.model, len(artifact.classes)
-    # Stand-ins for the tables of words and n-grams, which are not asked.
-    vectors = torch.zeros(FIRST_WORD, config.dimension) if config.pretrained else None
-    ngrams = (torch.zeros(0, dtype=torch.int64), torch.zeros(0)) if config.ngrams else None
-    network = make_network(config, vocabulary_size=FIRST_WORD, classes=classes, vectors=vectors, ngrams=ngrams)
-    kept = {name: torch.from_numpy(x) for name, x in artifact.weights.items() if not name.startswith(_TABLES)}
-    network.load_state_dict(kept, strict=False)
-    network.eval()
+    artifact, network = predictor.artifact, as_network(predictor.artifact)
     rows = torch.from_numpy(np.ascontiguousarray(word_rows(artifact.model, artifact.weights)[ids]))  # (L, C, D)
     both = torch.stack([torch.zeros_like(rows), rows])
     with torch.no_grad():

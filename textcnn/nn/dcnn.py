@@ -113,14 +113,14 @@ class DCNN(TextNetwork):
         Arguments as in `TextNetwork.penultimate`.
         """
         x, counts = self.convolution(words, places, lengths)  # (B, P, F1, D / 2), folded
-        x, counts = self._pool(x, counts, lengths, 1)  # (B, k_1, F1, D / 2)
+        x, counts = self.pool(x, counts, lengths, 1)  # (B, k_1, F1, D / 2)
         for layer, convolution in enumerate(self.deeper, 2):
             x = convolution(x, counts)  # (B, P, F, D / 2^l)
             counts = window_counts(counts, self.config.region_sizes[layer - 1], "wide")
-            x, counts = self._pool(x, counts, lengths, layer)  # (B, k_l, F, D / 2^l)
+            x, counts = self.pool(x, counts, lengths, layer)  # (B, k_l, F, D / 2^l)
         return x.flatten(1)
 
-    def _pool(
+    def pool(
         self, x: torch.Tensor, counts: torch.Tensor, lengths: torch.Tensor, layer: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Dynamic k-max, bias and tanh of layer l: the values (B, k, F, D) and how many each text has."""

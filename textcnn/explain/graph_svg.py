@@ -1,0 +1,130 @@
+"""A feature graph as SVG, drawn over its sentence."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+
+from textcnn.explain.graph import FeatureGraph
+
+_CHARACTER, _GAP = 7.6, 16  # width of a character, space between words
+_LEVEL, _TOP, _BOTTOM, _SIDE = 84, 64, 34, 14
+_FIGURES = 40  # pixels that a figure takes: where nodes are nearer, it is left out
+
+_STYLE = """
+svg{--ink:#1c2024;--paper:#fcfcfa;--for:#15803d;--against:#b91c1c;background:var(--paper)}
+@media (prefers-color-scheme:dark){svg{--ink:#e6e6e1;--paper:#17191c;--for:#4ade80;--against:#fc8181}}
+text{font:13px ui-monospace,monospace;fill:var(--ink)}.figure{font-size:10px}.head{font:13px system-ui,sans-serif}
+.e{fill:none}.f{stroke:var(--for)}.a{stroke:var(--against);stroke-dasharray:5 3}
+circle{fill:var(--paper);stroke-width:2}
+""".strip()
+
+
+def as_svg(graph: FeatureGraph) -> str:
+    """The drawing: words below, a level a layer, the root on top.
+
+    An edge or node is green and solid where its part is positive, red and dashed where it is negative, and the
+    broader the larger the part among those of its level; a figure stands at each node where there is room: the value
+    of a node, and at the last layer what it adds to the label's score.
+    """
+    xs, width = _places_of_words(graph)
+    height = _TOP + _LEVEL * (len(graph.layers) + 1) + _BOTTOM
+    ground = height - _BOTTOM
+    out, dots = [], []
+    below = xs
+    for level, (nodes, edges) in enumerate(zip(graph.layers, graph.edges, strict=True), 1):
+        y = ground - level * _LEVEL
+        above = _spread(_centres(below, edges, len(nodes)), _SIDE, width - _SIDE)
+        largest = max((abs(edge.part) for edge in edges), default=0) or 1
+        for edge in edges:
+            share = abs(edge.part) / largest
+            start = ground - (level - 1) * _LEVEL - (18 if level == 1 else 7)
+            out.append(_edge(below[edge.below], start, above[edge.above], y + 7, edge.part, share))
+        last = level == len(graph.layers)
+        figures = [node.weight if last else node.value for node in nodes]
+        room = min(np.diff(np.sort(above)), default=_FIGURES) >= _FIGURES
+        for x, figure, node in zip(above, figures, nodes, strict=True):
+            span = " ".join(word.word for word in graph.words[node.begin : node.end])
+            told = f"layer {level}: {span}, value {node.value:+.2f}" + (f", adds {node.weight:+.2f}" if last else "")
+            dots.append(_dot(x, y, figure, told, shown=room))
+        below = above
+    root = _TOP
+    centre = float(np.mean(below)) if len(below) else width / 2
+    largest = max((abs(node.weight) for node in graph.layers[-1]), default=0) or 1
+    for x, node in zip(below, graph.layers[-1], strict=True):
+        out.append(
+            _edge(x, ground - len(graph.layers) * _LEVEL - 7, centre, root + 7, node.weight, abs(node.weight) / largest)
+        )
+    total = sum(node.weight for node in graph.layers[-1])
+    dots.append(_dot(centre, root, total, f"root: {total:+.2f} in sum", shown=True))
+    words = [
+        f'<text x="{x:.1f}" y="{ground:.0f}" text-anchor="middle">{escape(graph.text[word.start : word.end])}</text>'
+        for x, word in zip(xs, graph.words, strict=True)
+    ]
+    drawn = ", ".join(f"layer {i} map {m} row {r}" for i, (m, r) in enumerate(graph.places, 1))
+    title = f"Feature graph of {graph.text!r} for {graph.label}"
+    described = f"{drawn}; the nodes of the last layer add {total:+.2f} to the score of {graph.label}."
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
+        f'height="{height:.0f}" role="img" aria-labelledby="title described">\n'
+        f'<title id="title">{escape(title)}</title>\n<desc id="described">{escape(described)}</desc>\n'
+        f"<style>{_STYLE}</style>\n"
+        f'<text class="head" x="{_SIDE}" y="20">{escape(str(graph.label))}: {escape(drawn)}</text>\n'
+        + "\n".join([*out, *dots, *words])
+        + "\n</svg>\n"
+    )
+
+
+def _places_of_words(graph: FeatureGraph) -> tuple[np.ndarray, float]:
+    """The middle of each word, and the width of all."""
+    sizes = np.array([max(len(graph.text[w.start : w.end]), 2) * _CHARACTER for w in graph.words])
+    ends = _SIDE + np.cumsum(sizes + _GAP)
+    drawn = sum(len(f"layer {i} map {m} row {r}, ") for i, (m, r) in enumerate(graph.places, 1))
+    head = 8 * (drawn + len(str(graph.label)) + 4)
+    width = max(float(ends[-1]) if len(ends) else 0.0, head, 320.0)
+    return ends - _GAP - sizes / 2, width + _SIDE
+
+
+def _centres(below: np.ndarray, edges: tuple, nodes: int) -> np.ndarray:
+    """Each node over the middle of what it joins."""
+    members: list[list[float]] = [[] for _ in range(nodes)]
+    for edge in edges:
+        members[edge.above].append(float(below[edge.below]))
+    return np.array([np.mean(xs) if xs else 0.0 for xs in members])
+
+
+def _spread(xs: np.ndarray, low: float, high: float) -> np.ndarray:
+    """The same places in the same order, none nearer to the next than there is room for."""
+    if len(xs) < 2:
+        return xs
+    least = min(34.0, (high - low) / (len(xs) - 1))
+    order = np.argsort(xs, kind="stable")
+    placed = xs[order].copy()
+    for i in range(1, len(placed)):
+        placed[i] = max(placed[i], placed[i - 1] + least)
+    placed[-1] = min(placed[-1], high)
+    for i in range(len(placed) - 2, -1, -1):
+        placed[i] = min(placed[i], placed[i + 1] - least)
+    out = np.empty_like(xs)
+    out[order] = placed
+    return out
+
+
+def _sign(part: float) -> str:
+    return "f" if part >= 0 else "a"
+
+
+def _edge(x: float, y: float, to_x: float, to_y: float, part: float, share: float) -> str:
+    middle = (y + to_y) / 2
+    return (
+        f'<path class="e {_sign(part)}" d="M{x:.1f} {y:.1f}C{x:.1f} {middle:.1f} {to_x:.1f} {middle:.1f} {to_x:.1f} '
+        f'{to_y:.1f}" stroke-width="{0.6 + 3.4 * share:.1f}" stroke-opacity="{0.25 + 0.75 * share:.2f}"/>'
+    )
+
+
+def _dot(x: float, y: float, figure: float, told: str, *, shown: bool) -> str:
+    dot = f'<circle class="{_sign(figure)}" cx="{x:.1f}" cy="{y:.1f}" r="7"><title>{escape(told)}</title></circle>'
+    if not shown:
+        return dot
+    return f'{dot}<text class="figure" x="{x:.1f}" y="{y - 11:.1f}" text-anchor="middle">{figure:+.2f}</text>'
