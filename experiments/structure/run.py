@@ -20,6 +20,7 @@ import json
 import re
 import statistics
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -47,12 +48,11 @@ def main() -> None:
     arguments = parser.parse_args()
     trained = [textcnn.load_model(model) for model in arguments.models]
     sentences = read(arguments.data_dir / "sst" / "test.txt")
+    fresh = [untrained(predictor, seed) for seed, predictor in enumerate(trained)]
     kinds: dict[str, list[Callable[[list[str]], Spans]]] = {
-        "DCNN, trained": [lambda words, p=predictor: induced(p, words) for predictor in trained],
-        "DCNN, untrained": [
-            lambda words, p=untrained(predictor, seed): induced(p, words) for seed, predictor in enumerate(trained)
-        ],
-        "random": [lambda words, g=np.random.default_rng(seed): random_tree(len(words), g) for seed in range(3)],
+        "DCNN, trained": [partial(induced, predictor) for predictor in trained],
+        "DCNN, untrained": [partial(induced, predictor) for predictor in fresh],
+        "random": [partial(random_tree, np.random.default_rng(seed)) for seed in range(3)],
         "left-branching": [lambda words: {(0, end) for end in range(2, len(words))}],
         "right-branching": [lambda words: {(begin, len(words)) for begin in range(1, len(words) - 1)}],
         "balanced": [lambda words: split(0, len(words), lambda b, e: (b + e) // 2)],
@@ -115,9 +115,9 @@ def split(begin: int, end: int, at: Callable[[int, int], int]) -> Spans:
     return spans
 
 
-def random_tree(length: int, generator: np.random.Generator) -> Spans:
+def random_tree(generator: np.random.Generator, words: list[str]) -> Spans:
     """Each span split anywhere."""
-    return split(0, length, lambda begin, end: int(generator.integers(begin + 1, end)))
+    return split(0, len(words), lambda begin, end: int(generator.integers(begin + 1, end)))
 
 
 def untrained(predictor: Predictor, seed: int) -> Predictor:
