@@ -213,7 +213,7 @@ def load_artifact(path: Path | str) -> Artifact:
     metrics = _parse(contents[METRICS], path / METRICS)
     if not isinstance(metrics, dict) or not isinstance(config.get("training"), dict):
         raise ModelError(f"{path}: expected JSON objects for the metrics and the training, found something else")
-    temperature = config.get("temperature")
+    temperature = config.get("temperature", 1.0)  # a model may do without
     if not isinstance(temperature, float) or not 0 < temperature < float("inf"):
         raise ModelError(f"{path / CONFIG}: expected a temperature above 0, found {temperature!r}")
     return Artifact(text, model, classes, words, weights, config["training"], metrics, temperature)

@@ -24,7 +24,7 @@ SST = ("--tokenizer", "kim-sst", "--learning-rate")  # 80,000 phrases ask for a 
 OPTIONS = {
     "trec": dict.fromkeys(TARGETS, ("--keep-case",)),
     "imdb": dict.fromkeys(TARGETS, ("--max-length", "400", "--min-count", "5")),
-    **dict.fromkeys(("sst2", "sst1"), {"no outside text": (*SST, "0.0003"), "IMDB vectors": (*SST, "0.0001")}),
+    **{key: {"no outside text": (*SST, "0.0003"), "IMDB vectors": (*SST, "0.0001")} for key in ("sst2", "sst1")},
 }
 
 
