@@ -92,16 +92,11 @@ def main(table: Table, description: str) -> None:
             for cell in table.cells
             if cell.corpus in (arguments.corpora or [cell.corpus])
             and cell.variant in (arguments.variants or [cell.variant])
-            and (cell.vectors is None or file_of(arguments, cell) is not None)
+            and (cell.vectors is None or getattr(arguments, cell.vectors) is not None)
         ]
         Runner(table, arguments).run(chosen)
     print(markdown(table))
     draw(table, table.folder / "table.png")
-
-
-def file_of(arguments: argparse.Namespace, cell: Cell) -> Path | None:
-    """The file of word vectors that a cell takes."""
-    return getattr(arguments, str(cell.vectors).replace("-", "_"))
 
 
 class Runner:
@@ -151,7 +146,7 @@ class Runner:
         command += ["-o", str(model), "--resume", "--seed", "0" if run == "folds" else run, *cell.options]
         command += ["--cv", str(FOLDS)] if run == "folds" else []
         if cell.vectors is not None:
-            command += ["--vectors", str(file_of(self.arguments, cell))]
+            command += ["--vectors", str(getattr(self.arguments, cell.vectors))]
         environment = {**os.environ, "OMP_NUM_THREADS": str(self.threads)}
         log = model.with_name(model.name + ".log")
         if not (model / "config.json").exists():
