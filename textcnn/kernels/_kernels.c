@@ -580,9 +580,13 @@ FUNCTION(encode_texts, 9, 2, 4, encode_texts(call))
 
 /* ---- n-grams ---------------------------------------------------------------------------------------------------- */
 
-static size_t slot_of_key(const int32_t *slots, size_t mask, const int64_t *keys, int64_t key) {
+static size_t first_slot(size_t mask, int64_t key) {
     uint64_t hash = (uint64_t)key * 0x9E3779B97F4A7C15u; /* Knuth's multiplicative hash */
-    for (size_t slot = (hash ^ hash >> 32) & mask;; slot = (slot + 1) & mask)
+    return (hash ^ hash >> 32) & mask;
+}
+
+static size_t slot_of_key(const int32_t *slots, size_t mask, const int64_t *keys, int64_t key) {
+    for (size_t slot = first_slot(mask, key);; slot = (slot + 1) & mask)
         if (!slots[slot] || keys[slots[slot] - 1] == key) return slot;
 }
 
@@ -608,28 +612,38 @@ typedef struct {
 #define FEW_NGRAMS 128 /* so many are compared with each other */
 
 /* The numbers of the known n-grams of text `b`, each once, in the order of their last words; how many, -1 without
-   memory. */
+   memory. There is room for all n-grams of the text in `rows`, which holds their keys first: what is looked up for them
+   is asked for ahead. */
 static Index ngrams_of_text(Ngrams *known, Index b, const int32_t *ids, Index length, int64_t *rows) {
-    Index found = 0;
-    int few = known->order * length <= FEW_NGRAMS;
-    if (!few && !known->met && !(known->met = calloc((size_t)known->count + 1, sizeof(int32_t)))) return -1;
+    Index found = 0, all = 0;
+    const int32_t *slots = known->slots;
     for (Index i = 0; i < length; i++) {
         int64_t key = 0, unit = 1;
         for (Index j = i; j >= 0 && j > i - known->order && ids[j] >= known->first_word; j--) {
             key += ids[j] * unit;
             unit *= known->vocabulary_size;
-            int32_t number = known->slots[slot_of_key(known->slots, known->mask, known->keys, key)];
-            if (!number) continue;
-            if (few) {
-                Index other = 0;
-                while (other < found && rows[other] != number - 1) other++;
-                if (other < found) continue;
-            } else {
-                if (known->met[number] == b + 1) continue;
-                known->met[number] = (int32_t)(b + 1);
-            }
-            rows[found++] = number - 1;
+            __builtin_prefetch(slots + first_slot(known->mask, key));
+            rows[all++] = key;
         }
+    }
+    for (Index i = 0; i < all; i++) {
+        int32_t number = slots[first_slot(known->mask, rows[i])];
+        if (number) __builtin_prefetch(known->keys + number - 1);
+    }
+    int few = all <= FEW_NGRAMS;
+    if (!few && !known->met && !(known->met = calloc((size_t)known->count + 1, sizeof(int32_t)))) return -1;
+    for (Index i = 0; i < all; i++) { /* those found never stand behind those still to be looked up */
+        int32_t number = slots[slot_of_key(slots, known->mask, known->keys, rows[i])];
+        if (!number) continue;
+        if (few) {
+            Index other = 0;
+            while (other < found && rows[other] != number - 1) other++;
+            if (other < found) continue;
+        } else {
+            if (known->met[number] == b + 1) continue;
+            known->met[number] = (int32_t)(b + 1);
+        }
+        rows[found++] = number - 1;
     }
     return found;
 }
@@ -679,6 +693,10 @@ static void ngram_logits(Call *call) {
     for (Index b = 0; b < call->n[4] && !call->out_of_memory; b++, logits += classes) {
         Index found = ngrams_of_text(&known, b, ids + offsets[b], (Index)(offsets[b + 1] - offsets[b]), rows);
         float squares = 0;
+        for (Index i = 0; i < found; i++) {
+            __builtin_prefetch(idf + rows[i]);
+            __builtin_prefetch(weights + rows[i] * classes);
+        }
         for (Index k = 0; k < classes; k++) logits[k] = 0;
         for (Index i = 0; i < found; i++) {
             const float t = idf[rows[i]], *of = weights + rows[i] * classes;
