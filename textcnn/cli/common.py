@@ -131,3 +131,53 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
     check_output(path, overwrite=overwrite, error=DataError)
     with written_whole(path) as file:
         yield file
+
+
+def output_options(command: Decorated) -> Decorated:
+    """`-o FILE` for what else goes to stdout, and `--overwrite`; for `write_out`."""
+    command = option("--overwrite", is_flag=True, group="Output", help="Replace the output file if it is there.")(
+        command
+    )
+    return option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        group="Output",
+        help="File to write to [stdout].",
+    )(command)
+
+
+def write_out(told: str, output: Path | None, *, overwrite: bool) -> None:
+    """Print, or write to a file, without colours there.
+
+    Raises:
+        DataError: something is there already and is not to be replaced, or nothing can be written there.
+    """
+    if output is None:
+        click.echo(told, nl=False)
+        return
+    with replacing(output, overwrite=overwrite) as file:
+        file.write(click.unstyle(told).encode("utf-8", "surrogatepass"))
+
+
+def split_option(command: Decorated) -> Decorated:
+    """`--split`, for `chosen_split`."""
+    return option(
+        "--split",
+        type=click.Choice(("train", "validation", "test")),
+        group="Data",
+        help="Part of DATA to score [test where there is one, else all].",
+    )(command)
+
+
+def chosen_split(corpus: datasets.DatasetDict, data: str, split: str | None) -> str:
+    """The part of a corpus to score.
+
+    Raises:
+        DataError: it is not there.
+    """
+    split = split or ("test" if "test" in corpus else "train")
+    if split not in corpus:
+        raise DataError(f"{data}: expected the split {split}, found only {', '.join(corpus)}; choose one of them")
+    return split

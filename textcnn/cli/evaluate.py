@@ -8,8 +8,7 @@ from typing import Any
 
 import click
 
-from textcnn.cli.common import GroupedCommand, corpus_options, model_option, option
-from textcnn.errors import DataError
+from textcnn.cli.common import GroupedCommand, chosen_split, corpus_options, model_option, option, split_option
 
 _COLUMNS = 80
 
@@ -18,12 +17,7 @@ _COLUMNS = 80
 @click.argument("data", default="sample")
 @model_option
 @corpus_options
-@option(
-    "--split",
-    type=click.Choice(("train", "validation", "test")),
-    group="Data",
-    help="Part of DATA to score [test where there is one, else all].",
-)
+@split_option
 @option("--json", "as_json", is_flag=True, group="Output", help="Print all figures as one JSON object.")
 def command(
     data: str,
@@ -48,9 +42,7 @@ def command(
     predictor = load_model(model)
     names = [str(label) for label in predictor.classes_]
     corpus = load_corpus(data, known_classes=names, **reading)
-    split = split or ("test" if "test" in corpus else "train")
-    if split not in corpus:
-        raise DataError(f"{data}: expected the split {split}, found only {', '.join(corpus)}; choose one of them")
+    split = chosen_split(corpus, data, split)
     table = corpus[split].with_format("arrow")[:]
     figures = evaluate(table["label"].to_numpy(), predictor.predict_proba(table["text"]), names)
     figures = {"model": str(model), "data": data, "split": split if len(corpus) > 1 else "all", **figures}

@@ -9,16 +9,13 @@ from pathlib import Path
 
 import click
 
-from textcnn.cli.common import GroupedCommand, model_option, option, replacing
+from textcnn.cli.common import GroupedCommand, model_option, option, output_options, write_out
 
 
 @click.command(cls=GroupedCommand)
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
 @model_option
-@option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", group="Output", help="File to write to [stdout]."
-)
-@option("--overwrite", is_flag=True, group="Output", help="Replace the output file if it is there.")
+@output_options
 @option(
     "--format",
     "form",
@@ -77,11 +74,7 @@ def command(
         from textcnn.explain.terminal import lines as as_lines
 
         told = "\n\n".join(as_lines(*pair) for pair in zip(explanations, changes, strict=True)) + "\n"
-    if output is None:
-        click.echo(told, nl=False)
-        return
-    with replacing(output, overwrite=overwrite) as file:
-        file.write((click.unstyle(told) if form == "text" else told).encode("utf-8", "surrogatepass"))
+    write_out(told, output, overwrite=overwrite)
 
 
 def _stdin() -> Iterator[str]:

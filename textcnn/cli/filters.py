@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textcnn.cli.common import GroupedCommand, corpus_options, model_option, option, replacing
+from textcnn.cli.common import GroupedCommand, corpus_options, model_option, option, output_options, write_out
 from textcnn.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -41,10 +41,7 @@ _WIDTH = 79
     group="Output",
     help="Form of the output.",
 )
-@option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", group="Output", help="File to write to [stdout]."
-)
-@option("--overwrite", is_flag=True, group="Output", help="Replace the output file if it is there.")
+@output_options
 def command(
     data: str,
     model: Path,
@@ -91,11 +88,7 @@ def command(
             told = _json([one.to_json() for one in filters]) if form == "json" else _text(predictor, filters)
     except ValueError as error:
         raise ConfigError(f"{'--word' if word else '--second'}: {error}") from None
-    if output is None:
-        click.echo(told, nl=False)
-        return
-    with replacing(output, overwrite=overwrite) as file:
-        file.write(click.unstyle(told).encode())
+    write_out(told, output, overwrite=overwrite)
 
 
 def _json(rows: list[dict[str, Any]]) -> str:

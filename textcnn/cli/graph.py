@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from textcnn.cli.common import GroupedCommand, model_option, option, replacing
+from textcnn.cli.common import GroupedCommand, model_option, option, output_options, write_out
 from textcnn.errors import ConfigError
 
 
@@ -31,10 +31,7 @@ from textcnn.errors import ConfigError
     group="Output",
     help="Form of the output.",
 )
-@option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", group="Output", help="File to write to [stdout]."
-)
-@option("--overwrite", is_flag=True, group="Output", help="Replace the output file if it is there.")
+@output_options
 def command(
     text: str, model: Path, place: tuple[int, int] | None, form: str, output: Path | None, overwrite: bool
 ) -> None:
@@ -58,8 +55,4 @@ def command(
     except ValueError as error:
         raise ConfigError(f"{model}: {error}") from None
     told = as_svg(graph) if form == "svg" else json.dumps(graph.to_json(), ensure_ascii=False, indent=1) + "\n"
-    if output is None:
-        click.echo(told, nl=False)
-        return
-    with replacing(output, overwrite=overwrite) as file:
-        file.write(told.encode("utf-8", "surrogatepass"))
+    write_out(told, output, overwrite=overwrite)

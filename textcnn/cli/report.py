@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textcnn.cli.common import GroupedCommand, corpus_options, model_option, option
+from textcnn.cli.common import GroupedCommand, chosen_split, corpus_options, model_option, option, split_option
 from textcnn.errors import DataError
 from textcnn.files import check_output
 
@@ -23,12 +23,7 @@ if TYPE_CHECKING:
 @click.argument("data", default="sample")
 @model_option
 @corpus_options
-@option(
-    "--split",
-    type=click.Choice(("train", "validation", "test")),
-    group="Data",
-    help="Part of DATA to score [test where there is one, else all].",
-)
+@split_option
 @option(
     "-o",
     "--output",
@@ -75,9 +70,7 @@ def command(
     predictor = load_model(model)
     names = [str(label) for label in predictor.classes_]
     corpus = load_corpus(data, known_classes=names, **reading)
-    chosen = split or ("test" if "test" in corpus else "train")
-    if chosen not in corpus:
-        raise DataError(f"{data}: expected the split {chosen}, found only {', '.join(corpus)}; choose one of them")
+    chosen = chosen_split(corpus, data, split)
     training = _texts(corpus["train"]) if chosen != "train" and "train" in corpus else None
     figures = write_report(
         predictor,
