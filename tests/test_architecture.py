@@ -105,7 +105,7 @@ ALLOWED = {
         "settings",
         "training",
     },
-    "estimator": {"columns", "errors", "inference", "pipeline", "settings", "text", "training"},
+    "estimator": {"columns", "errors", "explain", "inference", "pipeline", "settings", "text", "training"},
     "writers": {"errors", "inference"},
     "cli": {
         "cli",

@@ -56,6 +56,7 @@ def test_it_learns(classifier):
     assert classifier.score(texts, labels) > 0.9
     probabilities = classifier.predict_proba(texts)
     assert probabilities.shape == (90, 2)
+    assert [e.predicted for e in classifier.explain(texts[:5])] == probabilities[:5].argmax(axis=1).tolist()
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_array_equal(classifier.classes_[probabilities.argmax(axis=1)], classifier.predict(texts))
 

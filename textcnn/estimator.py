@@ -14,6 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from textcnn.columns import as_column
 from textcnn.errors import ConfigError, DataError, TextCNNError
+from textcnn.explain.results import Explanation
 from textcnn.inference import Predictor
 from textcnn.pipeline import Labelled, train_model
 from textcnn.settings import OPTIONS, make_settings, preset_keywords
@@ -209,6 +210,10 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: object) -> np.ndarray:  # noqa: N803
         """Probabilities of each class, in the order of `classes_`, (N, K)."""
         return self._fitted().predict_proba(X)
+
+    def explain(self, X: object) -> list[Explanation]:  # noqa: N803
+        """Why each text gets its label (`Predictor.explain`)."""
+        return self._fitted().explain(X)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Save the model as a folder that `textcnn.load_model` and the command line read.

@@ -7,7 +7,7 @@ from models import hand_made, model
 
 from textcnn.config import DCNNConfig
 from textcnn.explain.counterfactual import counterfactual
-from textcnn.explain.html import CSS, fragment, page
+from textcnn.explain.html import CSS, fragment, page, shortened
 from textcnn.explain.terminal import lines
 
 
@@ -65,3 +65,15 @@ def test_the_score_of_a_word_is_told():
     [explanation] = hand_made().explain(["good film"])
     assert np.round(explanation.word_scores(), 2).tolist() == [1, 1]
     assert 'title="+1.00"><bdi>good</bdi>' in fragment(explanation)
+
+
+def test_a_shortened_explanation_still_sums_up():
+    [explanation] = hand_made().explain(["film film. not good at all. film good film indeed"])
+    short = shortened(explanation, 15)
+    assert short.text == "film film. not ..."
+    assert [word.word for word in short.words] == ["film", "film", ".", "not"]
+    np.testing.assert_allclose(short.word_parts.sum(axis=0) + short.bias, explanation.logits)
+    assert (short.features.end <= 4).all()
+    assert len(short.features.parts) == len(short.features.begin)
+    assert shortened(explanation, 1000) is explanation
+    assert "indeed" not in fragment(short)
