@@ -25,7 +25,7 @@ from textcnn.training.progress import Epoch, History, describe_epoch
 # Options that are not settings of a model: where texts come from, where the model goes, and what is run.
 PLACES = {
     *("data", "output", "overwrite", "data_dir", "hub", "text_column", "label_column", "encoding"),
-    *("validation", "test", "phrases", "preset", "resume", "folds", "final"),
+    *("validation", "test", "phrases", "preset", "resume", "folds", "final", "report"),
 }
 
 
