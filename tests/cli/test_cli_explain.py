@@ -30,6 +30,7 @@ def test_lines_of_stdin(textcnn, model):
     assert [line["text"] for line in told] == ["a good film", "", "bad \ufffd"]
     assert told[0]["predicted"] == "pos"
     assert "counterfactual" not in told[0]
+    assert textcnn("explain", "-m", model, "--format", "json").out == ""
 
 
 def test_a_change_that_flips_the_label(textcnn, model):

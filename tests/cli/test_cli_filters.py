@@ -62,3 +62,14 @@ def test_a_graph_as_svg_and_json(textcnn, models, tmp_path):
     assert ended.code == 2
     assert ended.err == f"Error: {models / 'kim'}: expected a DCNN, which has a feature graph, found another network\n"
     assert textcnn("graph", "a good film", "-m", models / "dcnn", "--place", 9, 0).code == 2
+
+
+@pytest.mark.parametrize("name", ["filters", "graph"])
+def test_what_is_not_there(textcnn, models, name):
+    ended = textcnn(name, "none.csv", "-m", models / "none")
+    assert ended.code == 2
+    assert ended.err.startswith(f"Error: {models / 'none'}: expected a saved model")
+    ended = textcnn("filters", "none.csv", "-m", models / "kim")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "found 'none.csv'" in ended.err
+    assert "--" not in ended.err

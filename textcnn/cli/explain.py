@@ -79,5 +79,6 @@ def command(
 
 def _stdin() -> Iterator[str]:
     """The lines of stdin; `\\n` alone ends one."""
-    for line in sys.stdin.buffer.read().decode("utf-8", "replace").removesuffix("\n").split("\n"):
+    content = sys.stdin.buffer.read().decode("utf-8", "replace")
+    for line in content.removesuffix("\n").split("\n") if content else ():
         yield line.removesuffix("\r")

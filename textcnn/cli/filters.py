@@ -13,6 +13,8 @@ from textcnn.cli.common import GroupedCommand, corpus_options, model_option, opt
 from textcnn.errors import ConfigError
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from textcnn.explain.ascent import Wanted
     from textcnn.explain.filters import Filter
     from textcnn.inference import Predictor
@@ -65,30 +67,46 @@ def command(
       textcnn filters
       textcnn filters reviews.csv -m model --word not
     """
-    from textcnn.data import load_corpus
-    from textcnn.explain.filters import describe_filters
     from textcnn.inference import load_model
 
     predictor = load_model(model)
-    try:
-        if second:
-            from textcnn.explain.ascent import ascend
-
-            wanted = ascend(predictor, most=most)
-            told = _json([vars(one) for one in wanted]) if form == "json" else _second(wanted)
-        else:
-            import pyarrow as pa
-
-            corpus = load_corpus(data, **reading)
-            texts = pa.chunked_array(
-                [chunk for part in corpus.values() for chunk in part.with_format("arrow")[:]["text"].chunks],
-                pa.string(),
-            )
-            filters = describe_filters(predictor, texts, most=most, ngrams=ngrams, word=word)
-            told = _json([one.to_json() for one in filters]) if form == "json" else _text(predictor, filters)
-    except ValueError as error:
-        raise ConfigError(f"{'--word' if word else '--second'}: {error}") from None
+    if second:
+        told = _second_layer(predictor, most, form)
+    else:
+        told = _first_layer(predictor, _texts(data, reading), word, most, ngrams, form)
     write_out(told, output, overwrite=overwrite)
+
+
+def _texts(data: str, reading: dict[str, Any]) -> pa.ChunkedArray:
+    """All texts of a corpus."""
+    import pyarrow as pa
+
+    from textcnn.data import load_corpus
+
+    parts = [part.with_format("arrow")[:]["text"] for part in load_corpus(data, **reading).values()]
+    return pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.string())
+
+
+def _first_layer(
+    predictor: Predictor, texts: pa.ChunkedArray, word: str | None, most: int, ngrams: int, form: str
+) -> str:
+    from textcnn.explain.filters import describe_filters
+
+    try:
+        filters = describe_filters(predictor, texts, most=most, ngrams=ngrams, word=word)
+    except ValueError as error:
+        raise ConfigError(f"--word: {error}") from None
+    return _json([one.to_json() for one in filters]) if form == "json" else _text(predictor, filters)
+
+
+def _second_layer(predictor: Predictor, most: int, form: str) -> str:
+    from textcnn.explain.ascent import ascend
+
+    try:
+        wanted = ascend(predictor, most=most)
+    except ValueError as error:
+        raise ConfigError(f"--second: {error}") from None
+    return _json([vars(one) for one in wanted]) if form == "json" else _second(wanted)
 
 
 def _json(rows: list[dict[str, Any]]) -> str:

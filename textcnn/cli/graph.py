@@ -50,8 +50,9 @@ def command(
     from textcnn.explain.graph_svg import as_svg
     from textcnn.inference import load_model
 
+    predictor = load_model(model)
     try:
-        graph = feature_graph(load_model(model), text, place)
+        graph = feature_graph(predictor, text, place)
     except ValueError as error:
         raise ConfigError(f"{model}: {error}") from None
     told = as_svg(graph) if form == "svg" else json.dumps(graph.to_json(), ensure_ascii=False, indent=1) + "\n"
