@@ -73,7 +73,7 @@ def command(
     else:
         from textcnn.explain.terminal import lines as as_lines
 
-        told = "\n\n".join(as_lines(*pair) for pair in zip(explanations, changes, strict=True)) + "\n"
+        told = "".join(as_lines(*pair) + "\n\n" for pair in zip(explanations, changes, strict=True)).removesuffix("\n")
     write_out(told, output, overwrite=overwrite)
 
 
