@@ -29,14 +29,6 @@ def test_channels_follow_the_vectors(tmp_path):
     assert make_settings({**free, "dimension": 50}, vectors=tmp_path).vector_dimension == 50
 
 
-def test_the_step_is_smaller_where_word_vectors_are_tuned(tmp_path):
-    free = {**KEYWORDS, "channels": None}
-    assert make_settings(free, vectors=None).training.step_size == 1e-3
-    assert make_settings(free, vectors=tmp_path).training.step_size == 3e-4
-    assert make_settings({**free, "learning_rate": 0.01}, vectors=tmp_path).training.step_size == 0.01
-    assert make_settings({**free, "optimizer": "adadelta"}, vectors=tmp_path).training.step_size == 1.0
-
-
 def test_contradictory_settings(tmp_path):
     with pytest.raises(ConfigError) as error:
         make_settings({**KEYWORDS, "channels": "static"}, vectors=None)

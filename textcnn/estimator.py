@@ -35,8 +35,6 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         channels: `rand`, `static`, `non-static` or `multichannel`; None is `rand` without and
             `non-static` with `vectors`.
         vectors: file of word vectors (word2vec, GloVe or fastText form).
-        learning_rate: step size; None is the optimiser's usual one (`textcnn.config.LEARNING_RATES`), for Adam with
-            `vectors` 0.0003.
         random_state: an integer gives the same bits on the same machine; None or a
             `RandomState` draws a seed.
         class_weight: None, `balanced`, or a mapping of every label to its weight.
