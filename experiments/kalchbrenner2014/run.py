@@ -1,4 +1,4 @@
-"""Table 1 and 3 of Kalchbrenner et al. (2014): the DCNN on SST-2, SST-1 and TREC.
+r"""Table 1 and 3 of Kalchbrenner et al. (2014): the DCNN on SST-2, SST-1 and TREC.
 
     textcnn vectors imdb --unsupervised --data-dir DATA --tokenizer whitespace --dimension 32 \
         --architecture skip-gram -o imdb-32.bin

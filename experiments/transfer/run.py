@@ -1,6 +1,7 @@
-"""Learning curves: what a model of other data is worth, from 100 training texts to all.
+r"""Learning curves: what a model of other data is worth, from 100 training texts to all.
 
-    textcnn train imdb --data-dir DATA --vectors vectors.bin --max-length 400 --min-count 5 -o imdb-model
+    textcnn train imdb --data-dir DATA --vectors vectors.bin --max-length 400 --min-count 5 \
+        --learning-rate 0.0003 -o imdb-model
     python -m experiments.transfer.run --data-dir DATA --vectors vectors.bin --model imdb-model
 
 TREC's question types and MR's sentences, each from scratch, with word vectors of IMDB's reviews, and from a model
