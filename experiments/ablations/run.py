@@ -3,8 +3,8 @@
     python -m experiments.ablations.run --data-dir DATA --vectors vectors.bin
 
 Each setting is scored by cross-validation inside MR's fixed training split (five folds, of which FOLDS are run; a tenth
-of the other four chooses the epoch), seed 0, so that no test text is read: the differences here led to the defaults. The
-network is the default one, without the bag of n-grams where the question is the convolution's; with word vectors it
+of the other four chooses the epoch), seed 0, so that no test text is read: the differences here led to the defaults.
+The network is the default one, without the bag of n-grams where the question is the convolution's; with vectors it
 takes steps of 0.0003. The linear yardstick is scored on the same folds. `vectors.bin` is from `textcnn vectors imdb
 --unsupervised --architecture skip-gram`. Results are kept in `results.json`; what is done is not run again.
 """

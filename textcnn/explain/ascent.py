@@ -18,7 +18,10 @@ from textcnn.scorers import word_rows
 from textcnn.text import FIRST_WORD
 
 if TYPE_CHECKING:
+    import torch
+
     from textcnn.inference import Predictor
+    from textcnn.nn.dcnn import DCNN
 
 STEPS = 200
 RATE = 0.1  # of the ball's radius
@@ -51,7 +54,7 @@ def ascend(predictor: Predictor, *, most: int = 10, seed: int = 0) -> list[Wante
     config = predictor.artifact.model
     if not isinstance(config, DCNNConfig) or len(config.region_sizes) < 2:
         raise ValueError("expected a DCNN of two layers or more, found another network")
-    network = as_network(predictor.artifact)
+    network = cast("DCNN", as_network(predictor.artifact))
     rows = word_rows(config, predictor.artifact.weights)[FIRST_WORD:]  # (V, C, D)
     norms = np.linalg.norm(rows.reshape(len(rows), -1), axis=1)
     radius = float(np.median(norms))
@@ -90,7 +93,9 @@ def ascend(predictor: Predictor, *, most: int = 10, seed: int = 0) -> list[Wante
     ]
 
 
-def _second_layer(network, words, count, length, maps, rows):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _second_layer(
+    network: DCNN, words: torch.Tensor, count: int, length: int, maps: torch.Tensor, rows: torch.Tensor
+) -> torch.Tensor:
     """The largest response of each input's own map and row, before pooling, (B,)."""
     import torch
 

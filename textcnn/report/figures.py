@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textcnn.calibration import calibration_error, reliability, soften
+from textcnn.explain.exact import is_exact
 from textcnn.explain.results import Explanation
 from textcnn.metrics import evaluate, log_loss
 from textcnn.neighbours import neighbours_of_probes
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 SHOWN = 6  # texts of each kind
 NGRAMS = 15  # of each class
 EXPLAINED = 400  # texts whose n-grams are added up
+EXPLAINED_SLOWLY = 40  # the same where an explanation takes hundreds of passes
 LENGTHS = (0, 5, 10, 20, 30, 50, 100, 200, 400)  # where groups of texts by length begin
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)  # the same for the share of unknown words
 POINTS = 200  # of a curve
@@ -64,6 +66,7 @@ class Figures:
     uncertain: list[Shown]
     suspects: list[Shown]
     ngrams: dict[str, list[tuple[str, float, int]]]
+    explained: int
     neighbours: dict[str, tuple[list[tuple[str, float]], list[tuple[str, float]]]]
     absent: dict[str, str] = field(default_factory=dict)
 
@@ -124,6 +127,7 @@ def gather(predictor: Predictor, test: Texts, training: Texts | None, *, source:
         uncertain=_uncertain(predictor, test, probabilities),
         suspects=_suspects(predictor, training, absent),
         ngrams=_ngrams(predictor, test),
+        explained=min(explained(predictor), len(test.texts)),
         neighbours={word: (near, after[word]) for word, near in (before or {}).items() if word in after},
         absent=absent,
     )
@@ -222,6 +226,11 @@ def _suspects(predictor: Predictor, training: Texts | None, absent: dict[str, st
     return _shown(predictor, training, wrong[np.argsort(own[wrong], kind="stable")][:SHOWN])
 
 
+def explained(predictor: Predictor) -> int:
+    """How many texts are explained at most, so that a page takes seconds."""
+    return EXPLAINED if is_exact(predictor.artifact.model) else EXPLAINED_SLOWLY
+
+
 def _ngrams(predictor: Predictor, test: Texts) -> dict[str, list[tuple[str, float, int]]]:
     """For each class n-grams with the sum of their scores over the first texts, and in how many of these they stand.
 
@@ -230,7 +239,7 @@ def _ngrams(predictor: Predictor, test: Texts) -> dict[str, list[tuple[str, floa
     """
     sums: list[dict[str, float]] = [{} for _ in predictor.classes_]
     counts: dict[str, int] = {}
-    for explanation in predictor.explain(list(test.texts[:EXPLAINED])):
+    for explanation in predictor.explain(list(test.texts[: explained(predictor)])):
         for k, of_class in enumerate(sums):
             for ngram in explanation.ngrams(k):
                 key = " ".join(word.word for word in explanation.words[ngram.begin : ngram.end])

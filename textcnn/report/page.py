@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from textcnn.artifact import Artifact
 from textcnn.config import architecture_of
 from textcnn.explain import html
-from textcnn.report.figures import EXPLAINED, Figures
+from textcnn.report.figures import Figures
 from textcnn.report.plots import as_svg, plots
 from textcnn.version import __version__
 
@@ -47,7 +47,6 @@ def page(figures: Figures, artifact: Artifact) -> str:
         largest=max(1, *(value for row in figures.scores["confusion"] for value in row)),
         plots=[(as_svg(name, told, draw), told) for name, (told, draw) in plots(figures).items()],
         fragment=_fragment,
-        explained=min(EXPLAINED, figures.scores["examples"]),
         hint=html.HINT,
         temperature=artifact.temperature,
         settings=_settings(artifact, figures),
