@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 POINTS = (16, 32, 64, 128, 256)
 ENOUGH = 0.01  # of a logit
+MOST = 1 << 14  # words of all points together: a long text has few points
 AT_ONCE = 1 << 14  # words of the copies of a text that are scored together
 
 
@@ -47,6 +48,8 @@ def integrate(predictor: Predictor, ids: np.ndarray) -> tuple[np.ndarray, np.nda
     wanted = (at_text - at_zero).double().numpy()
     parts = np.zeros((len(ids), len(wanted)))
     for points in POINTS if len(ids) else ():
+        if points > POINTS[0] and points * len(ids) > MOST:
+            break
         parts = _parts(network, rows, points)
         if np.abs(parts.sum(axis=0) - wanted).max() < ENOUGH:
             break
