@@ -61,8 +61,13 @@ def spread(scores: list[float]) -> str:
 def textcnn(parts: dict, options: dict, seed: int, precision: str) -> float:
     """Test accuracy of the estimator."""
     classifier = TextCNNClassifier(
-        random_state=seed, precision=precision, max_epochs=EPOCHS, patience=PATIENCE, batch_size=BATCH, **options
-        ngrams=0,
+        random_state=seed,
+        precision=precision,
+        max_epochs=EPOCHS,
+        patience=PATIENCE,
+        batch_size=BATCH,
+        ngrams=0,  # the usual network has none
+        **options,
     )
     classifier.fit(*parts["train"], validation_data=parts["validation"])
     return classifier.score(*parts["test"])
