@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textcnn import TextCNNClassifier, kernels
+from textcnn import TextCNNClassifier, kernels, ngrams
 from textcnn.ngrams import SCALE, NgramBag, NgramIndex, collect_ngrams, words_of
 from textcnn.text import Encoded
 
@@ -40,8 +40,14 @@ def tuples(keys):
     return [tuple(words_of(int(key), V)) for key in keys]
 
 
-@given(TEXTS, st.integers(1, 3))
-def test_collected_ngrams_with_their_frequencies(texts, order):
+@given(TEXTS, st.integers(1, 3), st.sampled_from([1, 3, 1000]))
+def test_collected_ngrams_with_their_frequencies(texts, order, chunk):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ngrams, "CHUNK", chunk)
+        _check_collected(texts, order)
+
+
+def _check_collected(texts, order):
     counts = Counter(gram for text in texts for gram in grams(text, order))
     keys, idf = collect_ngrams(encoded(texts), order, V)
     assert (np.diff(keys) > 0).all()

@@ -16,6 +16,8 @@ vocabulary. Padding and unknown words (ids 0 and 1) make no n-gram, so that the 
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from textcnn import kernels
@@ -24,6 +26,7 @@ from textcnn.text import FIRST_WORD, Encoded
 # The optimisers' steps are made for weights within a network; those of the bag stand where a step of 0.001 is little.
 SCALE = 20
 MOST_NGRAMS = 1 << 20  # a bound on the size of a model
+CHUNK = 1 << 21  # words counted at a time
 
 
 def ngrams_of(texts: Encoded, order: int, vocabulary_size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -64,16 +67,36 @@ def collect_ngrams(
     Returns:
         Their numbers in rising order, (G,) int64, and their inverse document frequencies t, (G,) float32.
     """
+    keys, counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
+    edges = np.searchsorted(texts.offsets, np.arange(0, len(texts.ids) + CHUNK, CHUNK))
+    for begin, end in itertools.pairwise(edges):
+        offsets = texts.offsets[begin : end + 1]
+        part = Encoded(texts.ids[offsets[0] : offsets[-1]], offsets - offsets[0])
+        keys, counts = _summed(
+            *(np.concatenate(pair) for pair in zip((keys, counts), _counted(part, order, vocabulary_size), strict=True))
+        )
+    if len(keys) > most:
+        kept = np.sort(np.argsort(-counts, kind="stable")[:most])
+        keys, counts = keys[kept], counts[kept]
+    return keys, (1 + np.log(len(texts.lengths) / counts)).astype(np.float32)
+
+
+def _counted(texts: Encoded, order: int, vocabulary_size: int) -> tuple[np.ndarray, np.ndarray]:
+    """N-grams in rising order, and how many of the texts have each."""
     keys, where = ngrams_of(texts, order, vocabulary_size)
     by_key = np.lexsort((where, keys))
     keys, where = keys[by_key], where[by_key]
     once = np.ones(len(keys), bool)  # in a text
     once[1:] = (keys[1:] != keys[:-1]) | (where[1:] != where[:-1])
-    distinct, counts = np.unique(keys[once], return_counts=True)
-    if len(distinct) > most:
-        kept = np.sort(np.argsort(-counts, kind="stable")[:most])
-        distinct, counts = distinct[kept], counts[kept]
-    return distinct, (1 + np.log(len(texts.lengths) / counts)).astype(np.float32)
+    return np.unique(keys[once], return_counts=True)
+
+
+def _summed(keys: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The distinct keys in rising order with the sums of their counts."""
+    by_key = np.argsort(keys, kind="stable")
+    keys, counts = keys[by_key], counts[by_key]
+    first = np.flatnonzero(np.diff(keys, prepend=-1))
+    return keys[first], np.add.reduceat(counts, first) if len(first) else counts
 
 
 def words_of(key: int, vocabulary_size: int) -> list[int]:
