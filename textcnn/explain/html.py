@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textcnn.explain.counterfactual import Counterfactual
-from textcnn.explain.results import EXACT, Explanation, Features
+from textcnn.explain.results import EXACT, SHOWN, Explanation, Features
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -96,8 +96,8 @@ def fragment(explanation: Explanation, change: Counterfactual | None = None) -> 
     label = explanation.classes[explanation.predicted]
     ngrams = [ngram for ngram in explanation.ngrams() if ngram.end - ngram.begin > 1]
     rows: list[tuple[str, list[tuple[str, float | None]]]] = [
-        ("n-grams for", [(ngram.text, ngram.score) for ngram in ngrams[:MOST] if ngram.score > 0]),
-        ("n-grams against", [(ngram.text, ngram.score) for ngram in ngrams[::-1][:MOST] if ngram.score < 0]),
+        ("n-grams for", [(ngram.text, ngram.score) for ngram in ngrams[:MOST] if ngram.score >= SHOWN]),
+        ("n-grams against", [(ngram.text, ngram.score) for ngram in ngrams[::-1][:MOST] if ngram.score <= -SHOWN]),
     ]
     words, bias = float(explanation.word_scores().sum()), explanation.bias_score()
     how = EXACT if explanation.method == EXACT else f"{explanation.method}, off by {explanation.gap:.1g}"

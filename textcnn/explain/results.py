@@ -16,6 +16,9 @@ EXACT = "exact"
 GRADIENTS = "integrated gradients"
 
 
+SHOWN = 0.005  # the least score that is not 0.00 where it is told
+
+
 @dataclass(frozen=True)
 class Word:
     """A token of a text: `text[start:end]`, and whether the model knows it."""

@@ -9,7 +9,7 @@ import click
 import numpy as np
 
 from textcnn.explain.counterfactual import Counterfactual
-from textcnn.explain.results import EXACT, Explanation, Ngram
+from textcnn.explain.results import EXACT, SHOWN, Explanation, Ngram
 
 WIDTH = 79
 MOST = 5  # n-grams on each side
@@ -25,12 +25,12 @@ def lines(explanation: Explanation, change: Counterfactual | None = None) -> str
     scores = explanation.word_scores()
     if len(scores):
         for title, order in (("for", -scores), ("against", scores)):
-            strongest = [i for i in np.argsort(order, kind="stable")[:MOST] if order[i] < 0]
+            strongest = [i for i in np.argsort(order, kind="stable")[:MOST] if order[i] <= -SHOWN]
             told = [f"{explanation.words[i].word} {scores[i]:+.2f}" for i in strongest]
             out += _wrapped(f"words {title}", told)
     ngrams = [ngram for ngram in explanation.ngrams() if ngram.end - ngram.begin > 1]
-    out += _wrapped("n-grams for", [_told(ngram) for ngram in ngrams[:MOST] if ngram.score > 0])
-    out += _wrapped("n-grams against", [_told(ngram) for ngram in ngrams[::-1][:MOST] if ngram.score < 0])
+    out += _wrapped("n-grams for", [_told(ngram) for ngram in ngrams[:MOST] if ngram.score >= SHOWN])
+    out += _wrapped("n-grams against", [_told(ngram) for ngram in ngrams[::-1][:MOST] if ngram.score <= -SHOWN])
     out += _sum(explanation, str(label))
     if change is not None:
         out += _wrapped("smallest found", change.told().split(" "), between=" ")
