@@ -109,10 +109,7 @@ def train_model(
     if len(classes) < 2:
         raise DataError(f"expected two classes or more, found {len(classes)}: {', '.join(names) or 'none'}")
     if validation is None:
-        rows, held_out = stratified_split(
-            training.labels, settings.training.validation_share, seed, groups=training.groups, names=names
-        )
-        training, validation = training.take(rows), training.take(held_out)
+        training, validation = held_out(training, settings.training, names)
     vocabulary = build_vocabulary(training.texts, settings.text)
     seen = len(vocabulary.words)
     if settings.vectors is not None:
@@ -170,6 +167,16 @@ def train_model(
         temperature=temperature,
     )
     return artifact, history
+
+
+def held_out(training: Labelled, config: TrainingConfig, names: Sequence[str]) -> tuple[Labelled, Labelled]:
+    """Training texts in those to learn from and a stratified share to choose the epoch by.
+
+    Raises:
+        DataError: too few examples of a class.
+    """
+    parts = stratified_split(training.labels, config.validation_share, config.seed, groups=training.groups, names=names)
+    return training.take(parts[0]), training.take(parts[1])
 
 
 def _neighbours(

@@ -30,10 +30,25 @@ def test_train_writes_a_page_beside_the_model(textcnn, files, tmp_path):
     assert textcnn("predict", "-m", model, "mark1").code == 0  # a page in its folder does not harm a model
 
 
-def test_without_test_texts_there_is_none(textcnn, files, tmp_path):
+def test_a_page_that_fails_harms_no_model(textcnn, files, tmp_path, monkeypatch):
+    def fail(*args, **kwargs):
+        raise ValueError("something unforeseen")
+
+    monkeypatch.setattr("textcnn.report.report.gather", fail)
     ended = textcnn("train", files / "train.csv", "-o", tmp_path / "model", "--report", *SMALL)
-    assert "report      none: there are no test texts" in ended.out
-    assert not (tmp_path / "model" / "report.html").exists()
+    assert ended.code == 0
+    assert "report      not written: something unforeseen\n" in ended.err
+    assert textcnn("predict", "-m", tmp_path / "model", "mark1").code == 0
+
+
+def test_without_test_texts_it_is_of_those_held_out(textcnn, files, tmp_path):
+    ended = textcnn("train", files / "train.csv", "-o", tmp_path / "model", "--report", *SMALL)
+    assert ended.code == 0
+    content = (tmp_path / "model" / "report.html").read_text(encoding="utf-8")
+    scores = json.loads((tmp_path / "model" / "metrics.json").read_text())["validation"]
+    assert f"on {scores['examples']} texts" in content
+    assert "(validation)" in content
+    assert f"Accuracy <b>{100 * scores['accuracy']:.1f}%</b>" in content
     ended = textcnn(
         *("report", files / "test.csv", "-m", tmp_path / "model", "-o", tmp_path / "r.html", "--plots", tmp_path / "p")
     )

@@ -18,9 +18,10 @@ from textcnn.report.report import write_report
 SMALL = {"dimension": 8, "feature_maps": 4, "region_sizes": (1, 2), "max_epochs": 4, "learning_rate": 0.01}
 
 
-def corpus(classes, size=120, seed=0):
+def corpus(classes, size=None, seed=0):
     generator = np.random.default_rng(seed)
-    y = generator.integers(0, classes, size)
+    size = size or max(120, 12 * classes)
+    y = np.concatenate([np.repeat(np.arange(classes), 2), generator.integers(0, classes, size - 2 * classes)])
     wrong = generator.random(size) < 0.15
     words = [f"w{i}" for i in range(30)]
     texts = [
@@ -35,7 +36,7 @@ def made(classes=2, names=None, **settings):
     texts, y = corpus(classes)
     names = np.array([f"class {k}" for k in range(classes)]) if names is None else np.array(names)
     model = TextCNNClassifier(**SMALL, **settings).fit(texts, names[y]).predictor_
-    test_texts, test_y = corpus(classes, 80, seed=1)
+    test_texts, test_y = corpus(classes, max(80, 3 * classes), seed=1)
     return model, Texts(texts, y), Texts([*test_texts, "", "unheard of"], np.append(test_y, [0, 1]))
 
 
@@ -118,7 +119,8 @@ def test_a_page_for_any_labels(classes, names, tmp_path):
         assert str(name) in content
 
 
-def test_texts_and_names_are_escaped():
+def test_texts_and_names_are_escaped(monkeypatch):
+    monkeypatch.setattr("textcnn.report.figures.SHOWN", 999)
     model, training, test = made(2, ["<script>alert(1)</script>", "b & c"])
     hostile = Texts(["<img src=x onerror=alert(2)> mark0 \" ' </title>", *test.texts], np.append([1], test.labels))
     content = page(gather(model, hostile, training, source="<b>x</b>", split="test"), model.artifact)
@@ -192,3 +194,22 @@ def test_plots_as_files(figures, tmp_path):
     for path in paths:
         begins = path.read_bytes()[:8]
         assert begins.startswith(b"\x89PNG" if path.suffix == ".png" else b"<?xml")
+
+
+def test_many_classes_make_no_large_page():
+    model, training, test = made(100, [f"a rather long name of the class {k}" for k in range(100)])
+    content = page(gather(model, test, training, source="texts", split="all"), model.artifact)
+    assert len(content) < 2_000_000
+    assert "Most frequent confusions" in content
+    assert "Confusion matrix" not in content
+    assert "trained on says little" in content
+
+
+def test_the_most_frequent_confusions():
+    from textcnn.report.figures import _confusions
+
+    matrix = np.diag([5] * 13)
+    matrix[2, 7], matrix[7, 2], matrix[0, 1] = 4, 9, 1
+    names = [str(k) for k in range(13)]
+    assert _confusions(matrix.tolist(), names) == [("7", "2", 9), ("2", "7", 4), ("0", "1", 1)]
+    assert _confusions(matrix[:12, :12].tolist(), names[:12]) == []

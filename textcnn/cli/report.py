@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from textcnn.artifact import Artifact
     from textcnn.pipeline import Labelled
     from textcnn.report.figures import Texts
+    from textcnn.settings import Settings
 
 
 @click.command(cls=GroupedCommand)
@@ -86,21 +87,27 @@ def command(
             click.echo(f"plot        {path}")
 
 
-def after_training(artifact: Artifact, model: Path, data: str, parts: Mapping[str, Labelled]) -> None:
-    """Write the page of a model that was just saved into its folder, on its test or else its validation texts."""
+def after_training(
+    artifact: Artifact, model: Path, data: str, parts: Mapping[str, Labelled], settings: Settings
+) -> None:
+    """Write the page of a model that was just saved into its folder, on its test or else its validation texts.
+
+    The model is saved already: whatever goes wrong here is told, and harms nothing.
+    """
     from textcnn.inference import Predictor
+    from textcnn.pipeline import held_out
     from textcnn.report.figures import Texts
     from textcnn.report.report import NAME, write_report
 
-    split = next((split for split in ("test", "validation") if split in parts and len(parts[split].labels)), None)
-    if split is None:
-        click.echo(f"report      none: there are no test texts (textcnn report TEXTS -m {model})")
-        return
-    texts = {name: Texts(parts[name].texts.to_pylist(), parts[name].labels) for name in (split, "train")}
     try:
-        write_report(Predictor(artifact), model / NAME, texts[split], texts["train"], source=data, split=split)
-    except OSError as error:
-        click.echo(f"report      not written: {error.strerror or error}", err=True)
+        split = "test" if "test" in parts and len(parts["test"].labels) else "validation"
+        training, scored = parts["train"], parts.get(split)
+        if scored is None:
+            training, scored = held_out(training, settings.training, [str(label) for label in artifact.classes])
+        texts, others = (Texts(part.texts.to_pylist(), part.labels) for part in (scored, training))
+        write_report(Predictor(artifact), model / NAME, texts, others, source=data, split=split)
+    except Exception as error:  # noqa: BLE001
+        click.echo(f"report      not written: {error}", err=True)
         return
     click.echo(f"report      {model / NAME}")
 

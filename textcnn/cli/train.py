@@ -184,7 +184,7 @@ def command(
     if report and not interrupted:
         from textcnn.cli.report import after_training
 
-        after_training(artifact, output, data, parts)
+        after_training(artifact, output, data, parts, settings)
     if interrupted:
         click.echo("they are saved; to go on with the run, call it again with --resume", err=True)
         sys.exit(INTERRUPTED)

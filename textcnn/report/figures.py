@@ -26,6 +26,8 @@ EXPLAINED_SLOWLY = 40  # the same where an explanation takes hundreds of passes
 LENGTHS = (0, 5, 10, 20, 30, 50, 100, 200, 400)  # where groups of texts by length begin
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)  # the same for the share of unknown words
 POINTS = 200  # of a curve
+MATRIX = 12  # classes, up to which the whole confusion matrix is shown, and that are told of by n-grams
+CONFUSIONS = 15
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Figures:
     interval: tuple[float, float]
     majority: float | None
     linear: float | None
+    confusions: list[tuple[str, str, int]]
     curves: list[dict[str, Any]]
     roc: list[dict[str, Any]]
     before: dict[str, Any]
@@ -117,6 +120,7 @@ def gather(predictor: Predictor, test: Texts, training: Texts | None, *, source:
         interval=baselines.interval(int(right.sum()), len(right)),
         majority=None if counts is None else float((test.labels == int(np.argmax(counts))).mean()),
         linear=_linear(training, test, absent),
+        confusions=_confusions(scores["confusion"], names),
         curves=artifact.training.get("history", {}).get("epochs", []),
         roc=_curves(probabilities, test.labels, names),
         before=_calibration(raw, test.labels),
@@ -131,6 +135,17 @@ def gather(predictor: Predictor, test: Texts, training: Texts | None, *, source:
         neighbours={word: (near, after[word]) for word, near in (before or {}).items() if word in after},
         absent=absent,
     )
+
+
+def _confusions(matrix: list[list[int]], names: list[str]) -> list[tuple[str, str, int]]:
+    """Of many classes the most frequent confusions: label, what the model said, and how often; none of few classes."""
+    if len(names) <= MATRIX:
+        return []
+    counts = np.array(matrix)
+    np.fill_diagonal(counts, 0)
+    order = np.argsort(-counts, axis=None, kind="stable")[:CONFUSIONS]
+    pairs = [divmod(int(i), len(names)) for i in order]
+    return [(names[i], names[j], int(counts[i, j])) for i, j in pairs if counts[i, j]]
 
 
 def _linear(training: Texts | None, test: Texts, absent: dict[str, str]) -> float | None:
@@ -232,7 +247,7 @@ def explained(predictor: Predictor) -> int:
 
 
 def _ngrams(predictor: Predictor, test: Texts) -> dict[str, list[tuple[str, float, int]]]:
-    """For each class n-grams with the sum of their scores over the first texts, and in how many of these they stand.
+    """For each of the first classes n-grams: the sum of their scores over the first texts, and in how many they stand.
 
     Those that many texts have would come first by their sum, those of a single text by their mean: they are ordered by
     the sum over the root of the number of texts.
@@ -254,7 +269,7 @@ def _ngrams(predictor: Predictor, test: Texts) -> dict[str, list[tuple[str, floa
             ]
             if score > 0
         ]
-        for name, of_class in zip(predictor.classes_, sums, strict=True)
+        for name, of_class in [*zip(predictor.classes_, sums, strict=True)][:MATRIX]
     }
 
 
