@@ -5,9 +5,13 @@
     python -m experiments.explain.deletion kim dcnn --data-dir DATA
 
 From each of MR's test sentences of ten words or more one to five words are dropped: those with the largest scores of
-`explain`, those with the largest gradient times input of the network, and words at random (five draws). The mean fall
-of the predicted class's probability is told for each number of words. For a Kim CNN with ReLU and without a bag of
-n-grams gradient times input is the exact part but for biases: there the two can differ by the bag alone.
+`explain`, those with the largest gradient times input, and words at random (five draws). The mean fall of the predicted
+class's probability is told for each number of words, and how much larger it is with `explain` than with gradient times
+input: the mean over the sentences and its 95% interval (bootstrap of sentences, 2,000 draws).
+
+A bag of n-grams is in all scores alike, gradient times input too. For a Kim CNN with ReLU gradient times input then
+*is* the exact part of a word, for the network is linear between its kinks: the two cannot differ, and the comparison
+says something for the DCNN alone.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ import numpy as np
 import torch
 
 import textcnn
+from textcnn.explain.bag import bag_parts
 from textcnn.explain.network import as_network
 from textcnn.explain.results import relative
 from textcnn.inference import Predictor
@@ -28,6 +33,7 @@ from textcnn.scorers import word_rows
 
 MOST = 5
 DRAWS = 5
+BOOTSTRAP = 2000
 LEAST_WORDS = 10
 HERE = Path(__file__).parent
 
@@ -43,41 +49,59 @@ def main() -> None:
     for model in arguments.models:
         predictor = textcnn.load_model(model)
         chosen = [text for text in texts if len(predictor.tokens(text)) >= LEAST_WORDS]
-        results[model.name] = {"texts": len(chosen), "fall": measure(predictor, chosen)}
-        for name, falls in results[model.name]["fall"].items():
-            print(f"{model.name:8} {name:20} " + "  ".join(f"{fall:.3f}" for fall in falls))
+        falls = measure(predictor, chosen)
+        results[model.name] = {
+            "texts": len(chosen),
+            "ngrams": predictor.artifact.model.ngrams,
+            "fall": {name: [float(fall.mean()) for fall in of_counts] for name, of_counts in falls.items()},
+            "explain over gradient x input": [
+                difference(*pair) for pair in zip(falls["explain"], falls["gradient x input"], strict=True)
+            ],
+        }
+        for name, means in results[model.name]["fall"].items():
+            print(f"{model.name:8} {name:20} " + "  ".join(f"{mean:.3f}" for mean in means))
+        for more in results[model.name]["explain over gradient x input"]:
+            print(f"{model.name:8} explain over gradient x input: {more['mean']:+.4f} {more['interval']}")
     (HERE / "deletion.json").write_text(json.dumps(results, indent=1) + "\n")
 
 
-def measure(predictor: Predictor, texts: list[str]) -> dict[str, list[float]]:
-    """The mean fall of the label's probability, for one to MOST words, by how they are chosen."""
+def difference(ours: np.ndarray, theirs: np.ndarray) -> dict[str, object]:
+    """The mean of what N falls are more than others, and its 95% interval."""
+    more = ours - theirs
+    draws = np.random.default_rng(0).integers(0, len(more), (BOOTSTRAP, len(more)))
+    low, high = np.quantile(more[draws].mean(axis=1), [0.025, 0.975])
+    return {"mean": float(more.mean()), "interval": [round(float(low), 4), round(float(high), 4)]}
+
+
+def measure(predictor: Predictor, texts: list[str]) -> dict[str, list[np.ndarray]]:
+    """The falls of the label's probability, (N,) for each of one to MOST words, by how the words are chosen."""
     explanations = predictor.explain(texts)
     labels = [explanation.predicted for explanation in explanations]
     before = np.array([explanation.probabilities[explanation.predicted] for explanation in explanations])
     generators = [np.random.default_rng(seed) for seed in range(DRAWS)]
     gradients = gradient_times_input(predictor, texts, labels)
 
-    def fall(scores: Callable[[int], np.ndarray], count: int) -> float:
+    def fall(scores: Callable[[int], np.ndarray], count: int) -> np.ndarray:
         changed = []
         for i, explanation in enumerate(explanations):
             dropped = set(np.argsort(-scores(i), kind="stable")[:count].tolist())
             changed.append(" ".join(w.word for j, w in enumerate(explanation.words) if j not in dropped))
         after = predictor.predict_proba(changed)[np.arange(len(texts)), labels]
-        return float((before - after).mean())
+        return before - after
 
     counts = range(1, MOST + 1)
     return {
         "explain": [fall(lambda i: explanations[i].word_scores(), count) for count in counts],
         "gradient x input": [fall(lambda i: gradients[i], count) for count in counts],
         "random": [
-            float(np.mean([fall(lambda i, g=g: g.random(len(explanations[i].words)), count) for g in generators]))
+            np.mean([fall(lambda i, g=g: g.random(len(explanations[i].words)), count) for g in generators], axis=0)
             for count in counts
         ],
     }
 
 
 def gradient_times_input(predictor: Predictor, texts: list[str], labels: list[int]) -> list[np.ndarray]:
-    """Each word's row times the gradient of the label's relative logit, the bag of n-grams left out."""
+    """Each word's row times the gradient of the label's relative logit, with its part of the bag of n-grams."""
     network = as_network(predictor.artifact)
     rows = torch.from_numpy(word_rows(predictor.artifact.model, predictor.artifact.weights))
     out = []
@@ -88,7 +112,11 @@ def gradient_times_input(predictor: Predictor, texts: list[str], labels: list[in
         logits = network.softmax(network.penultimate(x, places, torch.tensor([len(ids)])))[0]
         weights = torch.from_numpy(relative(np.eye(len(logits)))[label]).float()
         [grad] = torch.autograd.grad((logits * weights).sum(), x)
-        out.append((grad * x).sum(dim=(1, 2)).detach().numpy())
+        scores = (grad * x).sum(dim=(1, 2)).detach().numpy()
+        if predictor.bag is not None:
+            of_words, _ = bag_parts(predictor.bag, ids.numpy().astype(np.int32))
+            scores = scores + relative(of_words)[:, label]
+        out.append(scores)
     return out
 
 

@@ -25,7 +25,7 @@ def test_texts_from_arguments(textcnn, model):
 
 
 def test_lines_of_stdin(textcnn, model):
-    ended = textcnn("explain", "-m", model, "--format", "json", stdin=b"a good film\r\n\nbad \xff\n")
+    ended = textcnn("explain", "-m", model, "--format", "json", stdin="\ufeffa good film\r\n\nbad \ufffd\n".encode())
     told = [json.loads(line) for line in ended.out.splitlines()]
     assert [line["text"] for line in told] == ["a good film", "", "bad \ufffd"]
     assert told[0]["predicted"] == "pos"
@@ -34,11 +34,36 @@ def test_lines_of_stdin(textcnn, model):
 
 
 def test_a_change_that_flips_the_label(textcnn, model):
-    ended = textcnn("explain", "-m", model, "a good film", "--counterfactual", "1", "--format", "json")
+    ended = textcnn("explain", "-m", model, "a good film", "--counterfactual", "--format", "json")
     change = json.loads(ended.out)["counterfactual"]
     assert change["label"] == "neg"
     assert change["edits"][0]["word"] == "good"
-    assert "smallest found" in textcnn("explain", "-m", model, "a good film", "--counterfactual").out
+    # The option takes no value: what follows it is a text.
+    ended = textcnn("explain", "-m", model, "--counterfactual", "a good film", "--budget", "0")
+    assert "a good film" in ended.out
+    assert "smallest found" in ended.out
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-1", "soon"])
+def test_a_budget_that_is_none(textcnn, model, seconds):
+    ended = textcnn("explain", "-m", model, "good", "--counterfactual", f"--budget={seconds}")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert "--budget" in ended.err
+
+
+def test_stdin_is_read_as_predict_reads_it(textcnn, model):
+    latin = "caf\u00e9 good\n".encode("latin-1")
+    for command in ("explain", "predict"):
+        ended = textcnn(command, "-m", model, stdin=latin)
+        assert (ended.code, ended.out) == (2, "")
+        assert ended.err == (
+            "Error: expected UTF-8 text, but stdin has the byte 0xe9 in line 1; name its encoding with --encoding\n"
+        )
+        assert "caf\u00e9 good" in textcnn(command, "-m", model, "--encoding", "latin-1", stdin=latin).out
+    ended = textcnn("explain", "-m", model, stdin=None)
+    assert (ended.code, ended.err) == (2, "Error: expected texts as arguments or on stdin, found none\n")
+    ended = textcnn("explain", "-m", model, "half \udcff")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
 
 
 def test_an_html_file(textcnn, model, tmp_path):

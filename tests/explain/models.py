@@ -9,7 +9,7 @@ from textcnn.inference import Predictor
 WORDS = [f"w{i}" for i in range(8)]
 
 
-def model(config, seed=0, classes=3, words=WORDS):
+def model(config, seed=0, classes=3, words=WORDS, tokenizer="whitespace"):
     """A predictor with random weights."""
     generator = np.random.default_rng(seed)
     size = len(words) + 2
@@ -23,7 +23,7 @@ def model(config, seed=0, classes=3, words=WORDS):
         weights["ngrams.keys"] = keys
         weights["ngrams.idf"] = 1 + generator.random(len(keys), dtype=np.float32)
     names = np.array(["no", "so", "yes"][:classes])
-    return Predictor(Artifact(TextConfig(tokenizer="whitespace"), config, names, list(words), weights))
+    return Predictor(Artifact(TextConfig(tokenizer=tokenizer), config, names, list(words), weights))
 
 
 def hand_made():

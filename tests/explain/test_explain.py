@@ -2,12 +2,18 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from models import WORDS, hand_made, model
 
 from textcnn.config import DCNNConfig, KimConfig, StackedConfig
+from textcnn.explain import gradients
+from textcnn.explain.bag import bag_parts
+from textcnn.explain.gradients import _parts
+from textcnn.explain.network import as_network
 from textcnn.inference import Predictor
+from textcnn.scorers import word_rows
 
 TEXTS = st.lists(st.lists(st.sampled_from([*WORDS, "unheard"]), max_size=9).map(" ".join), max_size=4)
 
@@ -40,6 +46,31 @@ def test_the_parts_sum_up_to_the_logits(config, texts, seed):
         # What features bring, their own biases included, is all but the softmax's bias.
         of_features = explanation.features.parts.sum(axis=0) + predictor.artifact.weights["softmax.bias"]
         np.testing.assert_allclose(of_features, explanation.logits, rtol=1e-4, atol=1e-3)
+
+
+@settings(max_examples=10)
+@given(texts=TEXTS, seed=st.integers(0, 99))
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.activation}-{c.padding}-{c.pooling}-{c.channels}")
+def test_the_parts_of_words_are_those_that_autograd_finds(config, texts, seed):
+    """Such a network is linear between its kinks: row times gradient of torch's network is the part of a word."""
+    predictor = model(config, seed)
+    network = as_network(predictor.artifact)
+    rows = torch.from_numpy(word_rows(predictor.artifact.model, predictor.artifact.weights).copy())
+    for text, explanation in zip(texts, predictor.explain(texts), strict=True):
+        ids = np.array([number for _, number in predictor.tokens(text)], np.int32)
+        # One row for all places of a word, so that equal windows are equal to the last bit in both.
+        distinct, places = np.unique(ids, return_inverse=True)
+        x = rows[torch.from_numpy(distinct).long()].requires_grad_()  # (U, C, D)
+        penultimate = network.penultimate(x, torch.from_numpy(places.astype(np.int32)), torch.tensor([len(ids)]))
+        [logits] = network.softmax(penultimate)
+        parts = explanation.word_parts
+        if predictor.bag is not None:
+            parts = parts - bag_parts(predictor.bag, ids)[0]
+        for k in range(len(logits)) if len(ids) else ():
+            [gradient] = torch.autograd.grad(logits[k], x, retain_graph=True)
+            expected = (gradient * x).sum(dim=(1, 2)).detach().numpy()
+            found = np.bincount(places, parts[:, k], len(distinct))
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-3)
 
 
 @settings(max_examples=20)
@@ -101,15 +132,27 @@ def test_integrated_gradients_report_what_they_miss(config):
 
 def test_integrated_gradients_of_a_linear_network_are_exact():
     """Identity and average pooling make Kim's network linear: both methods must agree."""
-    from textcnn.explain.gradients import integrate
-
     config = KimConfig(**KIM, activation="identity", pooling="average")
     predictor = model(config)
     [explanation] = predictor.explain(["w0 w3 w3 w7 w1"])
     ids = np.array([number for _, number in predictor.tokens(explanation.text)], np.int32)
-    parts, at_zero = integrate(predictor, ids)
+    parts, at_zero = gradients.integrate(predictor, ids)
     np.testing.assert_allclose(parts, explanation.word_parts, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(at_zero, explanation.bias, rtol=1e-4, atol=1e-4)
+
+
+def test_points_are_doubled_only_where_that_changes_something(monkeypatch):
+    """A DCNN of two layers jumps: more points do not close its gap, and are not taken."""
+    predictor = model(DCNNConfig(dimension=8, region_sizes=(3, 2), feature_maps=(2, 3)), seed=3)
+    taken = []
+    monkeypatch.setattr(gradients, "_parts", lambda *args: taken.append(args[-1]) or _parts(*args))
+    [explanation] = predictor.explain(["w0 w1 w2 w0 w4 w7 w3"])
+    assert explanation.gap > 10 * gradients.ENOUGH
+    assert len(taken) < len(gradients.POINTS)
+    ids = torch.tensor([number for _, number in predictor.tokens(explanation.text)])
+    rows = torch.from_numpy(word_rows(predictor.artifact.model, predictor.artifact.weights))[ids]
+    many = _parts(as_network(predictor.artifact), rows, 8192)
+    assert np.abs(explanation.word_parts - many).max() < gradients.SETTLED
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ import click
 import numpy as np
 import pytest
 from models import hand_made, model
+from rich.cells import cell_len
 
-from textcnn.config import DCNNConfig
+from textcnn.config import DCNNConfig, KimConfig
 from textcnn.explain.counterfactual import counterfactual
 from textcnn.explain.html import CSS, fragment, page, shortened
-from textcnn.explain.terminal import lines
+from textcnn.explain.terminal import columns, lines
 
 
 def test_lines_for_a_terminal():
@@ -77,3 +78,24 @@ def test_a_shortened_explanation_still_sums_up():
     assert len(short.features.parts) == len(short.features.begin)
     assert shortened(explanation, 1000) is explanation
     assert "indeed" not in fragment(short)
+
+
+def test_a_text_does_not_steer_the_terminal():
+    predictor = model(KimConfig(dimension=4, region_sizes=(1, 2), feature_maps=3), words=["w\x1b[2J", "good"])
+    [explanation] = predictor.explain(["w\x1b[2J good \x1b]0;title\x07 \x9b31m"])
+    told = lines(explanation)
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", click.unstyle(told))
+    assert "w\ufffd[2J good \ufffd]0;title\ufffd \ufffd31m" in click.unstyle(told)
+
+
+def test_wide_characters_take_two_columns():
+    text = "这部电影非常糟糕完全是浪费时间" * 5
+    words = sorted(set(text))
+    config = KimConfig(dimension=4, region_sizes=(2, 9), feature_maps=6)
+    [explanation] = model(config, words=words, tokenizer="unicode").explain([text])
+    told = lines(explanation).split("\n")
+    shown = "".join(click.unstyle(line).strip() for line in told[1:4])
+    assert shown.startswith(text)
+    for line in told:
+        assert cell_len(click.unstyle(line)) <= 79
+    assert columns("e\u0301a 好") == cell_len("e\u0301a 好") == 5

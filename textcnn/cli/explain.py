@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from textcnn.cli.common import GroupedCommand, model_option, option, output_options, write_out
+from textcnn.cli.lines import argument_texts, stdin_lines
+from textcnn.errors import ConfigError
 
 
 @click.command(cls=GroupedCommand)
 @click.argument("texts", nargs=-1, metavar="[TEXT]...")
 @model_option
+@option("--encoding", default="utf-8", metavar="NAME", show_default=True, group="Data", help="Encoding of stdin.")
 @output_options
 @option(
     "--format",
@@ -25,16 +26,29 @@ from textcnn.cli.common import GroupedCommand, model_option, option, output_opti
 )
 @option(
     "--counterfactual",
-    "seconds",
-    is_flag=False,
-    flag_value=1.0,
-    type=float,
-    metavar="SECONDS",
+    "flip",
+    is_flag=True,
     group="Output",
-    help="Seek a small change that flips the label, so long for a text [1].",
+    help="Seek a small change of each text that flips its label.",
+)
+@option(
+    "--budget",
+    type=click.FloatRange(min=0),
+    default=1.0,
+    metavar="SECONDS",
+    show_default=True,
+    group="Output",
+    help="Time for changes of two words of a text.",
 )
 def command(
-    texts: tuple[str, ...], model: Path, output: Path | None, overwrite: bool, form: str | None, seconds: float | None
+    texts: tuple[str, ...],
+    model: Path,
+    encoding: str,
+    output: Path | None,
+    overwrite: bool,
+    form: str | None,
+    flip: bool,
+    budget: float,
 ) -> None:
     """Explain the labels of TEXTs, or of the lines of stdin.
 
@@ -46,17 +60,20 @@ def command(
     \b
     Examples:
       textcnn explain "not bad at all"
-      textcnn explain "a waste of a good cast" --counterfactual 2
+      textcnn explain "a waste of a good cast" --counterfactual --budget 2
       textcnn explain --format html -o why.html < lines.txt
     """
+    if not budget >= 0:  # NaN
+        raise ConfigError("--budget: expected seconds from 0 on, found nan")
     from textcnn.explain.counterfactual import counterfactual
     from textcnn.inference import load_model
 
     predictor = load_model(model)
     form = form or ("html" if output is not None and output.suffix in (".html", ".htm") else "text")
-    lines = list(texts) if texts else list(_stdin())
+    columns = [argument_texts(texts)] if texts else stdin_lines(encoding)
+    lines = [text for column in columns for text in column.to_pylist()]
     explanations = predictor.explain(lines)
-    changes = [None if seconds is None else counterfactual(predictor, line, budget_seconds=seconds) for line in lines]
+    changes = [counterfactual(predictor, line, budget_seconds=budget) if flip else None for line in lines]
     if form == "html":
         from textcnn.explain.html import page
 
@@ -64,7 +81,7 @@ def command(
     elif form == "json":
         told = "".join(
             json.dumps(
-                explanation.to_json() | ({} if seconds is None else {"counterfactual": change and change.to_json()}),
+                explanation.to_json() | ({"counterfactual": change and change.to_json()} if flip else {}),
                 ensure_ascii=False,
             )
             + "\n"
@@ -75,10 +92,3 @@ def command(
 
         told = "".join(as_lines(*pair) + "\n\n" for pair in zip(explanations, changes, strict=True)).removesuffix("\n")
     write_out(told, output, overwrite=overwrite)
-
-
-def _stdin() -> Iterator[str]:
-    """The lines of stdin; `\\n` alone ends one."""
-    content = sys.stdin.buffer.read().decode("utf-8", "replace")
-    for line in content.removesuffix("\n").split("\n") if content else ():
-        yield line.removesuffix("\r")

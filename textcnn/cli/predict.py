@@ -6,22 +6,20 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING
 
 import click
 
 from textcnn.cli.common import GroupedCommand, model_option, option, replacing
+from textcnn.cli.lines import argument_texts, stdin_lines
 from textcnn.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
-    import io
-
     import pyarrow as pa
 
     from textcnn.inference import Predictor
     from textcnn.writers import Writer
 
-_READ = 1 << 20  # bytes of stdin answered as one batch at most
 _FORM_OF_SUFFIX = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".txt": "text"}
 
 
@@ -106,7 +104,9 @@ def command(
         if source is not None:
             _predict_file(writer, predictor, source, batches, text_column)
         else:
-            _predict_texts(writer, predictor, [_arguments(texts)] if texts else _stdin_lines(encoding))
+            places = "texts as arguments, on stdin or in a file (--input)"
+            columns = [argument_texts(texts)] if texts else stdin_lines(encoding, places=places)
+            _predict_texts(writer, predictor, columns)
         stream.flush()
 
 
@@ -175,43 +175,3 @@ def _predict_file(
             batch = item[1]
             writer.write(pa.Table.from_batches([batch]), texts(item), scores)
             advance(len(batch))
-
-
-def _arguments(texts: tuple[str, ...]) -> pa.StringArray:
-    from textcnn.writers import strings
-
-    try:
-        return strings(texts)
-    except UnicodeEncodeError:
-        raise DataError("expected texts of whole characters as arguments, found bytes that are none") from None
-
-
-def _stdin_lines(encoding: str) -> Iterator[pa.StringArray]:
-    """Whatever has arrived on stdin, as columns of whole lines."""
-    from textcnn.data.blocks import text_decoder
-    from textcnn.data.lines import split_lines
-
-    if sys.stdin is None:  # closed
-        raise DataError("expected texts as arguments, on stdin or in a file (--input), found none")
-    if sys.stdin.isatty():
-        click.echo("type a text a line; Ctrl-D ends", err=True)
-    stream = cast("io.BufferedReader", sys.stdin.buffer)
-    decoder = text_decoder(encoding)
-    rest, line = "", 1
-    while True:
-        arrived = stream.read1(_READ)
-        try:
-            text = rest + decoder.decode(arrived, final=not arrived)
-        except UnicodeDecodeError as error:
-            line += (rest + error.object[: error.start].decode(encoding, "ignore")).count("\n")
-            raise DataError(
-                f"expected {encoding.upper()} text, but stdin has the byte 0x{error.object[error.start]:02x} "
-                f"in line {line}; name its encoding with --encoding"
-            ) from None
-        end = text.rfind("\n") + 1 if arrived else len(text)
-        whole, rest = text[:end], text[end:]
-        if whole:
-            yield split_lines(whole.removeprefix("\ufeff").encode() if line == 1 else whole.encode())
-            line += whole.count("\n")
-        if not arrived:
-            return

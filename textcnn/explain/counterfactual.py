@@ -1,8 +1,8 @@
 """What would change a label: dropped words, and near words in their place, all tried.
 
-The search is over single words first, all drops and all replacements by a word's nearest neighbours among the model's
-own vectors, then over pairs of them until the time is used up. What it gives is the smallest change
-that it found, not the smallest there is.
+The search is over single words first (of a long text, its first 200), all drops and all replacements by a word's
+nearest neighbours among the model's own vectors, then over pairs of them until the time is used up. What it gives is
+the smallest change that it found, not the smallest there is.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ def counterfactual(predictor: Predictor, text: str, *, budget_seconds: float = 1
     Args:
         predictor: the model.
         text: what to change.
-        budget_seconds: time for pairs; single words are always all tried.
+        budget_seconds: time for pairs; the single words of the first `WORDS` are always all tried, however long
+            that takes.
 
     Returns:
         The change, or None if none was found.

@@ -3,8 +3,8 @@
 A word's part of a logit is the sum over its row x of x times the mean gradient on the straight way from zeros,
 the row of an unknown word, to x, for all words of the text at once. The parts add up to the difference
 between the text's logits and those of as many unknown words, but for the error of the numerical mean: points are
-doubled until that is small, and what is left is reported. Where k-max pooling comes to keep another position the DCNN's
-logits jump, which no gradient sees: a gap is left there.
+doubled until that is small or they change the parts no more, and what is left is reported. Where k-max pooling comes
+to keep another position the DCNN's logits jump, which no gradient sees: a gap is left there, whatever the points.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 POINTS = (16, 32, 64, 128, 256)
 ENOUGH = 0.01  # of a logit
+SETTLED = 0.01  # of a logit, the words' changes added up
 MOST = 1 << 14  # words of all points together: a long text has few points
 AT_ONCE = 1 << 14  # words of the copies of a text that are scored together
 
@@ -50,8 +51,9 @@ def integrate(predictor: Predictor, ids: np.ndarray) -> tuple[np.ndarray, np.nda
     for points in POINTS if len(ids) else ():
         if points > POINTS[0] and points * len(ids) > MOST:
             break
-        parts = _parts(network, rows, points)
-        if np.abs(parts.sum(axis=0) - wanted).max() < ENOUGH:
+        before, parts = parts, _parts(network, rows, points)
+        gap, moved = np.abs(parts.sum(axis=0) - wanted).max(), np.abs(parts - before).sum(axis=0).max()
+        if gap < ENOUGH or (points > POINTS[0] and moved < SETTLED):
             break
     return parts, at_zero.double().numpy()
 

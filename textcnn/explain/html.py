@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -104,7 +105,7 @@ def fragment(explanation: Explanation, change: Counterfactual | None = None) -> 
     rows.append(("in sum", [("words", words), ("bias", bias), (f"together ({how})", words + bias)]))
     if change is not None:
         rows.append(("smallest change found", [(change.told(), None)]))
-    template = _environment().from_string(_FRAGMENT)
+    template = _template(_FRAGMENT)
     return Markup(  # noqa: S704 (the template escapes)
         template.render(
             label=label,
@@ -141,14 +142,15 @@ def page(explanations: Sequence[Explanation], changes: Sequence[Counterfactual |
     from markupsafe import Markup
 
     fragments = [fragment(*pair) for pair in zip(explanations, changes, strict=True)]
-    template = _environment().from_string(_PAGE)
+    template = _template(_PAGE)
     return template.render(title="Explanations", hint=HINT, css=Markup(CSS), fragments=fragments)  # noqa: S704 (our own)
 
 
-def _environment() -> Any:
+@functools.cache
+def _template(source: str) -> Any:
     import jinja2
 
-    return jinja2.Environment(autoescape=True)
+    return jinja2.Environment(autoescape=True).from_string(source)
 
 
 def _pieces(explanation: Explanation) -> list[dict[str, str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import unicodedata
 from collections.abc import Callable
 
 import click
@@ -13,7 +13,11 @@ from textcnn.explain.results import EXACT, SHOWN, Explanation, Ngram
 
 WIDTH = 79
 MOST = 5  # n-grams on each side
-_TOGETHER = "\u00a0"  # is no place to break a line
+_MARGIN = 18  # before what a title stands for
+# A text must not steer the terminal.
+_SHOWN = {
+    code: "\N{REPLACEMENT CHARACTER}" for code in range(0xA0) if not (chr(code).isprintable() or chr(code).isspace())
+}
 WEAK = 0.15  # of the strongest word: below it a word has no colour
 
 
@@ -26,7 +30,7 @@ def lines(explanation: Explanation, change: Counterfactual | None = None) -> str
     if len(scores):
         for title, order in (("for", -scores), ("against", scores)):
             strongest = [i for i in np.argsort(order, kind="stable")[:MOST] if order[i] <= -SHOWN]
-            told = [f"{explanation.words[i].word} {scores[i]:+.2f}" for i in strongest]
+            told = [f"{explanation.words[i].word.translate(_SHOWN)} {scores[i]:+.2f}" for i in strongest]
             out += _wrapped(f"words {title}", told)
     ngrams = [ngram for ngram in explanation.ngrams() if ngram.end - ngram.begin > 1]
     out += _wrapped("n-grams for", [_told(ngram) for ngram in ngrams[:MOST] if ngram.score >= SHOWN])
@@ -38,7 +42,7 @@ def lines(explanation: Explanation, change: Counterfactual | None = None) -> str
 
 
 def _told(ngram: Ngram) -> str:
-    return f"{' '.join(ngram.text.split())} {ngram.score:+.2f}"
+    return f"{' '.join(ngram.text.split()).translate(_SHOWN)} {ngram.score:+.2f}"
 
 
 def _text(explanation: Explanation) -> list[str]:
@@ -52,10 +56,8 @@ def _text(explanation: Explanation) -> list[str]:
         styled.append((explanation.text[word.start : word.end], _style(float(score), float(largest), known=word.known)))
         end = word.end
     styled.append((explanation.text[end:], str))
-    plain = " ".join("".join(piece for piece, _ in styled).split())
-    if not plain:
-        return ["  (no words)"]
-    return ["  " + line for line in _styled_lines(styled)]
+    lines = _styled_lines([(piece.translate(_SHOWN), style) for piece, style in styled])
+    return ["  " + line for line in lines] or ["  (no words)"]
 
 
 def _style(score: float, largest: float, *, known: bool) -> Callable[[str], str]:
@@ -67,25 +69,31 @@ def _style(score: float, largest: float, *, known: bool) -> Callable[[str], str]
 
 
 def _styled_lines(styled: list[tuple[str, Callable[[str], str]]]) -> list[str]:
-    """Pieces broken into lines at their spaces, each with its style."""
+    """Pieces broken into lines at their spaces, or between them where there are none, each with its style."""
     out, line, width = [], "", 0
     chunk: list[tuple[str, Callable[[str], str]]] = []  # what stands between two spaces
 
-    def flush() -> None:
+    def place(pieces: list[tuple[str, Callable[[str], str]]], gap: int) -> None:
         nonlocal line, width
-        size = sum(len(piece) for piece, _ in chunk)
-        if not size:
-            return
-        if width and width + 1 + size > WIDTH - 2:
+        size = sum(columns(piece) for piece, _ in pieces)
+        if width and width + gap + size > WIDTH - 2:
             out.append(line)
             line, width = "", 0
-        line += " " * bool(width) + "".join(style(piece) for piece, style in chunk)
-        width += bool(width) + size
+        gap *= bool(width)
+        line += " " * gap + "".join(style(piece) for piece, style in pieces)
+        width += gap + size
+
+    def flush() -> None:
+        if sum(columns(piece) for piece, _ in chunk) <= WIDTH - 2:
+            place(chunk, 1)
+        else:
+            for number, piece in enumerate(chunk):
+                place([piece], int(not number))
         chunk.clear()
 
     for piece, style in styled:
         parts = piece.split()
-        if piece[:1].isspace():
+        if chunk and piece[:1].isspace():
             flush()
         for number, part in enumerate(parts):
             if number:
@@ -93,26 +101,42 @@ def _styled_lines(styled: list[tuple[str, Callable[[str], str]]]) -> list[str]:
             chunk.append((part, style))
         if parts and piece[-1:].isspace():
             flush()
-    flush()
+    if chunk:
+        flush()
     return [*out, line] if line else out
 
 
 def _wrapped(title: str, told: list[str], between: str = "   ") -> list[str]:
-    """A line with a title, broken where it is too long; none without content."""
-    if not told:
-        return []
-    kept = [item.replace(" ", _TOGETHER) for item in told]  # an n-gram and its score stay on a line if they can
-    lines = textwrap.wrap(
-        between.join(kept),
-        WIDTH,
-        initial_indent=f"  {title:<16}",
-        subsequent_indent=" " * 18,
-        break_long_words=True,
-        break_on_hyphens=False,
-        replace_whitespace=False,
-        drop_whitespace=True,
+    """A line with a title, broken between items where it is too long, and within one that fills a line; or none."""
+    room = WIDTH - _MARGIN
+    lines: list[str] = []
+    for item in told:
+        pieces = _cut(item, room)
+        if lines and columns(lines[-1] + between + pieces[0]) <= room:
+            lines[-1] += between + pieces.pop(0)
+        lines += pieces
+    return [f"  {title if not number else '':<{_MARGIN - 2}}{line}" for number, line in enumerate(lines)]
+
+
+def _cut(text: str, room: int) -> list[str]:
+    """Pieces of at most so many columns, cut at spaces where they can be."""
+    pieces = []
+    while columns(text) > room:
+        fits = next(n for n in range(room, 0, -1) if columns(text[:n]) <= room)
+        space = text.rfind(" ", 1, fits + 1)
+        pieces.append(text[: space if space > 0 else fits])
+        text = text[len(pieces[-1]) :].lstrip(" ")
+    return [*pieces, text]
+
+
+def columns(text: str) -> int:
+    """How wide a text is in a terminal; a sequence that shows as one emoji may be less."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.category(c) in ("Mn", "Me", "Cf") else 1 + (unicodedata.east_asian_width(c) in "WF")
+        for c in text
     )
-    return [line.replace(_TOGETHER, " ") for line in lines]
 
 
 def _sum(explanation: Explanation, label: str) -> list[str]:
