@@ -42,13 +42,14 @@ HINT = (
     "classes. A solid line speaks for the label, a dashed one against it; words the model does not know are in italics."
 )
 
+# Words stand in the text without <bdi>: dir=auto does not look into it, and a text all of it would run left to right.
 _FRAGMENT = """
 <div class="explained">
 <p><span class="label">{{ label }}</span> {{ "%.4f"|format(probability) }}</p>
 <p class="text" dir="auto">
 {%- for piece in pieces -%}
 {%- if piece.kind -%}
-<span class="w {{ piece.kind }}" title="{{ piece.title }}"><bdi>{{ piece.text }}</bdi></span>
+<span class="w {{ piece.kind }}" title="{{ piece.title }}">{{ piece.text }}</span>
 {%- else -%}{{ piece.text }}{%- endif -%}
 {%- else -%}(no words){%- endfor -%}
 </p>
