@@ -226,7 +226,7 @@ def test_missing_files(saved):
         ({"format": "other"}, "expected a model of textcnn, found a file of another program"),
         (
             {"version": 99},
-            "expected version 3 of the format, found 99; load it with the textcnn that saved it, or upgrade textcnn",
+            "expected version 4 of the format, found 99; load it with the textcnn that saved it, or upgrade textcnn",
         ),
         ({"files": None}, "expected the SHA-256 of each file under 'files', found none"),
     ],

@@ -1,6 +1,5 @@
 import math
 import pickle
-from collections import Counter
 
 import numpy as np
 import pytest
@@ -40,30 +39,54 @@ def tuples(keys):
     return [tuple(words_of(int(key), V)) for key in keys]
 
 
-@given(TEXTS, st.integers(1, 3), st.sampled_from([1, 3, 1000]))
-def test_collected_ngrams_with_their_frequencies(texts, order, chunk):
+def collected(texts, order, labels=None, **more):
+    labels = np.arange(len(texts)) % 3 if labels is None else labels
+    return collect_ngrams(encoded(texts), labels, classes=3, order=order, vocabulary_size=V, **more)
+
+
+@given(TEXTS, st.integers(1, 3), st.sampled_from([1, 3, 1000]), st.integers(0, 2**32 - 1))
+def test_collected_ngrams_with_their_factors(texts, order, chunk, seed):
+    labels = np.random.default_rng(seed).integers(0, 3, len(texts))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ngrams, "CHUNK", chunk)
-        _check_collected(texts, order)
-
-
-def _check_collected(texts, order):
-    counts = Counter(gram for text in texts for gram in grams(text, order))
-    keys, idf = collect_ngrams(encoded(texts), order, V)
+        keys, factors = collected(texts, order, labels)
     assert (np.diff(keys) > 0).all()
-    assert (keys.dtype, idf.dtype) == (np.int64, np.float32)
-    found = dict(zip(tuples(keys), idf.tolist(), strict=True))
-    assert found == pytest.approx({gram: 1 + math.log(len(texts) / count) for gram, count in counts.items()})
+    assert (keys.dtype, factors.dtype) == (np.int64, np.float32)
+    found = dict(zip(tuples(keys), factors.tolist(), strict=True))
+    assert found == pytest.approx(_factors(texts, order, labels.tolist()), rel=1e-5)
+
+
+def _factors(texts, order, labels):
+    """Word for word from the formula."""
+    of = [grams(text, order) for text in texts]
+    known = set().union(*of)
+    counts = [
+        {gram: 1 + sum(gram in own and label == k for own, label in zip(of, labels, strict=True)) for gram in known}
+        for k in range(3)
+    ]
+    others = [
+        {gram: 1 + sum(gram in own and label != k for own, label in zip(of, labels, strict=True)) for gram in known}
+        for k in range(3)
+    ]
+    out = {}
+    for gram in known:
+        ratios = [
+            math.log(counts[k][gram] / sum(counts[k].values())) - math.log(others[k][gram] / sum(others[k].values()))
+            for k in range(3)
+        ]
+        idf = 1 + math.log(len(texts) / sum(gram in own for own in of))
+        out[gram] = idf * max(0.1, *map(abs, ratios))
+    return out
 
 
 def test_the_most_frequent_are_kept():
-    keys, _ = collect_ngrams(encoded([[2, 3], [3, 2], [3, 4], [4, 5]]), 1, V, most=2)
+    keys, _ = collected([[2, 3], [3, 2], [3, 4], [4, 5]], 1, most=2)
     assert tuples(keys) == [(2,), (3,)]  # 2 and 4 stand in two texts each
 
 
 @given(TEXTS, TEXTS, st.integers(1, 3))
 def test_each_known_ngram_is_found_once_a_text(training, texts, order):
-    keys, _ = collect_ngrams(encoded(training), order, V)
+    keys, _ = collected(training, order)
     known = set(tuples(keys))
     expected = [sorted(grams(text, order) & known) for text in texts]
     for compiled in {False, kernels.compiled}:
@@ -78,13 +101,13 @@ def test_each_known_ngram_is_found_once_a_text(training, texts, order):
 @given(st.integers(1, 3), st.integers(0, 2**32 - 1))
 def test_long_texts(order, seed):
     texts = [row.tolist() for row in np.random.default_rng(seed).integers(1, V, (3, 70))]
-    keys, idf = collect_ngrams(encoded(texts[:1]), order, V)
+    keys, factors = collected(texts[:1], order)
     weights = np.random.default_rng(seed).normal(size=(len(keys), 2)).astype(np.float32)
     found = []
     for compiled in {False, kernels.compiled}:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(kernels, "compiled", compiled)
-            bag = NgramBag(keys, idf, weights, order=order, vocabulary_size=V)
+            bag = NgramBag(keys, factors, weights, order=order, vocabulary_size=V)
             rows, counts = bag.index.find(encoded(texts))
             parts = [sorted(part.tolist()) for part in np.split(rows, np.cumsum(counts)[:-1])]
             found.append((parts, bag.logits(encoded(texts))))
@@ -94,17 +117,16 @@ def test_long_texts(order, seed):
     np.testing.assert_allclose(found[0][1], found[-1][1], rtol=1e-4, atol=1e-4)
 
 
-def test_the_logits_are_those_of_a_tfidf_model(form):
-    training = encoded([[2, 3, 4], [3, 4, 5], [2, 5], [7]])
-    keys, idf = collect_ngrams(training, 2, V)
+def test_the_logits_are_the_scaled_sums(form):
+    keys, factors = collected([[2, 3, 4], [3, 4, 5], [2, 5], [7]], 2)
     weights = np.random.default_rng(0).normal(size=(len(keys), 3)).astype(np.float32)
-    bag = NgramBag(keys, idf, weights, order=2, vocabulary_size=V)
+    bag = NgramBag(keys, factors, weights, order=2, vocabulary_size=V)
     texts = [[2, 3, 3, 4], [], [1, 8], [5, 2, 5, 2, 5, 3, 4, 5]]
     row_of = {gram: row for row, gram in enumerate(tuples(keys))}
     for text, found in zip(texts, bag.logits(encoded(texts)), strict=True):
         rows = [row_of[gram] for gram in grams(text, 2) if gram in row_of]
-        length = math.sqrt(sum(float(idf[row]) ** 2 for row in rows))
-        expected = sum((SCALE * float(idf[row]) / length * weights[row] for row in rows), np.zeros(3))
+        length = math.sqrt(sum(float(factors[row]) ** 2 for row in rows))
+        expected = sum((SCALE * float(factors[row]) / length * weights[row] for row in rows), np.zeros(3))
         np.testing.assert_allclose(found, expected, rtol=1e-5)
     copy = pickle.loads(pickle.dumps(bag))  # noqa: S301 (our own bytes)
     np.testing.assert_array_equal(copy.logits(encoded(texts)), bag.logits(encoded(texts)))

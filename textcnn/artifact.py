@@ -38,7 +38,7 @@ from textcnn.errors import ConfigError, ModelError
 from textcnn.text import FIRST_WORD
 from textcnn.version import __version__
 
-FORMAT, VERSION = "textcnn", 3
+FORMAT, VERSION = "textcnn", 4
 WEIGHTS, VOCABULARY, METRICS, CARD, CONFIG = (
     "model.safetensors",
     "vocabulary.json",
@@ -105,7 +105,7 @@ def weight_shapes(
     if model.channels != "static":
         shapes["channels.tuned"] = table
     if model.ngrams:
-        shapes |= {NGRAMS: (ngrams,), "ngrams.idf": (ngrams,), "ngrams.weight": (ngrams, classes)}
+        shapes |= {NGRAMS: (ngrams,), "ngrams.factors": (ngrams,), "ngrams.weight": (ngrams, classes)}
     return shapes
 
 

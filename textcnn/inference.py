@@ -61,7 +61,7 @@ class Predictor:
         self.scorer = make_scorer(artifact.model, artifact.weights)
         self.bag = None
         if artifact.model.ngrams:
-            arrays = [artifact.weights[f"ngrams.{name}"] for name in ("keys", "idf", "weight")]
+            arrays = [artifact.weights[f"ngrams.{name}"] for name in ("keys", "factors", "weight")]
             size = len(self.vocabulary)
             self.bag = NgramBag(*arrays, order=artifact.model.ngrams, vocabulary_size=size)
 

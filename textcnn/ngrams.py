@@ -2,13 +2,17 @@
 
 A network that pools the largest responses tells little of a text's many weak signs, which a linear model adds up; the
 bag is that linear model, trained together with the network as its wide part (Cheng et al. 2016, Wide & Deep Learning
-for Recommender Systems; for n-grams in sentiment Wang and Manning 2012). A text's features are those of a usual
-TF-IDF model, presence times inverse document frequency, scaled to unit length; its part of the logits
+for Recommender Systems; for n-grams in sentiment Wang and Manning 2012, Baselines and Bigrams). A text's features are
+those of a TF-IDF model, presence times inverse document frequency, each times how far its naive-Bayes log-count ratio
+is from 0, scaled to unit length; its part of the logits
 
     SCALE sum_g t_g U_g / sqrt(sum_g t_g^2)    over its distinct known n-grams g, U of the shape (G, K),
-    with t_g = 1 + log(N / how many of the N training texts have g)
+    with t_g = (1 + log(N / how many of the N training texts have g)) max_k |r_gk|
+    and  r_gk = log(p_gk / sum_g p_gk) - log(q_gk / sum_g q_gk),
+         p_gk and q_gk one more than how many training texts of class k, and of the others, have g
 
-is a look-up like the rest.
+is a look-up like the rest. Deviations from Wang and Manning: the ratio's size alone is taken, since U has the sign; it
+stands beside the inverse document frequency; texts have unit length.
 
 An n-gram of the words w_1 ... w_n is known by the number (w_1 V + w_2) V + ... + w_n, V the size of the
 vocabulary. Padding and unknown words (ids 0 and 1) make no n-gram, so that the numbers are distinct.
@@ -17,6 +21,7 @@ vocabulary. Padding and unknown words (ids 0 and 1) make no n-gram, so that the 
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -27,6 +32,7 @@ from textcnn.text import FIRST_WORD, Encoded
 SCALE = 20
 MOST_NGRAMS = 1 << 20  # a bound on the size of a model
 CHUNK = 1 << 21  # words counted at a time
+LEAST_RATIO = 0.1  # so that no known n-gram is nothing
 
 
 def ngrams_of(texts: Encoded, order: int, vocabulary_size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -54,31 +60,51 @@ def ngrams_of(texts: Encoded, order: int, vocabulary_size: int) -> tuple[np.ndar
 
 
 def collect_ngrams(
-    texts: Encoded, order: int, vocabulary_size: int, most: int = MOST_NGRAMS
+    texts: Encoded, labels: np.ndarray, *, classes: int, order: int, vocabulary_size: int, most: int = MOST_NGRAMS
 ) -> tuple[np.ndarray, np.ndarray]:
     """The n-grams of the training texts.
 
     Args:
         texts: N of them.
+        labels: their class ids, (N,).
+        classes: K.
         order: words of the longest.
         vocabulary_size: V.
         most: keep so many, those that most texts have; of equals the smaller number.
 
     Returns:
-        Their numbers in rising order, (G,) int64, and their inverse document frequencies t, (G,) float32.
+        Their numbers in rising order, (G,) int64, and their factors t, (G,) float32.
     """
     keys, counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
-    edges = np.searchsorted(texts.offsets, np.arange(0, len(texts.ids) + CHUNK, CHUNK))
-    for begin, end in itertools.pairwise(edges):
-        offsets = texts.offsets[begin : end + 1]
-        part = Encoded(texts.ids[offsets[0] : offsets[-1]], offsets - offsets[0])
+    for part, _ in _chunks(texts, labels):
         keys, counts = _summed(
             *(np.concatenate(pair) for pair in zip((keys, counts), _counted(part, order, vocabulary_size), strict=True))
         )
     if len(keys) > most:
         kept = np.sort(np.argsort(-counts, kind="stable")[:most])
         keys, counts = keys[kept], counts[kept]
-    return keys, (1 + np.log(len(texts.lengths) / counts)).astype(np.float32)
+    idf = 1 + np.log(len(labels) / counts)
+    index = NgramIndex(keys, order, vocabulary_size)
+    inside = np.zeros(len(keys) * classes, np.int64)
+    for part, own in _chunks(texts, labels):
+        rows, found = index.find(part)
+        inside += np.bincount(rows * classes + np.repeat(own, found), minlength=len(inside))
+    ratios = _ratios(inside.reshape(-1, classes), counts)
+    return keys, (idf * np.maximum(np.abs(ratios).max(axis=1, initial=0), LEAST_RATIO)).astype(np.float32)
+
+
+def _chunks(texts: Encoded, labels: np.ndarray) -> Iterator[tuple[Encoded, np.ndarray]]:
+    """The texts a few at a time, with their labels."""
+    edges = np.searchsorted(texts.offsets, np.arange(0, len(texts.ids) + CHUNK, CHUNK))
+    for begin, end in itertools.pairwise(edges):
+        offsets = texts.offsets[begin : end + 1]
+        yield Encoded(texts.ids[offsets[0] : offsets[-1]], offsets - offsets[0]), labels[begin:end]
+
+
+def _ratios(inside: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """r, (G, K), from how many texts of each class have an n-gram, (G, K), and how many of all, (G,)."""
+    p, q = inside + 1, counts[:, None] - inside + 1
+    return np.log(p / p.sum(axis=0)) - np.log(q / q.sum(axis=0))
 
 
 def _counted(texts: Encoded, order: int, vocabulary_size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -113,31 +139,33 @@ class NgramBag:
 
     Args:
         keys: numbers of the known n-grams, rising, (G,) int64.
-        idf: t, (G,) float32.
+        factors: t, (G,) float32.
         weights: U, (G, K) float32.
         order: words of the longest n-gram.
         vocabulary_size: V.
     """
 
     def __init__(
-        self, keys: np.ndarray, idf: np.ndarray, weights: np.ndarray, *, order: int, vocabulary_size: int
+        self, keys: np.ndarray, factors: np.ndarray, weights: np.ndarray, *, order: int, vocabulary_size: int
     ) -> None:
-        self.idf = idf
+        self.factors = factors
         self.weights = weights
         self.index = NgramIndex(keys, order, vocabulary_size)
 
     def logits(self, texts: Encoded) -> np.ndarray:
         """The bag's part of the logits of N texts, (N, K) float32."""
         if self.index.table is not None:
-            return self.index.table.logits(texts.ids, texts.offsets, idf=self.idf, weights=self.weights, scale=SCALE)
+            return self.index.table.logits(
+                texts.ids, texts.offsets, factors=self.factors, weights=self.weights, scale=SCALE
+            )
         rows, counts = self.index.find(texts)
         out = np.zeros((len(counts), self.weights.shape[1]), np.float32)
         some = np.flatnonzero(counts)
         if len(some):
             begins = (np.cumsum(counts) - counts)[some]
-            idf = self.idf[rows]  # (M,)
-            sums = np.add.reduceat(idf[:, None] * self.weights[rows], begins, axis=0)
-            out[some] = sums * (SCALE / np.sqrt(np.add.reduceat(idf * idf, begins)))[:, None]
+            factors = self.factors[rows]  # (M,)
+            sums = np.add.reduceat(factors[:, None] * self.weights[rows], begins, axis=0)
+            out[some] = sums * (SCALE / np.sqrt(np.add.reduceat(factors * factors, begins)))[:, None]
         return out
 
 

@@ -128,7 +128,9 @@ def train_model(
     ngrams = None
     if settings.model.ngrams:
         check_ngrams(settings.model.ngrams, len(vocabulary))
-        ngrams = collect_ngrams(encoded[0][0], settings.model.ngrams, len(vocabulary))
+        ngrams = collect_ngrams(
+            *encoded[0], classes=len(classes), order=settings.model.ngrams, vocabulary_size=len(vocabulary)
+        )
     environment = _environment(torch.__version__, torch.get_num_threads(), str(choose_device(settings.training.device)))
     keep = None
     if checkpoint is not None:

@@ -105,7 +105,7 @@ def start(
 
 
 def _take_ngrams(bag: NgramBag, initial: Artifact, old: dict[str, int], words: Sequence[str]) -> None:
-    """Give the n-grams that both know the weights that they had."""
+    """Give the n-grams that both know the factors and weights that they had."""
     number_of = np.zeros(len(initial.words) + FIRST_WORD, np.int64)  # of the old ids, in the new vocabulary
     for row, word in enumerate(words, FIRST_WORD):
         if word in old:
@@ -119,7 +119,8 @@ def _take_ngrams(bag: NgramBag, initial: Artifact, old: dict[str, int], words: S
         unit *= len(words) + FIRST_WORD
     mine = bag.keys.numpy()
     _, new, had = np.intersect1d(mine, np.where(known, keys, -1), assume_unique=False, return_indices=True)
-    bag.weight[torch.from_numpy(new)] = torch.from_numpy(initial.weights["ngrams.weight"][had])
+    for name, table in (("factors", bag.factors), ("weight", bag.weight)):
+        table[torch.from_numpy(new)] = torch.from_numpy(initial.weights[f"ngrams.{name}"][had])
 
 
 def _fresh_rows(initial: Artifact, count: int, vectors: WordVectors | None, config: TrainingConfig) -> np.ndarray:

@@ -21,7 +21,7 @@ def model(config, seed=0, classes=3, words=WORDS, tokenizer="whitespace"):
             weights[name][:2] = 0
     if config.ngrams:
         weights["ngrams.keys"] = keys
-        weights["ngrams.idf"] = 1 + generator.random(len(keys), dtype=np.float32)
+        weights["ngrams.factors"] = 1 + generator.random(len(keys), dtype=np.float32)
     names = np.array(["no", "so", "yes"][:classes])
     return Predictor(Artifact(TextConfig(tokenizer=tokenizer), config, names, list(words), weights))
 
@@ -42,7 +42,7 @@ def hand_made():
         "softmax.weight": np.array([[0, 4], [1, 0]], np.float32),
         "softmax.bias": np.array([0.25, 0.0], np.float32),
         "ngrams.keys": np.array([4], np.int64),  # film
-        "ngrams.idf": np.array([2], np.float32),
+        "ngrams.factors": np.array([2], np.float32),
         "ngrams.weight": np.array([[0, 0.1]], np.float32),
     }
     return Predictor(Artifact(TextConfig(), config, np.array(["no", "yes"]), words, weights))

@@ -14,11 +14,12 @@ GENERATOR = np.random.default_rng(0)
 LENGTHS = [4, 0, 7, 1]
 IDS = GENERATOR.integers(1, V, sum(LENGTHS)).astype(np.int32)
 TEXTS = Encoded(IDS, np.cumsum([0, *LENGTHS]))
-KEYS, IDF = collect_ngrams(Encoded(IDS[:9], np.array([0, 4, 9])), 2, V)
+TRAINING = Encoded(IDS[:9], np.array([0, 4, 9]))
+KEYS, FACTORS = collect_ngrams(TRAINING, np.array([0, 2]), classes=3, order=2, vocabulary_size=V)
 
 
 def bag():
-    made = NgramBag(torch.from_numpy(KEYS), torch.from_numpy(IDF), order=2, vocabulary_size=V, classes=3)
+    made = NgramBag(torch.from_numpy(KEYS), torch.from_numpy(FACTORS), order=2, vocabulary_size=V, classes=3)
     torch.nn.init.normal_(made.weight)
     return made
 
@@ -27,7 +28,7 @@ def test_the_same_as_at_prediction(form):
     made = bag()
     found = made(made.find(torch.from_numpy(IDS), torch.tensor(LENGTHS)), len(LENGTHS))
     weights = made.weight.detach().numpy()
-    expected = Scorer(KEYS, IDF, weights, order=2, vocabulary_size=V).logits(TEXTS)
+    expected = Scorer(KEYS, FACTORS, weights, order=2, vocabulary_size=V).logits(TEXTS)
     np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-5, atol=1e-6)
     assert found[1].tolist() == [0, 0, 0]
 
@@ -50,7 +51,7 @@ def _with(made, weight, found):
 
 @pytest.mark.parametrize("config", [KimConfig(ngrams=2), DCNNConfig(ngrams=2), StackedConfig(ngrams=2)])
 def test_the_bag_adds_to_the_logits_of_every_network(config):
-    ngrams = (torch.from_numpy(KEYS), torch.from_numpy(IDF))
+    ngrams = (torch.from_numpy(KEYS), torch.from_numpy(FACTORS))
     torch.manual_seed(0)
     network = make_network(config, vocabulary_size=V, classes=3, vectors=None, ngrams=ngrams).eval()
     torch.nn.init.normal_(network.softmax.weight)

@@ -21,8 +21,8 @@ def bag_parts(bag: NgramBag, ids: np.ndarray) -> tuple[np.ndarray, Features]:
         And the n-grams as features, each where it first stands.
     """
     rows, _ = bag.index.find(Encoded(ids, np.array([0, len(ids)])))
-    t = bag.idf[rows].astype(np.float64)  # (M,)
-    parts = SCALE * t[:, None] * bag.weights[rows] / max(np.sqrt((t * t).sum()), 1.0)  # (M, K); t is 1 or more
+    t = bag.factors[rows].astype(np.float64)  # (M,)
+    parts = SCALE * t[:, None] * bag.weights[rows] / (np.linalg.norm(t) or 1)  # (M, K)
     word_parts = np.zeros((len(ids), parts.shape[1]))
     begin, end = np.zeros(len(rows), np.int64), np.zeros(len(rows), np.int64)
     for number, (row, part) in enumerate(zip(rows, parts, strict=True)):

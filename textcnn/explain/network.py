@@ -23,7 +23,7 @@ def as_network(artifact: Artifact) -> Network:
         vocabulary_size=len(artifact.words) + FIRST_WORD,
         classes=len(artifact.classes),
         vectors=next((tables[name] for name in ("channels.fixed", "channels.tuned") if name in tables), None),
-        ngrams=(tables["ngrams.keys"], tables["ngrams.idf"]) if artifact.model.ngrams else None,
+        ngrams=(tables["ngrams.keys"], tables["ngrams.factors"]) if artifact.model.ngrams else None,
     )
     network.load_state_dict(tables)
     return network.eval()

@@ -676,13 +676,13 @@ static void find_ngrams(Call *call) {
 
 FUNCTION(find_ngrams, 6, 2, 5, find_ngrams(call))
 
-/* keys, slots, ids, offsets, idf, weights, logits; order, vocabulary size, first word's id, keys, texts, classes,
+/* keys, slots, ids, offsets, factors, weights, logits; order, vocabulary size, first word's id, keys, texts, classes,
    scale. The bag's part of the logits of each text. */
 static void ngram_logits(Call *call) {
     const Index classes = call->n[5];
     const int32_t *ids = at(call, 2);
     const int64_t *offsets = at(call, 3);
-    const float *idf = at(call, 4), *weights = at(call, 5);
+    const float *factors = at(call, 4), *weights = at(call, 5);
     float *logits = at(call, 6);
     Ngrams known = ngrams_from(call);
     int64_t longest = 0;
@@ -694,12 +694,12 @@ static void ngram_logits(Call *call) {
         Index found = ngrams_of_text(&known, b, ids + offsets[b], (Index)(offsets[b + 1] - offsets[b]), rows);
         float squares = 0;
         for (Index i = 0; i < found; i++) {
-            __builtin_prefetch(idf + rows[i]);
+            __builtin_prefetch(factors + rows[i]);
             __builtin_prefetch(weights + rows[i] * classes);
         }
         for (Index k = 0; k < classes; k++) logits[k] = 0;
         for (Index i = 0; i < found; i++) {
-            const float t = idf[rows[i]], *of = weights + rows[i] * classes;
+            const float t = factors[rows[i]], *of = weights + rows[i] * classes;
             squares += t * t;
             for (Index k = 0; k < classes; k++) logits[k] += t * of[k];
         }

@@ -112,21 +112,21 @@ class NgramTable:
         return rows[: counts[-1]], counts[:-1]
 
     def logits(
-        self, ids: np.ndarray, offsets: np.ndarray, *, idf: np.ndarray, weights: np.ndarray, scale: int
+        self, ids: np.ndarray, offsets: np.ndarray, *, factors: np.ndarray, weights: np.ndarray, scale: int
     ) -> np.ndarray:
         """Of each text the sum of its n-grams' weights times t, scaled to the t's unit length times `scale`, (B, K).
 
         Args:
             ids: of words, (N,) int32.
             offsets: of the texts, (B + 1,) int64.
-            idf: t, (G,).
+            factors: t, (G,).
             weights: (G, K).
             scale: a whole number.
         """
         check(np.int32, ids)
         check(np.int64, offsets)
-        check(np.float32, idf, weights)
+        check(np.float32, factors, weights)
         logits = np.empty((len(offsets) - 1, weights.shape[1]), np.float32)
-        arrays = (self.keys, self.slots, ids, offsets, idf, weights, logits)
+        arrays = (self.keys, self.slots, ids, offsets, factors, weights, logits)
         loops.ngram_logits(*arrays, *self._numbers, *logits.shape, scale)
         return logits

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from textcnn.ngrams import SCALE, NgramIndex
+from textcnn.ngrams import LEAST_RATIO, SCALE, NgramIndex
 from textcnn.text import Encoded
 
 
@@ -26,7 +26,7 @@ class NgramBag(nn.Module):
 
     Args:
         keys: numbers of the known n-grams, rising, (G,) int64.
-        idf: their inverse document frequencies, (G,).
+        factors: their factors t, (G,) (`textcnn.ngrams`).
         order: words of the longest.
         vocabulary_size: V.
         classes: K.
@@ -36,16 +36,16 @@ class NgramBag(nn.Module):
     """
 
     keys: torch.Tensor
-    idf: torch.Tensor
+    factors: torch.Tensor
 
     def __init__(
-        self, keys: torch.Tensor, idf: torch.Tensor, *, order: int, vocabulary_size: int, classes: int
+        self, keys: torch.Tensor, factors: torch.Tensor, *, order: int, vocabulary_size: int, classes: int
     ) -> None:
         super().__init__()
         self.index = NgramIndex(keys.numpy(), order, vocabulary_size)
         self.sparse = False
         self.register_buffer("keys", keys)
-        self.register_buffer("idf", idf)
+        self.register_buffer("factors", factors)
         self.weight = nn.Parameter(torch.zeros(len(keys), classes))  # (G, K)
 
     def find(self, ids: torch.Tensor, lengths: torch.Tensor) -> Found:
@@ -63,8 +63,8 @@ class NgramBag(nn.Module):
             found: what `find` gave.
             texts: B.
         """
-        idf = self.idf[found.rows]  # (U,)
-        rows = F.embedding(found.rows, self.weight, sparse=self.sparse) * idf[:, None]  # (U, K)
+        factors = self.factors[found.rows]  # (U,)
+        rows = F.embedding(found.rows, self.weight, sparse=self.sparse) * factors[:, None]  # (U, K)
         sums = rows.new_zeros(texts, rows.shape[1]).index_add(0, found.texts, rows.index_select(0, found.places))
-        squares = idf.new_zeros(texts).index_add(0, found.texts, idf[found.places] ** 2)  # (B,)
-        return sums * (SCALE / squares.clamp(min=1).sqrt())[:, None]  # t is 1 or more
+        squares = factors.new_zeros(texts).index_add(0, found.texts, factors[found.places] ** 2)  # (B,)
+        return sums * (SCALE / squares.clamp(min=LEAST_RATIO**2).sqrt())[:, None]
