@@ -40,12 +40,14 @@ class Cell:
         variant: a row of the table.
         options: of `textcnn train`, beside corpus, seed and places.
         vectors: which file of word vectors it takes, a key of those given; None for none.
+        initial: which saved model it starts from, likewise.
     """
 
     corpus: str
     variant: str
     options: tuple[str, ...] = ()
     vectors: str | None = None
+    initial: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,14 @@ class Table:
         folder: where the results lie.
         cells: what to run.
         published: accuracy in per cent by variant and corpus.
+        files: what must be given to run all cells, and what it is.
     """
 
     title: str
     folder: Path
     cells: Sequence[Cell]
     published: dict[str, dict[str, float]]
-    vectors: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
 
     def path(self, cell: Cell) -> Path:
         """The cell's result."""
@@ -79,8 +82,8 @@ def main(table: Table, description: str) -> None:
     """Run what is missing, then print the table in Markdown and draw it."""
     parser = argparse.ArgumentParser(description=description.splitlines()[0])
     parser.add_argument("--data-dir", help="folder of the corpora's original files; without it, only print and draw")
-    for name, use in table.vectors.items():
-        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=use)
+    for name, use in table.files.items():
+        parser.add_argument(f"--{name}", type=Path, metavar="PATH", help=use)
     parser.add_argument("--corpora", nargs="+", help="only these [all whose files are there]")
     parser.add_argument("--variants", nargs="+", help="only these")
     parser.add_argument("--work", type=Path, default=Path("work"), help="folder for models and unfinished runs")
@@ -92,7 +95,7 @@ def main(table: Table, description: str) -> None:
             for cell in table.cells
             if cell.corpus in (arguments.corpora or [cell.corpus])
             and cell.variant in (arguments.variants or [cell.variant])
-            and (cell.vectors is None or getattr(arguments, cell.vectors) is not None)
+            and all(name is None or getattr(arguments, name) is not None for name in (cell.vectors, cell.initial))
         ]
         Runner(table, arguments).run(chosen)
     print(markdown(table))
@@ -145,8 +148,8 @@ class Runner:
         command = [sys.executable, "-m", "textcnn", "train", cell.corpus, "--data-dir", self.arguments.data_dir]
         command += ["-o", str(model), "--resume", "--seed", "0" if run == "folds" else run, *cell.options]
         command += ["--cv", str(FOLDS)] if run == "folds" else []
-        if cell.vectors is not None:
-            command += ["--vectors", str(getattr(self.arguments, cell.vectors))]
+        for flag, name in (("--vectors", cell.vectors), ("--init-from", cell.initial)):
+            command += [flag, str(getattr(self.arguments, name))] if name is not None else []
         environment = {**os.environ, "OMP_NUM_THREADS": str(self.threads)}
         log = model.with_name(model.name + ".log")
         if not (model / "config.json").exists():

@@ -66,8 +66,8 @@ def test_presets_hold_the_papers_settings():
             make_settings({**KEYWORDS, **preset_keywords(name, corpus)}, vectors=None)
             assert TextCNNClassifier.from_preset(name, corpus, batch_size=7).batch_size == 7
     with pytest.raises(ConfigError) as error:
-        TextCNNClassifier.from_preset("best")
-    assert str(error.value) == "preset: expected one of kim2014, kalchbrenner2014, found 'best'"
+        TextCNNClassifier.from_preset("worst")
+    assert str(error.value) == "preset: expected one of best, kim2014, kalchbrenner2014, found 'worst'"
 
 
 def test_settings_of_another_architecture():

@@ -47,9 +47,17 @@ class Settings:
 RECIPE = {"ngrams": 2, "vector_norm": 5.0}
 _PAPERS = dict.fromkeys(RECIPE, 0)
 
-# The papers' settings: for any corpus (None), and what differs for some. Not stated there: the DCNN's L2 weights
-# and its Adagrad step, which were chosen on SST-2's development sentences.
+# Settings for any corpus (None), and what differs for some: the papers', and `best`, for word vectors where its time
+# is no matter. Not stated in the papers: the DCNN's L2 weights and its Adagrad step, which were chosen on SST-2's
+# development sentences, as were the steps of `best` for SST.
 PRESETS: dict[str, dict[str | None, dict[str, Any]]] = {
+    "best": {
+        None: {"region_sizes": (5, 7, 9), "vector_norm": 8.0, "learning_rate": 3e-4},
+        "imdb": {"ngrams": 3, "min_count": 5},
+        "sst1": {"learning_rate": 1e-4},
+        "sst2": {"learning_rate": 1e-4},
+        "trec": {"lowercase": False},
+    },
     "kim2014": {
         None: {
             **_PAPERS,
@@ -79,7 +87,7 @@ PRESETS: dict[str, dict[str | None, dict[str, Any]]] = {
 
 
 def preset_keywords(name: str, corpus: str | None) -> dict[str, Any]:
-    """A paper's settings for a corpus (`PRESETS`), as flat keywords.
+    """The settings of a preset for a corpus (`PRESETS`), as flat keywords.
 
     Raises:
         ConfigError: there is no such preset.

@@ -38,6 +38,6 @@ if __name__ == "__main__":
         folder=Path(__file__).parent,
         cells=cells(),
         published=PUBLISHED,
-        vectors={"vectors": "32-dimensional word vectors for TREC"},
+        files={"vectors": "32-dimensional word vectors for TREC"},
     )
     main(table, __doc__ or "")

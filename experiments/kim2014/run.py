@@ -44,6 +44,6 @@ if __name__ == "__main__":
         folder=Path(__file__).parent,
         cells=cells(),
         published=PUBLISHED,
-        vectors={"vectors": "word vectors of the variants that take them"},
+        files={"vectors": "word vectors of the variants that take them"},
     )
     main(table, __doc__ or "")

@@ -77,7 +77,8 @@ if TYPE_CHECKING:
     "--preset",
     type=click.Choice(tuple(PRESETS)),
     group="Model",
-    help="Settings of a paper, for DATA where it has its own; options given go before them.",
+    help="Settings of a paper, or the best ones for word vectors; for DATA where it has its own. Options given go "
+    "before them.",
 )
 @option("--resume", is_flag=True, group="Training", help="Go on with a run that was stopped.")
 @option(
@@ -145,8 +146,8 @@ def command(
             )
     if preset is not None:
         given = ParameterSource.COMMANDLINE
-        paper = preset_keywords(preset, data)
-        keywords |= {key: value for key, value in paper.items() if ctx.get_parameter_source(key) is not given}
+        chosen = preset_keywords(preset, data)
+        keywords |= {key: value for key, value in chosen.items() if ctx.get_parameter_source(key) is not given}
     # Settings are checked before the corpus is read; class weights need its names.
     weights = keywords.pop("class_weight")
     settings = _settings({**keywords, "class_weight": None}, vectors, init_from)
