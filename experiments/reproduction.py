@@ -60,6 +60,7 @@ class Table:
         cells: what to run.
         published: accuracy in per cent by variant and corpus.
         files: what must be given to run all cells, and what it is.
+        averages: whether the mean probabilities of a cell's models, one a seed, get a row of their own.
     """
 
     title: str
@@ -67,6 +68,7 @@ class Table:
     cells: Sequence[Cell]
     published: dict[str, dict[str, float]]
     files: dict[str, str] = field(default_factory=dict)
+    averages: bool = False
 
     def path(self, cell: Cell) -> Path:
         """The cell's result."""
@@ -76,6 +78,12 @@ class Table:
         """What there is of it."""
         path = self.path(cell)
         return json.loads(path.read_text()) if path.exists() else {"runs": {}}
+
+    def keep(self, cell: Cell, result: dict) -> None:
+        """Write it."""
+        path = self.path(cell)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(result, indent=1) + "\n")
 
 
 def main(table: Table, description: str) -> None:
@@ -122,6 +130,9 @@ class Runner:
         with ThreadPoolExecutor(self.arguments.jobs) as pool:
             for future in [pool.submit(self._run, cell, run) for cell, run in runs]:
                 future.result()
+        for cell in cells if self.table.averages else ():
+            if cell.corpus not in CROSS_VALIDATED and cell.variant != YARDSTICK:
+                self._average(cell)
 
     def _run(self, cell: Cell, run: str) -> None:
         begin = time.perf_counter()
@@ -134,17 +145,31 @@ class Runner:
             result = self.table.result(cell)
             result |= {"corpus": cell.corpus, "variant": cell.variant, "options": list(cell.options)}
             result["runs"][run] = outcome
-            path = self.table.path(cell)
-            path.parent.mkdir(exist_ok=True)
-            path.write_text(json.dumps(result, indent=1) + "\n")
+            self.table.keep(cell, result)
         print(
             f"{cell.corpus:5} {cell.variant:14} run {run}: {100 * outcome['accuracy']:.1f}", file=sys.stderr, flush=True
         )
 
+    def _average(self, cell: Cell) -> None:
+        """Score the mean of the probabilities of a cell's models on its test texts."""
+        models = [self._model(cell, str(seed)) for seed in SEEDS]
+        result = self.table.result(cell)
+        if "average" in result or not all((model / "config.json").exists() for model in models):
+            return
+        test = textcnn.load_corpus(cell.corpus, data_dir=self.arguments.data_dir)["test"]
+        loaded = [textcnn.load_model(model) for model in models]
+        probabilities = np.mean([model.predict_proba(list(test["text"])) for model in loaded], axis=0)  # (N, K)
+        names = test.features["label"].int2str(test["label"])
+        predicted = loaded[0].classes_[probabilities.argmax(axis=1)]
+        self.table.keep(cell, result | {"average": float((predicted == np.array(names)).mean())})
+
+    def _model(self, cell: Cell, run: str) -> Path:
+        """Folder of a run's model."""
+        return self.arguments.work / self.table.folder.name / f"{cell.corpus}-{cell.variant}-{run}"
+
     def _train(self, cell: Cell, run: str) -> dict:
-        work = self.arguments.work / self.table.folder.name
-        work.mkdir(parents=True, exist_ok=True)
-        model = work / f"{cell.corpus}-{cell.variant}-{run}"
+        model = self._model(cell, run)
+        model.parent.mkdir(parents=True, exist_ok=True)
         command = [sys.executable, "-m", "textcnn", "train", cell.corpus, "--data-dir", self.arguments.data_dir]
         command += ["-o", str(model), "--resume", "--seed", "0" if run == "folds" else run, *cell.options]
         command += ["--cv", str(FOLDS)] if run == "folds" else []
@@ -258,6 +283,10 @@ def markdown(table: Table) -> str:
                 told += paired(table, corpus, scores) if corpus in CROSS_VALIDATED and variant != YARDSTICK else ""
             row.append(told + ("-" if not scores and published is not None else ""))
         lines.append("| " + " | ".join(row) + " |")
+        cells = {cell.corpus: table.result(cell).get("average") for cell in table.cells if cell.variant == variant}
+        if any(cells.values()):
+            told = [f"{100 * cells[corpus]:.1f}" if cells.get(corpus) else "" for corpus in corpora]
+            lines.append(f"| {variant}, average of {len(SEEDS)} models | " + " | ".join(told) + " |")
     seconds = sum(run["seconds"] for cell in table.cells for run in table.result(cell)["runs"].values())
     return "\n".join([*lines, "", f"All runs together: {seconds / 3600:.1f} hours, one at a time."])
 

@@ -46,6 +46,7 @@ if __name__ == "__main__":
         folder=Path(__file__).parent,
         cells=cells(),
         published={},
+        averages=True,
         files={
             "vectors": "word vectors of IMDB's reviews",
             "model": "model of the sentences of IMDB's labelled reviews",
