@@ -77,7 +77,7 @@ if TYPE_CHECKING:
     "--preset",
     type=click.Choice(tuple(PRESETS)),
     group="Model",
-    help="Settings of a paper, or the best ones for word vectors; for DATA where it has its own. Options given go "
+    help="Settings of a paper, or the best for opinions with word vectors; for DATA where it has its own. Options go "
     "before them.",
 )
 @option("--resume", is_flag=True, group="Training", help="Go on with a run that was stopped.")
