@@ -129,6 +129,8 @@ def test_ngrams_of_several_words_are_taken_over():
     had.append(number[ids["very"] * size + ids["good"]])
     found = network.ngrams.weight.detach().numpy()
     np.testing.assert_array_equal(found[[0, 1, 3, 4]], before.weights["ngrams.weight"][had])
+    np.testing.assert_array_equal(network.ngrams.factors.numpy()[[0, 1, 3, 4]], before.weights["ngrams.factors"][had])
+    assert network.ngrams.factors.numpy()[[2, 5]].tolist() == [1, 1]
     assert found[0].any()
     assert not found[[2, 5]].any()
 

@@ -116,9 +116,19 @@ QUESTIONS = {
     ),
     "vector_norm": Question(
         "Norm of the word vectors, 0 for their own",
-        settings("vector_norm", (0, 1, 2, 3, 5, 8, 12)),
+        settings("vector_norm", (0, 2, 5, 8, 12)),
         vectors=True,
         shared={},
+    ),
+    "regions_bag": Question(
+        "Region sizes, vectors of norm 8, beside a bag of n-grams",
+        {
+            "3, 4, 5": {"region_sizes": (3, 4, 5)},
+            "7": {"region_sizes": (7,), "feature_maps": 300},
+            "5, 7, 9": {"region_sizes": (5, 7, 9)},
+        },
+        vectors=True,
+        shared={"vector_norm": 8.0},
     ),
     "unseen": Question(
         "Words of the vectors file that no training text has",
