@@ -109,7 +109,7 @@ QUESTIONS = {
         shared={},
     ),
     "dropout": Question("Dropout", settings("dropout", (0.0, 0.25, 0.5, 0.75)), vectors=True, numbers=True),
-    "norm": Question("Max-norm s, 0 for none", settings("max_norm", (0, 1, 3, 9)), vectors=True),
+    "norm": Question("Max-norm s, 0 for none", settings("max_norm", (0, 1, 3)), vectors=True),
     "bag": Question("Bag of n-grams, without word vectors", settings("ngrams", (0, 1, 2, 3)), shared={}),
     "bag_vectors": Question(
         "Bag of n-grams, with word vectors", settings("ngrams", (0, 1, 2, 3)), vectors=True, shared={}
