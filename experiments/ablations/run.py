@@ -123,9 +123,9 @@ QUESTIONS = {
     "regions_bag": Question(
         "Region sizes, vectors of norm 8, beside a bag of n-grams",
         {
-            "3, 4, 5": {"region_sizes": (3, 4, 5)},
+            "3 4 5": {"region_sizes": (3, 4, 5)},
             "7": {"region_sizes": (7,), "feature_maps": 300},
-            "5, 7, 9": {"region_sizes": (5, 7, 9)},
+            "5 7 9": {"region_sizes": (5, 7, 9)},
         },
         vectors=True,
         shared={"vector_norm": 8.0},
