@@ -18,7 +18,7 @@ from pathlib import Path
 from experiments.reproduction import YARDSTICK, Cell, Table, main
 
 NOTHING, VECTORS, LABELS = "no outside text", "IMDB vectors", "IMDB labels"
-# Where the preset `best`, whose other settings are for word vectors, differs from the defaults for a corpus.
+# Without outside text: what differs from the defaults.
 OPTIONS = {
     "trec": ("--keep-case",),
     "imdb": ("--ngrams", "3", "--min-count", "5"),

@@ -15,7 +15,7 @@ WIDTH = 79
 MOST = 5  # n-grams on each side
 _MARGIN = 18  # before what a title stands for
 # A text must not steer the terminal.
-_SHOWN = {
+_REPLACED = {
     code: "\N{REPLACEMENT CHARACTER}" for code in range(0xA0) if not (chr(code).isprintable() or chr(code).isspace())
 }
 WEAK = 0.15  # of the strongest word: below it a word has no colour
@@ -30,7 +30,7 @@ def lines(explanation: Explanation, change: Counterfactual | None = None) -> str
     if len(scores):
         for title, order in (("for", -scores), ("against", scores)):
             strongest = [i for i in np.argsort(order, kind="stable")[:MOST] if order[i] <= -SHOWN]
-            told = [f"{explanation.words[i].word.translate(_SHOWN)} {scores[i]:+.2f}" for i in strongest]
+            told = [f"{explanation.words[i].word.translate(_REPLACED)} {scores[i]:+.2f}" for i in strongest]
             out += _wrapped(f"words {title}", told)
     ngrams = [ngram for ngram in explanation.ngrams() if ngram.end - ngram.begin > 1]
     out += _wrapped("n-grams for", [_told(ngram) for ngram in ngrams[:MOST] if ngram.score >= SHOWN])
@@ -42,7 +42,7 @@ def lines(explanation: Explanation, change: Counterfactual | None = None) -> str
 
 
 def _told(ngram: Ngram) -> str:
-    return f"{' '.join(ngram.text.split()).translate(_SHOWN)} {ngram.score:+.2f}"
+    return f"{' '.join(ngram.text.split()).translate(_REPLACED)} {ngram.score:+.2f}"
 
 
 def _text(explanation: Explanation) -> list[str]:
@@ -56,8 +56,8 @@ def _text(explanation: Explanation) -> list[str]:
         styled.append((explanation.text[word.start : word.end], _style(float(score), float(largest), known=word.known)))
         end = word.end
     styled.append((explanation.text[end:], str))
-    lines = _styled_lines([(piece.translate(_SHOWN), style) for piece, style in styled])
-    return ["  " + line for line in lines] or ["  (no words)"]
+    broken = _styled_lines([(piece.translate(_REPLACED), style) for piece, style in styled])
+    return ["  " + line for line in broken] or ["  (no words)"]
 
 
 def _style(score: float, largest: float, *, known: bool) -> Callable[[str], str]:
