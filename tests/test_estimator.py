@@ -14,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from textcnn import TextCNNClassifier, load_model
 from textcnn.errors import ConfigError, DataError
-from textcnn.settings import OPTIONS
+from textcnn.settings.options import OPTIONS
 from textcnn.training.progress import Progress
 
 SMALL = {

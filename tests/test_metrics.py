@@ -2,8 +2,20 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from textcnn.metrics import evaluate, log_loss, macro_f1
+from textcnn.metrics import (
+    LEAST,
+    MOST,
+    calibration_error,
+    evaluate,
+    fit_temperature,
+    log_loss,
+    macro_f1,
+    reliability,
+    softmax,
+)
 
 TRUTH = np.array([0, 0, 0, 1, 1, 2])
 PROBABILITIES = np.array(
@@ -37,3 +49,54 @@ def test_a_class_that_never_occurs():
 
 def test_log_loss_of_a_certain_mistake_is_finite():
     assert math.isfinite(log_loss(np.array([1]), np.array([[1.0, 0.0]], dtype=np.float32)))
+
+
+def loss(logits, labels, temperature):
+    return -np.log(softmax(logits.astype(np.float64), temperature)[np.arange(len(labels)), labels]).mean()
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.2, 20))
+def test_the_temperature_is_the_most_likely_one(seed, scale):
+    generator = np.random.default_rng(seed)
+    logits = generator.normal(size=(80, 3))
+    labels = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)  # drawn from softmax(logits)
+    found = fit_temperature(logits * scale, labels)
+    grid = np.geomspace(LEAST, MOST, 300)
+    best = min(loss(logits * scale, labels, t) for t in grid)
+    assert LEAST <= found <= MOST * (1 + 1e-9)
+    assert loss(logits * scale, labels, found) <= best + 1e-6
+
+
+def test_a_sure_model_that_is_always_right_is_not_made_surer_without_end():
+    logits = np.tile([5.0, 0.0], (60, 1))
+    assert fit_temperature(logits, np.zeros(60, int)) == pytest.approx(LEAST)
+    assert fit_temperature(logits, np.ones(60, int)) == pytest.approx(MOST)
+
+
+def test_few_texts_say_nothing():
+    assert fit_temperature(np.eye(2)[[0, 1] * 10], np.array([1, 0] * 10)) == 1
+
+
+def test_probabilities_at_a_temperature():
+    found = softmax(np.array([[2.0, 0.0], [1000.0, -1000.0]], np.float32), 2)
+    np.testing.assert_allclose(found, [[1 / (1 + np.exp(-1)), 1 / (1 + np.exp(1))], [1, 0]], rtol=1e-6)
+    assert found.dtype == np.float32
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), max_size=60))
+def test_reliability_and_its_error_by_a_slow_loop(pairs):
+    probabilities = np.array([[p, 1 - p] for p, _ in pairs]).reshape(-1, 2)
+    labels = np.array([label for _, label in pairs], int)
+    expected, error = [], 0.0
+    for b in range(10):
+        inside = [
+            (max(row), int(row.argmax()) == label)
+            for row, label in zip(probabilities, labels, strict=True)
+            if int(max(row) * 10) == b or (b == 9 and max(row) == 1)
+        ]
+        if inside:
+            confidence, accuracy = (sum(x[i] for x in inside) / len(inside) for i in (0, 1))
+            expected.append({"count": len(inside), "confidence": confidence, "accuracy": accuracy})
+            error += len(inside) * abs(confidence - accuracy)
+    assert reliability(probabilities, labels) == [pytest.approx(b) for b in expected]
+    assert calibration_error(probabilities, labels) == pytest.approx(error / max(len(pairs), 1))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from textcnn.data import load_corpus as load_corpus
     from textcnn.estimator import TextCNNClassifier as TextCNNClassifier
-    from textcnn.inference import load_model as load_model
+    from textcnn.inference.predictor import load_model as load_model
     from textcnn.nn.dcnn import DCNN as DCNN
     from textcnn.nn.kim import KimCNN as KimCNN
     from textcnn.nn.stacked import StackedCNN as StackedCNN
-    from textcnn.vectors.train import train_vectors as train_vectors
+    from textcnn.vectors.word2vec import train_vectors as train_vectors
 
 # A name is imported when it is first used: torch, scikit-learn and datasets cost seconds.
 _HOMES = {
@@ -22,8 +22,8 @@ _HOMES = {
     "TextCNNClassifier": "textcnn.estimator",
     "__version__": "textcnn.version",
     "load_corpus": "textcnn.data",
-    "load_model": "textcnn.inference",
-    "train_vectors": "textcnn.vectors.train",
+    "load_model": "textcnn.inference.predictor",
+    "train_vectors": "textcnn.vectors.word2vec",
 }
 
 __all__ = ["DCNN", "KimCNN", "StackedCNN", "TextCNNClassifier", "load_corpus", "load_model", "train_vectors"]

@@ -12,12 +12,13 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 
-from textcnn.columns import as_column
 from textcnn.errors import ConfigError, DataError, TextCNNError
 from textcnn.explain.results import Explanation
-from textcnn.inference import Predictor
-from textcnn.pipeline import Labelled, train_model
-from textcnn.settings import OPTIONS, make_settings, preset_keywords
+from textcnn.inference.predictor import Predictor
+from textcnn.settings.options import OPTIONS, make_settings
+from textcnn.settings.presets import preset_keywords
+from textcnn.text.columns import as_column
+from textcnn.training.pipeline import Labelled, train_model
 from textcnn.training.progress import Progress
 
 
@@ -38,17 +39,17 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         random_state: an integer gives the same bits on the same machine; None or a
             `RandomState` draws a seed.
         class_weight: None, `balanced`, or a mapping of every label to its weight.
-        init_from: folder of a saved model to start from (`textcnn.transfer`), whose settings are then taken.
+        init_from: folder of a saved model to start from (`textcnn.training.transfer`), whose settings are then taken.
         freeze: layers that stay as they are, `embeddings` and `convolution`.
 
-    All other settings: `textcnn.config` (`KimConfig`, `DCNNConfig`, `StackedConfig`,
+    All other settings: `textcnn.settings.config` (`KimConfig`, `DCNNConfig`, `StackedConfig`,
     `TextConfig`, `TrainingConfig`);
     None means the architecture's own default.
 
     Attributes:
         classes_: the labels, sorted, (K,).
         history_: how training went (`textcnn.training.progress.History`).
-        predictor_: what predicts (`textcnn.inference.Predictor`).
+        predictor_: what predicts (`textcnn.inference.predictor.Predictor`).
 
     Example:
         >>> classifier = TextCNNClassifier(max_epochs=5).fit(texts, labels)

@@ -20,10 +20,11 @@ from common import report, rows_of, table
 from usual import UsualKimCNN, padded_batches, predict, train_steps
 
 from textcnn import TextCNNClassifier, load_corpus
-from textcnn.columns import as_column
-from textcnn.config import TextConfig
-from textcnn.encoding import encode_texts
-from textcnn.text import Tokenizer, build_vocabulary
+from textcnn.settings.config import TextConfig
+from textcnn.text.columns import as_column
+from textcnn.text.encoding import encode_texts
+from textcnn.text.tokenizer import Tokenizer
+from textcnn.text.vocabulary import build_vocabulary
 
 SEEDS = (0, 1, 2)
 CORPORA = {"mr": {}, "sst2": {"tokenizer": "kim-sst"}}

@@ -16,10 +16,12 @@ import numpy as np
 import torch
 
 from textcnn import load_corpus
-from textcnn.columns import as_column
-from textcnn.config import TextConfig
-from textcnn.encoding import encode_texts
-from textcnn.text import Encoded, Tokenizer, Vocabulary, build_vocabulary
+from textcnn.settings.config import TextConfig
+from textcnn.text.columns import as_column
+from textcnn.text.encoding import encode_texts
+from textcnn.text.tokenizer import Tokenizer
+from textcnn.text.tokens import Encoded
+from textcnn.text.vocabulary import Vocabulary, build_vocabulary
 
 
 def encoded_corpus(

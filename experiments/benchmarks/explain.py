@@ -18,9 +18,9 @@ import pyarrow as pa
 from common import report, table
 
 from textcnn import load_corpus, load_model
-from textcnn.explain.filters import describe_filters
+from textcnn.cli.terminal import lines
+from textcnn.explain.filter_responses import describe_filters
 from textcnn.explain.html import fragment
-from textcnn.explain.terminal import lines
 
 
 def main() -> None:

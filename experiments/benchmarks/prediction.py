@@ -23,12 +23,13 @@ from common import by_turns, encoded_corpus, ratios, report, rows_of, table
 from usual import UsualDCNN, UsualKimCNN, padded_batches, predict
 
 from textcnn import load_corpus
-from textcnn.artifact import Artifact
-from textcnn.config import DCNNConfig, KimConfig, ModelConfig, TextConfig
-from textcnn.inference import PIECE, Predictor
+from textcnn.inference._threads import in_order
+from textcnn.inference.artifact import Artifact
+from textcnn.inference.predictor import PIECE, Predictor
 from textcnn.nn.network import make_network
-from textcnn.text import Encoded, Vocabulary
-from textcnn.threads import in_order
+from textcnn.settings.config import DCNNConfig, KimConfig, ModelConfig, TextConfig
+from textcnn.text.tokens import Encoded
+from textcnn.text.vocabulary import Vocabulary
 
 BATCH = 64
 USUAL_TEXTS = {"kim": 1920, "dcnn": 3840}  # a turn of the usual networks

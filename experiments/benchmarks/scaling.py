@@ -21,13 +21,14 @@ import numpy as np
 import torch
 from common import by_turns, report, table
 
-from textcnn.artifact import Artifact
-from textcnn.batching import Batcher
-from textcnn.config import KimConfig, TextConfig, TrainingConfig
-from textcnn.inference import Predictor
+from textcnn.inference.artifact import Artifact
+from textcnn.inference.predictor import Predictor
 from textcnn.nn.network import make_network
-from textcnn.text import FIRST_WORD, Encoded
-from textcnn.training.loop import Trainer
+from textcnn.settings.config import KimConfig, TextConfig, TrainingConfig
+from textcnn.text.tokens import Encoded
+from textcnn.text.vocabulary import FIRST_WORD
+from textcnn.training._batching import Batcher
+from textcnn.training._loop import Trainer
 from textcnn.training.progress import Progress
 
 WORDS, LENGTH, BATCH = 20_000, 22, 50

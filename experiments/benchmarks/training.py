@@ -22,10 +22,10 @@ import torch
 from common import by_turns, encoded_corpus, ratios, report, rows_of, sgemm_rate, table
 from usual import UsualDCNN, UsualKimCNN, padded_batches, train_steps
 
-from textcnn.config import DCNNConfig, KimConfig, TextConfig, TrainingConfig
 from textcnn.nn.network import make_network
-from textcnn.text import Encoded
-from textcnn.training.loop import Trainer
+from textcnn.settings.config import DCNNConfig, KimConfig, TextConfig, TrainingConfig
+from textcnn.text.tokens import Encoded
+from textcnn.training._loop import Trainer
 from textcnn.training.progress import Progress
 
 BATCH = 50

@@ -25,11 +25,11 @@ import numpy as np
 import torch
 
 import textcnn
-from textcnn.explain.bag import bag_parts
-from textcnn.explain.network import as_network
+from textcnn.explain._bag import bag_parts
+from textcnn.explain._network import as_network
 from textcnn.explain.results import relative
-from textcnn.inference import Predictor
-from textcnn.scorers import word_rows
+from textcnn.inference.predictor import Predictor
+from textcnn.inference.scorers import word_rows
 
 MOST = 5
 DRAWS = 5

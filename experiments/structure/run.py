@@ -3,7 +3,7 @@
     textcnn train sst2 --preset kalchbrenner2014 --data-dir DATA --seed 0 -o dcnn-0      (and seeds 1, 2)
     python -m experiments.structure.run dcnn-0 dcnn-1 dcnn-2 --data-dir DATA
 
-One algorithm, chosen before any tree was looked at, turns a sentence's feature graphs (`textcnn.explain.graph`) into a
+One algorithm, chosen before any tree was looked at, turns a sentence's feature graphs (`textcnn.explain.feature_graph`) into a
 binary tree, the same for trained and untrained networks: each node of the GRAPHS graphs that weigh most spreads the
 size of its value evenly over the gaps between the words that it rests on; a span is split at its gap of least
 cohesion, of equals the one nearest to its middle, and so are both parts. F1 is of unlabelled spans over all test
@@ -27,12 +27,12 @@ import numpy as np
 import torch
 
 import textcnn
-from textcnn.data.trees import parse_tree
-from textcnn.explain.graph import feature_graph, feature_graphs
+from textcnn.data._trees import parse_tree
+from textcnn.explain.feature_graph import feature_graph, feature_graphs
 from textcnn.explain.graph_svg import as_svg
-from textcnn.inference import Predictor
+from textcnn.inference.predictor import Predictor
 from textcnn.nn.network import make_network
-from textcnn.text import FIRST_WORD
+from textcnn.text.vocabulary import FIRST_WORD
 
 GRAPHS = 10
 HERE = Path(__file__).parent

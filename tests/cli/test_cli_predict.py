@@ -21,7 +21,7 @@ import pytest
 
 from textcnn import load_model
 from textcnn.cli.predict import command
-from textcnn.writers import FORMATS
+from textcnn.cli.writers import FORMATS
 
 POSIX = pytest.mark.skipif(os.name == "nt", reason="POSIX signals and pipes")
 TEXTS = ["What a fine film!", "", "What a dull, dull meal", "\N{GRINNING FACE} naïve", 'she said "fine"']

@@ -34,7 +34,7 @@ def test_a_page_that_fails_harms_no_model(textcnn, files, tmp_path, monkeypatch)
     def fail(*args, **kwargs):
         raise ValueError("something unforeseen")
 
-    monkeypatch.setattr("textcnn.report.report.gather", fail)
+    monkeypatch.setattr("textcnn.report.page.gather", fail)
     ended = textcnn("train", files / "train.csv", "-o", tmp_path / "model", "--report", *SMALL)
     assert ended.code == 0
     assert "report      not written: something unforeseen\n" in ended.err

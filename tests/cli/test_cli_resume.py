@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from textcnn import load_model
-from textcnn.artifact import load_artifact
 from textcnn.errors import ModelError
+from textcnn.inference.artifact import load_artifact
 from textcnn.training.progress import Progress
 
 OPTIONS = ("--dimension", "16", "--feature-maps", "8", "--epochs", "12", "--patience", "12", "--device", "cpu")
@@ -90,7 +90,7 @@ class Stop(Progress):
 def stopping(monkeypatch, epoch, error):
     import contextlib
 
-    monkeypatch.setattr("textcnn.cli.progress.make_progress", lambda: contextlib.nullcontext(Stop(epoch, error)))
+    monkeypatch.setattr("textcnn.cli.display.make_progress", lambda: contextlib.nullcontext(Stop(epoch, error)))
 
 
 def test_ctrl_c_then_resume_is_a_run_never_stopped(textcnn, corpus, tmp_path, monkeypatch):

@@ -15,11 +15,11 @@ import click
 import pytest
 
 import textcnn as package
-from textcnn.artifact import load_artifact
-from textcnn.cli.progress import make_progress
+from textcnn.cli.display import make_progress
 from textcnn.cli.train import command
 from textcnn.data import corpus_names
-from textcnn.settings import OPTIONS
+from textcnn.inference.artifact import load_artifact
+from textcnn.settings.options import OPTIONS
 from textcnn.training.progress import Epoch, History, describe_epoch
 
 # Options that are not settings of a model: where texts come from, where the model goes, and what is run.
@@ -259,7 +259,7 @@ def test_ctrl_c_before_the_first_epochs_end_leaves_nothing(textcnn, reviews, tmp
     def interrupted(*args: object, **keywords: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("textcnn.training.loop.Trainer.run", interrupted)
+    monkeypatch.setattr("textcnn.training._loop.Trainer.run", interrupted)
     ended = textcnn("train", reviews, "-o", tmp_path / "model")
     assert (ended.code, ended.out) == (130, "")
     assert ended.err == f"{reviews}: 60 train; 2 classes (negative, positive)\n\nError: interrupted\n"

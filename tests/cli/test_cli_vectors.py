@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from textcnn.vectors import load_vectors
-from textcnn.vectors.reading import first_words
+from textcnn.vectors._reading import first_words
 
 pytest.importorskip("gensim")
 TINY = ("--dimension", 4, "--epochs", 2, "--workers", 1)

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textcnn.data import corpus_names, describe, load_corpus
-from textcnn.data.corpora import CORPORA
-from textcnn.data.trees import parse_tree
+from textcnn.data._corpora import CORPORA
+from textcnn.data._trees import parse_tree
 from textcnn.errors import ConfigError, DataError
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import textcnn
 from textcnn.data import load_corpus
-from textcnn.data.files import FORMATS, read_table
+from textcnn.data.local_files import FORMATS, read_table
 from textcnn.errors import DataError
 
 SUFFIXES = [*FORMATS, *(suffix + ".gz" for suffix in FORMATS)]
@@ -154,7 +154,7 @@ def test_an_arrow_file_that_claims_gigabytes(tmp_path):
     (tmp_path / "a.arrow").write_bytes(b"\xff\xff\xff\xff\xf0\xff\xff\x7f" + b"x" * 50)
     code = f"""
 import resource
-from textcnn.data.files import read_table
+from textcnn.data.local_files import read_table
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:
     read_table({str(tmp_path / "a.arrow")!r})

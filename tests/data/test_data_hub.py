@@ -14,8 +14,8 @@ import pytest
 from huggingface_hub.utils import RepositoryNotFoundError, RevisionNotFoundError
 
 from textcnn.data import describe, load_corpus
-from textcnn.data.corpora import CORPORA
-from textcnn.data.hub import is_hub_name
+from textcnn.data._corpora import CORPORA
+from textcnn.data._hub import is_hub_name
 from textcnn.errors import ConfigError, DataError
 
 CARD = """---

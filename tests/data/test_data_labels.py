@@ -3,7 +3,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from textcnn.data.labels import class_names, encode_labels
+from textcnn.data._labels import class_names, encode_labels
 from textcnn.errors import DataError
 
 

@@ -74,7 +74,7 @@ def test_class_folders_below_the_splits(caplog):
 
 
 def test_class_folders_in_batches(monkeypatch):
-    monkeypatch.setattr("textcnn.data.places._BATCH_TEXTS", 2)
+    monkeypatch.setattr("textcnn.data._places._BATCH_TEXTS", 2)
     for number in range(5):
         write(f"d/a/{number}.txt", str(number).encode())
         write(f"d/b/{number}.txt", str(number).encode())
@@ -103,7 +103,7 @@ def test_class_folders_that_are_wrong(monkeypatch):
     )
     write("e/val/a/1.txt")
     assert error("e") == "expected one folder for validation in e, found val and another"
-    monkeypatch.setattr("textcnn.data.places.LONGEST_ROW", 1 << 20)
+    monkeypatch.setattr("textcnn.data._places.LONGEST_ROW", 1 << 20)
     write("d/neg/1.txt", b"x" * (2 << 20))
     assert error("d") == f"expected texts of at most 1 MiB, but {Path('d/neg/1.txt')} is longer; is it a text?"
 

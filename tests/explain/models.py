@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from textcnn.artifact import Artifact, weight_shapes
-from textcnn.config import KimConfig, TextConfig
-from textcnn.inference import Predictor
+from textcnn.inference.artifact import Artifact, weight_shapes
+from textcnn.inference.predictor import Predictor
+from textcnn.settings.config import KimConfig, TextConfig
 
 WORDS = [f"w{i}" for i in range(8)]
 

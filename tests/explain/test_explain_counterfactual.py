@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from models import hand_made, model
 
-from textcnn.config import KimConfig
 from textcnn.explain.counterfactual import counterfactual, neighbours
+from textcnn.settings.config import KimConfig
 
 
 def test_a_word_in_place_of_another():

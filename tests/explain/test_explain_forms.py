@@ -6,10 +6,10 @@ import pytest
 from models import hand_made, model
 from rich.cells import cell_len
 
-from textcnn.config import DCNNConfig, KimConfig
+from textcnn.cli.terminal import columns, lines
 from textcnn.explain.counterfactual import counterfactual
 from textcnn.explain.html import CSS, fragment, page, shortened
-from textcnn.explain.terminal import columns, lines
+from textcnn.settings.config import DCNNConfig, KimConfig
 
 
 def test_lines_for_a_terminal():

@@ -95,7 +95,9 @@ def main() -> None:
                 continue
             classifier.save(target)
             scores = {"texts": SCORED, "probabilities": classifier.predict_proba(SCORED).astype(float).tolist()}
-            (target / "scores.json").write_text(json.dumps(scores, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+            (target / "scores.json").write_text(
+                json.dumps(scores, ensure_ascii=False, indent=1) + "\n", encoding="utf-8"
+            )
 
 
 if __name__ == "__main__":

@@ -7,9 +7,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textcnn.config import DCNNConfig
+from textcnn.nn._pooling import fold
 from textcnn.nn.dcnn import DCNN, dynamic_k
-from textcnn.nn.folding import fold
+from textcnn.settings.config import DCNNConfig
 
 LENGTHS = [5, 0, 1, 2, 13]
 SMALL = DCNNConfig(dimension=8, region_sizes=(3, 2), feature_maps=(2, 3), k_top=2)

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from textcnn.config import KimConfig
 from textcnn.nn.kim import KimCNN
+from textcnn.settings.config import KimConfig
 
 LENGTHS = [5, 0, 1, 2, 12]
 SMALL = KimConfig(dimension=6, region_sizes=(2, 4), feature_maps=3, k=2)

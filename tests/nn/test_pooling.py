@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textcnn.nn.pooling import average_pool, k_max_pool, local_max_pool, max_pool
+from textcnn.nn._pooling import average_pool, k_max_pool, local_max_pool, max_pool
 
 # Few distinct values: ties are frequent.
 VALUES = st.sampled_from([-2.0, -1.0, 0.0, 0.5, 3.0, -float("inf")])

@@ -3,8 +3,8 @@ import dataclasses
 import pytest
 import torch
 
-from textcnn.config import StackedConfig
 from textcnn.nn.stacked import StackedCNN
+from textcnn.settings.config import StackedConfig
 
 LENGTHS = [5, 0, 1, 2, 13]
 SMALL = StackedConfig(dimension=6, region_sizes=(2, 3), feature_maps=(4, 3))

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from textcnn.config import DCNNConfig, KimConfig
 from textcnn.nn.dcnn import DCNN
 from textcnn.nn.kim import KimCNN
+from textcnn.settings.config import DCNNConfig, KimConfig
 
 SOURCE = Path(__file__).parents[2] / "experiments" / "benchmarks" / "usual.py"
 LENGTHS = [1, 2, 5, 11, 40]

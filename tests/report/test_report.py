@@ -9,11 +9,10 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 
 from textcnn import TextCNNClassifier, load_model
-from textcnn.report.baselines import interval
+from textcnn.report._baselines import interval
 from textcnn.report.figures import Texts, gather
-from textcnn.report.page import page
+from textcnn.report.page import page, write_report
 from textcnn.report.plots import plots, save
-from textcnn.report.report import write_report
 
 SMALL = {"dimension": 8, "feature_maps": 4, "region_sizes": (1, 2), "max_epochs": 4, "learning_rate": 0.01}
 
@@ -133,7 +132,7 @@ def test_texts_and_names_are_escaped(monkeypatch):
 def test_what_is_absent_says_why(three):
     import dataclasses
 
-    from textcnn.inference import Predictor
+    from textcnn.inference.predictor import Predictor
 
     model, _, test = three
     old = Predictor(dataclasses.replace(model.artifact, training={}, metrics={}))

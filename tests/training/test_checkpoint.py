@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 import torch
 
-from textcnn.config import KimConfig, TrainingConfig
 from textcnn.errors import ModelError
 from textcnn.nn.kim import KimCNN
-from textcnn.text import Encoded
-from textcnn.training.checkpoint import Checkpoint
-from textcnn.training.loop import Trainer
+from textcnn.settings.config import KimConfig, TrainingConfig
+from textcnn.text.tokens import Encoded
+from textcnn.training._checkpoint import Checkpoint
+from textcnn.training._loop import Trainer
 from textcnn.training.progress import Progress
 
 MODEL = KimConfig(dimension=8, region_sizes=(1, 2), feature_maps=6)
@@ -134,7 +134,7 @@ def test_a_flipped_bit_is_seen(tmp_path):
 def test_a_newer_checkpoint_is_told(tmp_path, monkeypatch):
     path = tmp_path / "c"
     with monkeypatch.context() as patch:
-        patch.setattr("textcnn.training.checkpoint.VERSION", "9")
+        patch.setattr("textcnn.training._checkpoint.VERSION", "9")
         run(keep=checkpoint(path), stop_after=1)
     with pytest.raises(ModelError) as error:
         run(keep=checkpoint(path, resume=True))

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from textcnn.config import KimConfig, TrainingConfig
 from textcnn.errors import ConfigError, TrainingError
 from textcnn.nn.kim import KimCNN
-from textcnn.text import Encoded
-from textcnn.training.loop import Trainer, choose_device, predict_probabilities
+from textcnn.settings.config import KimConfig, TrainingConfig
+from textcnn.text.tokens import Encoded
+from textcnn.training._loop import Trainer, choose_device, predict_probabilities
 from textcnn.training.progress import Progress
 
 SMALL = KimConfig(dimension=8, region_sizes=(1, 2), feature_maps=6, dropout=0.2)

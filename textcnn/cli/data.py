@@ -75,9 +75,10 @@ def _describe_named(name: str) -> None:
 def _describe_texts(source: str, reading: dict[str, Any]) -> None:
     import pyarrow.compute as pc
 
-    from textcnn.config import TextConfig
     from textcnn.data import load_corpus
-    from textcnn.text import Tokenizer, count_words
+    from textcnn.settings.config import TextConfig
+    from textcnn.text.tokenizer import Tokenizer
+    from textcnn.text.vocabulary import count_words
 
     corpus = load_corpus(source, **reading)
     names = label_names(corpus)

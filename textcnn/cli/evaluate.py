@@ -36,7 +36,7 @@ def command(
       textcnn evaluate held-out.csv -m model --json
     """
     from textcnn.data import load_corpus
-    from textcnn.inference import load_model
+    from textcnn.inference.predictor import load_model
     from textcnn.metrics import evaluate
 
     predictor = load_model(model)

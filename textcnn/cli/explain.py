@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from textcnn.cli.common import GroupedCommand, model_option, option, output_options, write_out
-from textcnn.cli.lines import argument_texts, stdin_lines
+from textcnn.cli.stdin import argument_texts, stdin_lines
 from textcnn.errors import ConfigError
 
 
@@ -66,7 +66,7 @@ def command(
     if not budget >= 0:  # NaN
         raise ConfigError("--budget: expected seconds from 0 on, found nan")
     from textcnn.explain.counterfactual import counterfactual
-    from textcnn.inference import load_model
+    from textcnn.inference.predictor import load_model
 
     predictor = load_model(model)
     form = form or ("html" if output is not None and output.suffix in (".html", ".htm") else "text")
@@ -88,7 +88,7 @@ def command(
             for explanation, change in zip(explanations, changes, strict=True)
         )
     else:
-        from textcnn.explain.terminal import lines as as_lines
+        from textcnn.cli.terminal import lines as as_lines
 
         told = "".join(as_lines(*pair) + "\n\n" for pair in zip(explanations, changes, strict=True)).removesuffix("\n")
     write_out(told, output, overwrite=overwrite)

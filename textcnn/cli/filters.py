@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from textcnn.explain.ascent import Wanted
-    from textcnn.explain.filters import Filter
-    from textcnn.inference import Predictor
+    from textcnn.explain.filter_responses import Filter
+    from textcnn.inference.predictor import Predictor
 
 _WIDTH = 79
 
@@ -67,7 +67,7 @@ def command(
       textcnn filters
       textcnn filters reviews.csv -m model --word not
     """
-    from textcnn.inference import load_model
+    from textcnn.inference.predictor import load_model
 
     predictor = load_model(model)
     if second:
@@ -90,7 +90,7 @@ def _texts(data: str, reading: dict[str, Any]) -> pa.ChunkedArray:
 def _first_layer(
     predictor: Predictor, texts: pa.ChunkedArray, word: str | None, most: int, ngrams: int, form: str
 ) -> str:
-    from textcnn.explain.filters import describe_filters
+    from textcnn.explain.filter_responses import describe_filters
 
     try:
         filters = describe_filters(predictor, texts, most=most, ngrams=ngrams, word=word)

@@ -46,9 +46,9 @@ def command(
       textcnn graph "the cast is not bad at all" -m dcnn-model -o graph.svg
       textcnn graph "not bad" -m dcnn-model --place 3 1 --format json
     """
-    from textcnn.explain.graph import feature_graph
+    from textcnn.explain.feature_graph import feature_graph
     from textcnn.explain.graph_svg import as_svg
-    from textcnn.inference import load_model
+    from textcnn.inference.predictor import load_model
 
     predictor = load_model(model)
     try:

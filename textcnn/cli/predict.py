@@ -11,14 +11,14 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from textcnn.cli.common import GroupedCommand, model_option, option, replacing
-from textcnn.cli.lines import argument_texts, stdin_lines
+from textcnn.cli.stdin import argument_texts, stdin_lines
 from textcnn.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from textcnn.inference import Predictor
-    from textcnn.writers import Writer
+    from textcnn.cli.writers import Writer
+    from textcnn.inference.predictor import Predictor
 
 _FORM_OF_SUFFIX = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".txt": "text"}
 
@@ -93,8 +93,8 @@ def command(
         raise ConfigError("expected texts or --input, found both; leave one out")
     if text_column is not None and source is None:
         raise ConfigError("--text-column: expected a file with columns, found none; give one (--input FILE)")
-    from textcnn.inference import load_model
-    from textcnn.writers import Writer
+    from textcnn.cli.writers import Writer
+    from textcnn.inference.predictor import load_model
 
     predictor = load_model(model)
     batches = _read(source, encoding) if source is not None else ()
@@ -111,7 +111,7 @@ def command(
 
 
 def _read(source: Path, encoding: str) -> Iterable[pa.RecordBatch]:
-    from textcnn.data.files import read_batches
+    from textcnn.data.local_files import read_batches
 
     return read_batches(source, encoding=encoding)
 
@@ -126,7 +126,7 @@ def _default_form(source: Path | None, output: Path | None) -> str:
         return form
     if source is None:
         return "text"
-    from textcnn.data.files import has_columns
+    from textcnn.data.local_files import has_columns
 
     return "csv" if has_columns(source) else "text"
 
@@ -154,8 +154,8 @@ def _predict_file(
 ) -> None:
     import pyarrow as pa
 
-    from textcnn.cli.progress import make_counter
-    from textcnn.data.files import pick_columns, texts_of
+    from textcnn.cli.display import make_counter
+    from textcnn.data.local_files import pick_columns, texts_of
 
     def numbered() -> Iterator[tuple[int, pa.RecordBatch, str]]:
         row, name = 1, None

@@ -14,10 +14,10 @@ from textcnn.files import check_output
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from textcnn.artifact import Artifact
-    from textcnn.pipeline import Labelled
+    from textcnn.inference.artifact import Artifact
     from textcnn.report.figures import Texts
-    from textcnn.settings import Settings
+    from textcnn.settings.options import Settings
+    from textcnn.training.pipeline import Labelled
 
 
 @click.command(cls=GroupedCommand)
@@ -64,9 +64,9 @@ def command(
     """
     check_output(output, overwrite=overwrite, error=DataError)
     from textcnn.data import load_corpus
-    from textcnn.inference import load_model
+    from textcnn.inference.predictor import load_model
+    from textcnn.report.page import write_report
     from textcnn.report.plots import save
-    from textcnn.report.report import write_report
 
     predictor = load_model(model)
     names = [str(label) for label in predictor.classes_]
@@ -94,10 +94,10 @@ def after_training(
 
     The model is saved already: whatever goes wrong here is told, and harms nothing.
     """
-    from textcnn.inference import Predictor
-    from textcnn.pipeline import held_out
+    from textcnn.inference.predictor import Predictor
     from textcnn.report.figures import Texts
-    from textcnn.report.report import NAME, write_report
+    from textcnn.report.page import NAME, write_report
+    from textcnn.training.pipeline import held_out
 
     try:
         split = "test" if "test" in parts and len(parts["test"].labels) else "validation"

@@ -13,15 +13,16 @@ from click.core import ParameterSource
 
 from textcnn.cli import INTERRUPTED
 from textcnn.cli.common import DEFAULT_MODEL, GroupedCommand, corpus_options, label_names, option
-from textcnn.cli.settings import settings_options
+from textcnn.cli.training_options import settings_options
 from textcnn.errors import ConfigError, DataError
-from textcnn.settings import OPTIONS, PRESETS, Settings, make_settings, preset_keywords
+from textcnn.settings.options import OPTIONS, Settings, make_settings
+from textcnn.settings.presets import PRESETS, preset_keywords
 
 if TYPE_CHECKING:
     import datasets
 
-    from textcnn.artifact import Artifact
-    from textcnn.pipeline import Labelled
+    from textcnn.inference.artifact import Artifact
+    from textcnn.training.pipeline import Labelled
 
 
 @click.command(cls=GroupedCommand)
@@ -131,7 +132,7 @@ def command(
       textcnn train reviews.csv --cv 10
       textcnn train other.csv --init-from model --freeze embeddings,convolution
     """
-    from textcnn.artifact import check_target, save_artifact
+    from textcnn.inference.artifact import check_target, save_artifact
 
     if final and folds is None:
         raise ConfigError("--final: expected --cv beside it; textcnn train alone trains a model")
@@ -152,8 +153,8 @@ def command(
     weights = keywords.pop("class_weight")
     settings = _settings({**keywords, "class_weight": None}, vectors, init_from)
     if init_from is not None:
-        from textcnn.artifact import load_artifact
-        from textcnn.transfer import adopt
+        from textcnn.inference.artifact import load_artifact
+        from textcnn.training.transfer import adopt
 
         with _told_by_option():
             adopt(settings, load_artifact(init_from))
@@ -204,7 +205,7 @@ def _texts_for_folds(data: str | None, parts: dict[str, Labelled]) -> tuple[Labe
     Of a corpus that its papers cross-validate all splits are taken; `data` names it, if its splits are its own.
     """
     from textcnn.data import corpus_names, describe
-    from textcnn.pipeline import concatenate
+    from textcnn.training.pipeline import concatenate
 
     whole = data is not None and data in corpus_names() and describe(data).folds > 0
     fixed = {split: part for split, part in parts.items() if split == "test" and not whole}
@@ -228,8 +229,8 @@ def _cross_validate(
     """Print each fold's scores as they come, then mean and standard deviation."""
     import numpy as np
 
-    from textcnn.cli.progress import make_progress
-    from textcnn.crossval import cross_validate, summarize, unfinished
+    from textcnn.cli.display import make_progress
+    from textcnn.training.cross_validation import cross_validate, summarize, unfinished
 
     if unfinished(results, folds) and not (resume or overwrite):
         raise DataError(f"{results}: folds of a run are there; go on with it (--resume) or begin anew (--overwrite)")
@@ -276,8 +277,8 @@ def _train(
 ) -> tuple[Artifact, bool]:
     import numpy as np
 
-    from textcnn.cli.progress import make_progress
-    from textcnn.pipeline import train_model
+    from textcnn.cli.display import make_progress
+    from textcnn.training.pipeline import train_model
 
     with make_progress() as progress:
         artifact, history = train_model(
@@ -294,7 +295,7 @@ def _train(
 
 
 def _labelled(split: datasets.Dataset) -> Labelled:
-    from textcnn.pipeline import Labelled
+    from textcnn.training.pipeline import Labelled
 
     table = split.with_format("arrow")[:]
     groups = table["sentence"].to_numpy() if "sentence" in table.column_names else None
@@ -324,7 +325,7 @@ def _describe(data: str, corpus: datasets.DatasetDict) -> None:
 
 
 def _test(artifact: Artifact, test: Labelled, names: list[str]) -> dict[str, Any]:
-    from textcnn.inference import Predictor
+    from textcnn.inference.predictor import Predictor
     from textcnn.metrics import evaluate
 
     return evaluate(test.labels, Predictor(artifact).predict_proba(test.texts), names)

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textcnn import config
 from textcnn.cli.common import GroupedCommand, corpus_options, option
 from textcnn.errors import ConfigError
+from textcnn.settings import config
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from textcnn.vectors.describe import Coverage, VectorsFile
-    from textcnn.vectors.train import TrainedVectors
+    from textcnn.vectors.word2vec import TrainedVectors
 
 _WIDTH = 79
 
@@ -104,7 +104,7 @@ def command(
     if info is not None:
         _describe(info, sources, near, data, {"tokenizer": tokenizer, "lowercase": lowercase})
         return
-    from textcnn.vectors.train import train_vectors
+    from textcnn.vectors.word2vec import train_vectors
 
     with _progress(lines=True) as progress:
         trained = _with_flags(
@@ -167,7 +167,7 @@ def _texts(
 
 
 def _texts_of_file(path: Path, text_column: str | None, encoding: str) -> Iterator[pa.Array]:
-    from textcnn.data.files import pick_columns, read_batches, texts_of
+    from textcnn.data.local_files import pick_columns, read_batches, texts_of
 
     row = 1
     for batch in read_batches(path, encoding=encoding):
@@ -250,7 +250,7 @@ def _size(size: int) -> str:
 def _describe(
     path: Path, sources: Sequence[str], near: Sequence[str], data: dict[str, Any], text: dict[str, Any]
 ) -> None:
-    from textcnn.text import Tokenizer
+    from textcnn.text.tokenizer import Tokenizer
     from textcnn.vectors.describe import describe_vectors
 
     with _progress(lines=False) as progress:

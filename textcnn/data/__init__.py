@@ -1,5 +1,5 @@
 """Where labelled text comes from: named corpora, files, folders and the hub, always as a ``DatasetDict``."""
 
-from textcnn.data.sources import corpus_names, describe, load_corpus
+from textcnn.data._sources import corpus_names, describe, load_corpus
 
 __all__ = ["corpus_names", "describe", "load_corpus"]

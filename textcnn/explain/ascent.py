@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from textcnn.config import DCNNConfig
-from textcnn.explain.network import as_network
-from textcnn.scorers import word_rows
-from textcnn.text import FIRST_WORD
+from textcnn.explain._network import as_network
+from textcnn.inference.scorers import word_rows
+from textcnn.settings.config import DCNNConfig
+from textcnn.text.vocabulary import FIRST_WORD
 
 if TYPE_CHECKING:
     import torch
 
-    from textcnn.inference import Predictor
+    from textcnn.inference.predictor import Predictor
     from textcnn.nn.dcnn import DCNN
 
 STEPS = 200

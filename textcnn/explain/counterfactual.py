@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from textcnn.neighbours import nearest
-from textcnn.scorers import word_rows
-from textcnn.text import FIRST_WORD
+from textcnn.inference.scorers import word_rows
+from textcnn.text.vocabulary import FIRST_WORD
+from textcnn.vectors.neighbours import nearest
 
 if TYPE_CHECKING:
-    from textcnn.inference import Predictor
+    from textcnn.inference.predictor import Predictor
 
 NEAR = 8  # neighbours that are tried for a word
 WORDS = 200  # of a text that are changed: its first

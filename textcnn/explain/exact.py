@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from textcnn.config import KimConfig
 from textcnn.explain.results import Features
-from textcnn.scorers import KimScorer
+from textcnn.inference.scorers import KimScorer
+from textcnn.settings.config import KimConfig
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from html import escape
 
 import numpy as np
 
-from textcnn.explain.graph import FeatureGraph
+from textcnn.explain.feature_graph import FeatureGraph
 
 _CHARACTER, _GAP = 7.6, 16  # width of a character, space between words
 _LEVEL, _TOP, _BOTTOM, _SIDE = 84, 64, 34, 14

@@ -1,7 +1,7 @@
 """The inner loops over look-up tables and pooled positions, compiled (`_kernels.c`).
 
 Where no compiler was at hand when textcnn was installed `compiled` is False; `textcnn.nn` and
-`textcnn.scorers` then do the same in torch and numpy. Arrays are contiguous: numbers float32, ids
+`textcnn.inference.scorers` then do the same in torch and numpy. Arrays are contiguous: numbers float32, ids
 and sizes int32, offsets and counts int64. Shapes: B texts, U distinct words, N tokens, S slots, F
 feature maps, D dimensions, P positions; text b has the tokens `ids[offsets[b]:offsets[b + 1]]`.
 
@@ -10,22 +10,22 @@ The result has the same bits whatever the number of threads.
 
 from __future__ import annotations
 
-from textcnn.kernels.layers import k_max as k_max
-from textcnn.kernels.layers import k_max_back as k_max_back
-from textcnn.kernels.layers import max_logits as max_logits
-from textcnn.kernels.layers import max_windows as max_windows
-from textcnn.kernels.layers import max_windows_back as max_windows_back
-from textcnn.kernels.layers import row_convolution as row_convolution
-from textcnn.kernels.layers import row_convolution_back as row_convolution_back
-from textcnn.kernels.layers import row_logits as row_logits
-from textcnn.kernels.layers import sum_windows as sum_windows
-from textcnn.kernels.layers import sum_windows_back as sum_windows_back
-from textcnn.kernels.loading import loops
-from textcnn.kernels.rows import settle_adam as settle_adam
-from textcnn.kernels.rows import step_adadelta as step_adadelta
-from textcnn.kernels.rows import step_adam as step_adam
-from textcnn.kernels.words import NgramTable as NgramTable
-from textcnn.kernels.words import WordTable as WordTable
-from textcnn.kernels.words import number_words as number_words
+from textcnn.kernels._layers import k_max as k_max
+from textcnn.kernels._layers import k_max_back as k_max_back
+from textcnn.kernels._layers import max_logits as max_logits
+from textcnn.kernels._layers import max_windows as max_windows
+from textcnn.kernels._layers import max_windows_back as max_windows_back
+from textcnn.kernels._layers import row_convolution as row_convolution
+from textcnn.kernels._layers import row_convolution_back as row_convolution_back
+from textcnn.kernels._layers import row_logits as row_logits
+from textcnn.kernels._layers import sum_windows as sum_windows
+from textcnn.kernels._layers import sum_windows_back as sum_windows_back
+from textcnn.kernels._loading import loops
+from textcnn.kernels._optimizers import settle_adam as settle_adam
+from textcnn.kernels._optimizers import step_adadelta as step_adadelta
+from textcnn.kernels._optimizers import step_adam as step_adam
+from textcnn.kernels._words import NgramTable as NgramTable
+from textcnn.kernels._words import WordTable as WordTable
+from textcnn.kernels._words import number_words as number_words
 
 compiled = loops is not None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from textcnn.config import DCNNConfig, KimConfig, StackedConfig
-from textcnn.nn.channels import Channels
-from textcnn.nn.ngrams import Found, NgramBag
+from textcnn.nn._channels import Channels
+from textcnn.nn.bag import Found, NgramBag
+from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig
 
 
 class TextNetwork(nn.Module):
@@ -19,7 +19,7 @@ class TextNetwork(nn.Module):
         classes: K.
         vectors: word vectors of the vocabulary, (V, D), for all channels but `rand`.
         ngrams: of the bag, where the settings ask for one: their numbers, rising, (G,) int64, and their inverse
-            document frequencies, (G,) (`textcnn.ngrams.collect_ngrams`).
+            document frequencies, (G,) (`textcnn.text.ngrams.collect_ngrams`).
     """
 
     def __init__(

@@ -8,12 +8,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from textcnn.config import DCNNConfig
 from textcnn.nn import functions
+from textcnn.nn._pooling import fold, k_max_pool, position_mask
 from textcnn.nn.base import TextNetwork
-from textcnn.nn.folding import fold
 from textcnn.nn.lookup import RowLookupConvolution, window_counts
-from textcnn.nn.pooling import k_max_pool, position_mask
+from textcnn.settings.config import DCNNConfig
 
 
 def dynamic_k(lengths: torch.Tensor, layer: int, layers: int, k_top: int) -> torch.Tensor:

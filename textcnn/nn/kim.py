@@ -7,10 +7,10 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from textcnn.config import KimConfig
+from textcnn.nn._pooling import average_pool, k_max_pool
 from textcnn.nn.base import TextNetwork
 from textcnn.nn.lookup import LookupConvolution
-from textcnn.nn.pooling import average_pool, k_max_pool
+from textcnn.settings.config import KimConfig
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "relu": torch.relu,

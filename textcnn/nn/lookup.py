@@ -15,9 +15,8 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from textcnn.nn import functions
-from textcnn.nn.folding import fold
+from textcnn.nn._pooling import first_max, fold
 from textcnn.nn.functions import project
-from textcnn.nn.pooling import first_max
 
 
 def window_counts(lengths: torch.Tensor, region_size: int, padding: str) -> torch.Tensor:

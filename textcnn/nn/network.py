@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
-from textcnn.config import DCNNConfig, KimConfig, ModelConfig
 from textcnn.nn.dcnn import DCNN
 from textcnn.nn.kim import KimCNN
 from textcnn.nn.stacked import StackedCNN
+from textcnn.settings.config import DCNNConfig, KimConfig, ModelConfig
 
 Network = KimCNN | DCNN | StackedCNN
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from textcnn.config import StackedConfig
+from textcnn.nn._pooling import average_pool, local_max_pool, max_pool, position_mask
 from textcnn.nn.base import TextNetwork
 from textcnn.nn.kim import ACTIVATIONS
 from textcnn.nn.lookup import LookupConvolution, window_counts
-from textcnn.nn.pooling import average_pool, local_max_pool, max_pool, position_mask
+from textcnn.settings.config import StackedConfig
 
 
 class StackedCNN(TextNetwork):

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from textcnn.calibration import calibration_error, reliability, soften
 from textcnn.explain.exact import is_exact
 from textcnn.explain.results import Explanation
-from textcnn.metrics import evaluate, log_loss
-from textcnn.neighbours import neighbours_of_probes
-from textcnn.report import baselines
-from textcnn.scorers import word_rows
+from textcnn.inference.scorers import word_rows
+from textcnn.metrics import calibration_error, evaluate, log_loss, reliability, softmax
+from textcnn.report import _baselines as baselines
+from textcnn.vectors.neighbours import neighbours_of_probes
 
 if TYPE_CHECKING:
-    from textcnn.inference import Predictor
+    from textcnn.inference.predictor import Predictor
 
 SHOWN = 6  # texts of each kind
 NGRAMS = 15  # of each class
@@ -99,7 +98,7 @@ def gather(predictor: Predictor, test: Texts, training: Texts | None, *, source:
     probabilities = scored.probabilities
     scores = evaluate(test.labels, probabilities, names)
     right = probabilities.argmax(axis=1) == test.labels
-    raw = soften(np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)), 1 / artifact.temperature)
+    raw = softmax(np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)), 1 / artifact.temperature)
     unknown = 1 - scored.known / np.maximum(scored.tokens, 1)
     absent: dict[str, str] = {}
     before, after = artifact.training.get("neighbours"), _neighbours(predictor)

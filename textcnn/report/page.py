@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textcnn.artifact import Artifact
-from textcnn.config import architecture_of
 from textcnn.explain import html
-from textcnn.report.figures import Figures
+from textcnn.files import written_whole
+from textcnn.inference.artifact import Artifact
+from textcnn.report.figures import Figures, Texts, gather
 from textcnn.report.plots import as_svg, plots
+from textcnn.settings.config import architecture_of
 from textcnn.version import __version__
 
 if TYPE_CHECKING:
     from markupsafe import Markup
+
+    from textcnn.inference.predictor import Predictor
+
+NAME = "report.html"
 
 _CONTENTS = (
     ("score", "Score"),
@@ -27,6 +33,24 @@ _CONTENTS = (
     ("settings", "Settings and data"),
 )
 _LONGEST = 1500  # characters of a text that are shown
+
+
+def write_report(
+    predictor: Predictor, path: Path, test: Texts, training: Texts | None, *, source: str, split: str
+) -> Figures:
+    """Write the page of a model; arguments as for `gather`.
+
+    Returns:
+        What it tells.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    figures = gather(predictor, test, training, source=source, split=split)
+    content = page(figures, predictor.artifact).encode("utf-8", "replace")
+    with written_whole(path) as file:
+        file.write(content)
+    return figures
 
 
 def page(figures: Figures, artifact: Artifact) -> str:

@@ -11,8 +11,9 @@ import numpy as np
 import pyarrow as pa
 
 from textcnn.errors import VectorsError
-from textcnn.text import Tokenizer, count_words
-from textcnn.vectors.reading import first_words, load_vectors
+from textcnn.text.tokenizer import Tokenizer
+from textcnn.text.vocabulary import count_words
+from textcnn.vectors._reading import first_words, load_vectors
 
 _CANDIDATES = 20_000  # first words of a file, among which neighbours are sought
 _USUAL = 100  # words so frequent that their neighbours say little

@@ -1,0 +1,386 @@
+import contextlib
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from textcnn.errors import ModelError
+from textcnn.inference import artifact as module
+from textcnn.inference.artifact import Artifact, check_target, load_artifact, save_artifact, weight_shapes
+from textcnn.inference.predictor import Predictor
+from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig, TextConfig
+
+MODEL = KimConfig(dimension=4, region_sizes=(1, 2), feature_maps=3)
+WORDS = ["good", "bad", "日本", "a b", "\n", '"']
+
+
+def make(classes=("negative", "positive"), model=MODEL, seed=0):
+    generator = np.random.default_rng(seed)
+    shapes = weight_shapes(model, vocabulary_size=len(WORDS) + 2, classes=len(classes))
+    weights = {name: generator.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
+    return Artifact(
+        TextConfig(),
+        model,
+        np.array(classes),
+        WORDS,
+        weights,
+        {"source": "x"},
+        {"test": {"accuracy": 0.5, "examples": 4}},
+    )
+
+
+def assert_equal(left, right):
+    assert (left.text, left.model, list(left.words)) == (right.text, right.model, list(right.words))
+    assert left.classes.tolist() == right.classes.tolist()
+    assert left.classes.dtype.kind == right.classes.dtype.kind
+    assert left.training == right.training
+    assert left.metrics == right.metrics
+    assert left.weights.keys() == right.weights.keys()
+    for name, weight in left.weights.items():
+        np.testing.assert_array_equal(weight, right.weights[name])
+
+
+@pytest.mark.parametrize("model", [MODEL, DCNNConfig(dimension=8), StackedConfig(dimension=8)])
+@pytest.mark.parametrize("classes", [("a", "b", "ü"), (1, 2), (-1.5, 2.5), (False, True)])
+def test_round_trip(tmp_path, classes, model):
+    saved = make(classes, model)
+    save_artifact(saved, tmp_path / "m")
+    assert_equal(load_artifact(tmp_path / "m"), saved)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m"]
+    assert sorted(p.name for p in (tmp_path / "m").iterdir()) == [
+        "README.md",
+        "config.json",
+        "metrics.json",
+        "model.safetensors",
+        "vocabulary.json",
+    ]
+
+
+@pytest.mark.parametrize("channels", ["rand", "static", "non-static", "multichannel"])
+@pytest.mark.parametrize("filters", ["shared", "separate"])
+def test_shapes_are_the_networks(channels, filters):
+    import torch
+
+    from textcnn.nn.network import make_network
+
+    for config in (
+        KimConfig(dimension=4, region_sizes=(1, 2), feature_maps=3, pooling="k-max"),
+        DCNNConfig(dimension=8, region_sizes=(3, 2, 4), feature_maps=(2, 3, 5)),
+        DCNNConfig(dimension=8, region_sizes=(3,), feature_maps=(2,)),
+        StackedConfig(dimension=4, region_sizes=(3, 2), feature_maps=(2, 5)),
+    ):
+        config = dataclasses.replace(config, channels=channels, multichannel_filters=filters)
+        vectors = torch.zeros(7, config.dimension) if config.pretrained else None
+        network = make_network(config, vocabulary_size=7, classes=2, vectors=vectors)
+        shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+        assert shapes == weight_shapes(config, vocabulary_size=7, classes=2)
+
+
+def test_a_model_is_replaced_only_on_request(tmp_path):
+    path = tmp_path / "m"
+    save_artifact(make(), path)
+    with pytest.raises(ModelError) as error:
+        save_artifact(make(seed=1), path)
+    assert str(error.value) == f"{path}: a model is there already; choose another name or replace it (--overwrite)"
+    save_artifact(make(seed=1), path, overwrite=True)
+    assert_equal(load_artifact(path), make(seed=1))
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+def test_other_peoples_files_are_never_replaced(tmp_path):
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "thesis.txt").write_text("years of work")
+    (tmp_path / "file").write_text("x")
+    for name, found in (
+        ("notes", "expected a new folder or a saved model, found a folder of other files; choose another"),
+        ("file", "expected a folder to save the model in, found a file; choose another name"),
+        ("no/where", f"expected the folder {tmp_path / 'no'} to exist; create it first"),
+    ):
+        with pytest.raises(ModelError) as error:
+            check_target(tmp_path / name, overwrite=True)
+        assert str(error.value) == f"{tmp_path / name}: {found}"
+    (tmp_path / "empty").mkdir()
+    save_artifact(make(), tmp_path / "empty")
+    assert_equal(load_artifact(tmp_path / "empty"), make())
+
+
+@pytest.mark.parametrize("step", range(12))
+def test_a_crash_at_any_step_leaves_a_model_that_loads(tmp_path, monkeypatch, step):
+    """The process dies (no cleaning up) at each file operation of a save in turn."""
+    path = tmp_path / "m"
+    save_artifact(make(), path)
+
+    class Died(BaseException):
+        pass
+
+    calls = 0
+
+    def dying(function):
+        def wrapped(*args, **kwargs):
+            nonlocal calls
+            calls += 1
+            if calls > step:
+                raise Died
+            return function(*args, **kwargs)
+
+        return wrapped
+
+    with monkeypatch.context() as patch:
+        for owner, name in (
+            (module.Path, "rename"),
+            (module.Path, "mkdir"),
+            (module, "_write"),
+            (module.shutil, "rmtree"),
+        ):
+            patch.setattr(owner, name, dying(getattr(owner, name)))
+        try:
+            save_artifact(make(seed=1), path, overwrite=True)
+            finished = True
+        except Died:
+            finished = False
+    loaded = load_artifact(path)
+    renamed = not (tmp_path / ".m.new").exists() and path.exists() and calls > step
+    expected = (
+        make(seed=1)
+        if finished or (renamed and loaded.weights["softmax.bias"][0] == make(seed=1).weights["softmax.bias"][0])
+        else make()
+    )
+    assert_equal(loaded, expected)
+    save_artifact(make(seed=2), path, overwrite=True)
+    assert_equal(load_artifact(path), make(seed=2))
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+def test_a_full_disk_leaves_the_old_model(tmp_path, monkeypatch):
+    path = tmp_path / "m"
+    save_artifact(make(), path)
+
+    def full(target, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(module, "_write", full)
+    with pytest.raises(ModelError) as error:
+        save_artifact(make(seed=1), path, overwrite=True)
+    assert str(error.value) == f"{path}: could not save the model: No space left on device"
+    assert_equal(load_artifact(path), make())
+    assert [p.name for p in tmp_path.iterdir()] == ["m"]
+
+
+@pytest.fixture
+def saved(tmp_path):
+    save_artifact(make(), tmp_path / "m")
+    return tmp_path / "m"
+
+
+def test_nothing_there(tmp_path):
+    with pytest.raises(ModelError) as error:
+        load_artifact(tmp_path / "x")
+    assert str(error.value) == (
+        f"{tmp_path / 'x'}: expected a saved model, found nothing there; train one first (textcnn train)"
+    )
+    (tmp_path / "f").write_text("")
+    with pytest.raises(ModelError) as error:
+        load_artifact(tmp_path / "f")
+    assert str(error.value) == f"{tmp_path / 'f'}: expected the folder of a saved model, found a file"
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "vocabulary.json", "metrics.json"])
+def test_every_flipped_byte_is_seen(saved, name):
+    content = (saved / name).read_bytes()
+    for place in range(0, len(content), max(1, len(content) // 40)):
+        damaged = bytearray(content)
+        damaged[place] ^= 1
+        (saved / name).write_bytes(damaged)
+        with pytest.raises(ModelError) as error:
+            load_artifact(saved)
+        assert str(error.value) == (
+            f"{saved / name}: expected the SHA-256 that config.json names, found another: the file is damaged or was "
+            "edited; copy the model again or train it anew"
+        )
+
+
+def test_missing_files(saved):
+    (saved / "vocabulary.json").unlink()
+    with pytest.raises(ModelError) as error:
+        load_artifact(saved)
+    assert str(error.value) == f"{saved / 'vocabulary.json'}: could not read it: No such file or directory"
+    (saved / "config.json").unlink()
+    with pytest.raises(ModelError) as error:
+        load_artifact(saved)
+    assert str(error.value) == f"{saved}: expected the folder of a saved model, found a folder without config.json"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": "other"}, "expected a model of textcnn, found a file of another program"),
+        (
+            {"version": 99},
+            "expected version 4 of the format, found 99; load it with the textcnn that saved it, or upgrade textcnn",
+        ),
+        ({"files": None}, "expected the SHA-256 of each file under 'files', found none"),
+    ],
+)
+def test_configs_that_are_refused(saved, change, message):
+    config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
+    (saved / "config.json").write_text(json.dumps({**config, **change}), encoding="utf-8")
+    with pytest.raises(ModelError) as error:
+        load_artifact(saved)
+    assert str(error.value) == f"{saved / 'config.json'}: {message}"
+
+
+def test_settings_and_weights_must_fit(saved):
+    config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
+    config["model"]["feature_maps"] = 4
+    (saved / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(ModelError, match="expected arrays of the shapes .* found"):
+        load_artifact(saved)
+    config["model"]["feature_maps"] = "x"
+    (saved / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(
+        ModelError, match="expected the settings of a model, found a fault in model: feature_maps: expected"
+    ):
+        load_artifact(saved)
+    (saved / "config.json").write_text("{", encoding="utf-8")
+    with pytest.raises(ModelError, match=r"config.json: expected JSON, found something else$"):
+        load_artifact(saved)
+
+
+def test_loading_and_predicting_imports_no_heavy_library(saved):
+    code = (
+        "import sys, textcnn; m = textcnn.load_model(sys.argv[1]); m.predict(['good bad']);"
+        "print([n for n in ('torch', 'sklearn', 'datasets', 'gensim', 'pandas', 'scipy') if n in sys.modules])"
+    )
+    out = subprocess.run(
+        [sys.executable, "-c", code, str(saved)], capture_output=True, text=True, check=True, env=dict(os.environ)
+    )
+    assert out.stdout == "[]\n"
+
+
+def rewrite(folder, name, content):
+    """Replace a file of a model and its hash in the config."""
+    (folder / name).write_bytes(content)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config["files"][name] = hashlib.sha256(content).hexdigest()
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path = tmp_path_factory.mktemp("fuzz") / "m"
+    save_artifact(make(), path)
+    return path
+
+
+def load_copy(folder, change):
+    with tempfile.TemporaryDirectory() as place:
+        copy = Path(place) / "m"
+        shutil.copytree(folder, copy)
+        change(copy)
+        with contextlib.suppress(ModelError):
+            loaded = load_artifact(copy)
+            assert len(Predictor(loaded).predict_proba(["good a b", ""])) == 2
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(max_examples=150)
+@given(
+    name=st.sampled_from(["config.json", "model.safetensors", "vocabulary.json", "metrics.json"]), content=st.binary()
+)
+def test_any_bytes_load_or_are_refused(folder, name, content):
+    load_copy(folder, lambda copy: (copy / name).write_bytes(content))
+    if name != "config.json":
+        load_copy(folder, lambda copy: rewrite(copy, name, content))
+
+
+@settings(max_examples=150)
+@given(name=st.sampled_from(["vocabulary.json", "metrics.json"]), value=JSON)
+def test_any_json_loads_or_is_refused(folder, name, value):
+    load_copy(folder, lambda copy: rewrite(copy, name, json.dumps(value).encode()))
+
+
+PATHS = [("version",), ("architecture",), ("text",), ("model",), ("classes",), ("training",), ("files",), ("format",)]
+PATHS += [("classes", "type"), ("classes", "values"), ("files", "vocabulary.json")]
+PATHS += [("text", field.name) for field in dataclasses.fields(TextConfig)]
+PATHS += [("model", field.name) for field in dataclasses.fields(KimConfig)]
+
+
+@settings(max_examples=300)
+@given(path=st.sampled_from(PATHS), value=JSON)
+def test_any_setting_loads_or_is_refused(folder, path, value):
+    def change(copy):
+        config = json.loads((copy / "config.json").read_text(encoding="utf-8"))
+        inner = config
+        for key in path[:-1]:
+            inner = inner[key]
+        inner[path[-1]] = value
+        (copy / "config.json").write_text(json.dumps(config), encoding="utf-8")
+
+    load_copy(folder, change)
+
+
+@settings(max_examples=150)
+@given(place=st.integers(0, 4000), byte=st.integers(0, 255))
+def test_any_damaged_weights_load_or_are_refused(folder, place, byte):
+    content = bytearray((folder / "model.safetensors").read_bytes())
+    content[place % len(content)] = byte
+    load_copy(folder, lambda copy: rewrite(copy, "model.safetensors", bytes(content)))
+
+
+def test_links_that_leave_the_folder_are_refused(saved, tmp_path):
+    outside = tmp_path / "elsewhere.json"
+    (saved / "vocabulary.json").rename(outside)
+    (saved / "vocabulary.json").symlink_to(outside)
+    with pytest.raises(ModelError) as error:
+        load_artifact(saved)
+    assert str(error.value) == (
+        f"{saved / 'vocabulary.json'}: expected a file in the model's folder, found a link to {outside.resolve()}"
+    )
+
+
+def test_a_model_is_saved_through_a_link(saved, tmp_path):
+    (tmp_path / "link").symlink_to(saved, target_is_directory=True)
+    for seed in (1, 2, 3):
+        save_artifact(make(seed=seed), tmp_path / "link", overwrite=True)
+        assert_equal(load_artifact(saved), make(seed=seed))
+    assert (tmp_path / "link").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "m"]
+
+
+def test_this_folder_is_a_model(saved, tmp_path, monkeypatch):
+    monkeypatch.chdir(saved)
+    assert_equal(load_artifact("."), make())
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+    check_target(Path(), overwrite=False)
+
+
+def test_a_model_moved_aside_is_not_replaced_unasked(saved, tmp_path):
+    saved.rename(tmp_path / ".m.old")
+    with pytest.raises(ModelError) as error:
+        save_artifact(make(seed=1), saved)
+    assert str(error.value) == (
+        f"{saved}: a model that a crash moved aside is there (.m.old); choose another name or replace it (--overwrite)"
+    )
+    assert_equal(load_artifact(saved), make())
+
+
+def test_a_link_to_a_model_is_a_model(saved, tmp_path):
+    (tmp_path / "link").symlink_to(saved, target_is_directory=True)
+    assert_equal(load_artifact(tmp_path / "link"), make())

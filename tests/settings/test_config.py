@@ -1,0 +1,83 @@
+import json
+
+import pytest
+
+from textcnn.errors import ConfigError
+from textcnn.settings.config import DCNNConfig, KimConfig, TextConfig, TrainingConfig, from_json, to_json
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "message"),
+    [
+        (KimConfig, {"channels": "x"}, "channels: expected one of rand, static, non-static, multichannel, found 'x'"),
+        (KimConfig, {"dropout": 1}, "dropout: expected a number at least 0 and below 1, found 1"),
+        (KimConfig, {"dropout": float("nan")}, "dropout: expected a number at least 0 and below 1, found nan"),
+        (KimConfig, {"dimension": 2.5}, "dimension: expected a whole number at least 1, found 2.5"),
+        (KimConfig, {"feature_maps": True}, "feature_maps: expected a whole number at least 1, found True"),
+        (KimConfig, {"region_sizes": ()}, "region_sizes: expected whole numbers such as (3, 4, 5), found ()"),
+        (KimConfig, {"region_sizes": (3, 0)}, "region_sizes: expected a whole number at least 1, found 0"),
+        (
+            DCNNConfig,
+            {"region_sizes": (7,)},
+            "feature_maps: expected one number for each of the 1 region sizes, found (6, 14)",
+        ),
+        (
+            DCNNConfig,
+            {"dimension": 30},
+            "dimension: expected a multiple of 4, since each of the 2 layers folds the rows in pairs, found 30",
+        ),
+        (DCNNConfig, {"k_top": 0}, "k_top: expected a whole number at least 1, found 0"),
+        (
+            TrainingConfig,
+            {"l2": (0.1, 0.2)},
+            "l2: expected one number, or one for each of the 3 layers (word vectors, convolutions, softmax), found 2",
+        ),
+        (
+            TrainingConfig,
+            {"max_epochs": 10**400},
+            "max_epochs: expected a whole number up to 4,294,967,296, found a larger one",
+        ),
+        (TrainingConfig, {"l2": -1}, "l2: expected a number at least 0, found -1"),
+        (TrainingConfig, {"l2": (0, 1, "x")}, "l2: expected a number at least 0, found 'x'"),
+        (TrainingConfig, {"max_norm": -1}, "max_norm: expected a number at least 0, found -1"),
+        (TextConfig, {"min_count": 0}, "min_count: expected a whole number at least 1, found 0"),
+        (TextConfig, {"max_size": -1}, "max_size: expected a whole number at least 1, found -1"),
+        (TrainingConfig, {"learning_rate": 0}, "learning_rate: expected a number above 0, found 0"),
+        (TrainingConfig, {"learning_rate": float("inf")}, "learning_rate: expected a number above 0, found inf"),
+        (TrainingConfig, {"validation_share": 1}, "validation_share: expected a number above 0 and below 1, found 1"),
+        (TrainingConfig, {"class_weight": "x"}, "class_weight: expected one of balanced, found 'x'"),
+        (TrainingConfig, {"class_weight": (1.0, -1)}, "class_weight: expected a number above 0, found -1"),
+        (TrainingConfig, {"seed": -1}, "seed: expected a whole number at least 0 and below 4294967296, found -1"),
+        (TrainingConfig, {"device": "tpu"}, "device: expected auto, cpu, cuda or cuda:N, found 'tpu'"),
+    ],
+)
+def test_values_out_of_range(kind, values, message):
+    with pytest.raises(ConfigError) as error:
+        kind(**values)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        TextConfig(tokenizer="kim", max_size=5),
+        KimConfig(region_sizes=(2, 7), channels="static"),
+        DCNNConfig(region_sizes=8, feature_maps=5),
+        TrainingConfig(class_weight=(1.0, 2.0), learning_rate=0.5),
+    ],
+)
+def test_json_round_trip(config):
+    assert from_json(type(config), json.loads(json.dumps(to_json(config))), where="x") == config
+
+
+def test_json_that_is_not_the_settings():
+    with pytest.raises(ConfigError, match="^f.json: expected the settings .*'tokenizer'.*, found \\['a'\\]$"):
+        from_json(TextConfig, {"a": 1}, where="f.json")
+    with pytest.raises(ConfigError, match="^f.json: min_count: expected a whole number at least 1, found 0$"):
+        from_json(TextConfig, {**to_json(TextConfig()), "min_count": 0}, where="f.json")
+
+
+def test_step_sizes():
+    assert TrainingConfig().step_size == 1e-3
+    assert TrainingConfig(optimizer="adadelta").step_size == 1.0
+    assert TrainingConfig(learning_rate=0.5).step_size == 0.5

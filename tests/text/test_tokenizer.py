@@ -1,0 +1,264 @@
+import re
+import sys
+import unicodedata
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from textcnn.errors import DataError
+from textcnn.settings.config import TOKENIZERS, TextConfig
+from textcnn.text._characters import CHARACTER, CONTROL, JOINER, SPACE, WORD, classes
+from textcnn.text.columns import as_column
+from textcnn.text.encoding import encode_texts
+from textcnn.text.tokenizer import Tokenizer, lower
+from textcnn.text.vocabulary import UNKNOWN, Vocabulary, build_vocabulary, count_words
+
+# Characters that the grammars treat specially, so that examples meet them often.
+SPECIAL = (
+    " \t\n\u00a0\u200b\ufeff'’`(),!?nstvedlrNT'_aZé\u0301\u0300Σİß\u200d\ufe0f👍🏽👩🇫🇷ไม่映か한\u1100\u1161\x00\u2028¼٣"
+)
+TEXTS = st.lists(
+    st.one_of(st.text(st.sampled_from(SPECIAL)), st.text(st.characters(exclude_categories=["Cs"]))), max_size=6
+)
+
+
+def tokenizer(name, **kwargs):
+    return Tokenizer(TextConfig(tokenizer=name, **kwargs))
+
+
+def columnar(tok, texts):
+    out = []
+    for tokens in tok.columns(pa.array(texts, pa.string())):
+        words = tokens.words.to_pylist()
+        out += [words[i:j] for i, j in zip(tokens.offsets[:-1], tokens.offsets[1:], strict=True)]
+    return out
+
+
+def single(tok, texts):
+    return [[token.text for token in tok.spans(text)] for text in texts]
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@pytest.mark.parametrize("lowercase", [True, False])
+@given(texts=TEXTS)
+@example(texts=["don't", "'tis the 'n' rock'n'roll'", "a'\u0301b a\u0301'b a'\u200db"])
+@example(texts=["\u0301a", "e", "\u0301", "👩\u200d", "👧", "🇫", "🇷🇩", "🇫\u0301🇷🇩"])
+@example(texts=["", " ", "\x00\x01", "ΑΣ Σ İI", "n't 't nt's's 'd'll'rev"])
+def test_columnar_path_equals_the_single_path(name, lowercase, texts):
+    tok = tokenizer(name, lowercase=lowercase)
+    assert columnar(tok, texts) == single(tok, texts)
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_paths_agree_on_every_character(name):
+    tok = tokenizer(name)
+    last = 0x110000 if name == "unicode" else 0x3100  # the others tell ASCII and white space from the rest alone
+    alone = [chr(c) for c in range(last) if not 0xD800 <= c <= 0xDFFF]
+    texts = ["".join(f"a{c}b {c}" for c in alone[i : i + 4096]) for i in range(0, len(alone), 4096)]
+    texts = [unicodedata.normalize("NFC", text) for text in texts]  # to compose is slow, and tested above
+    assert columnar(tok, texts) == single(tok, texts)
+
+
+@given(text=st.text(st.characters(exclude_categories=["Cs"])))
+def test_whitespace_is_split(text):
+    nfc = unicodedata.normalize("NFC", text)
+    assert single(tokenizer("whitespace", lowercase=False), [text]) == [nfc.split()]
+
+
+def clean_str(text):
+    """Kim's cleaning by its rules, one substitution after the other."""
+    text = re.sub(r"[^A-Za-z0-9(),!?'`]", " ", text)
+    for clitic in ("'s", "'ve", "n't", "'re", "'d", "'ll"):
+        text = text.replace(clitic, " " + clitic)
+    for mark in ",!()?":
+        text = text.replace(mark, f" {mark} ")
+    return text.split()
+
+
+@given(text=st.text(st.sampled_from("abnstvedlrAN't`(),!? 0é\u0301-")))
+@example(text="n't'sn't")
+def test_kim_is_the_papers_cleaning(text):
+    tok = tokenizer("kim", lowercase=False)
+    assert single(tok, [text]) == [clean_str(unicodedata.normalize("NFC", text))]
+
+
+def test_kim_on_a_sentence():
+    tok = tokenizer("kim")
+    assert single(tok, ["It's (really) good, isn't it? We'd say Café 7/10!"]) == [
+        ["it", "'s", "(", "really", ")", "good", ",", "is", "n't", "it", "?", "we", "'d", "say", "caf", "7", "10", "!"]
+    ]
+
+
+def test_kim_sst_keeps_words_whole():
+    assert single(tokenizer("kim-sst"), ["It 's good , n't ( bad )", "don't, ok?"]) == [
+        ["it", "'s", "good", ",", "n't", "(", "bad", ")"],
+        ["don't,", "ok?"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens"),
+    [
+        ("Don't stop!!", ["don't", "stop", "!", "!"]),
+        ("l’amour — s'il te plaît", ["l’amour", "—", "s'il", "te", "plaît"]),
+        ("rock 'n' roll", ["rock", "'", "n", "'", "roll"]),
+        ("3.5 stars, e-mail me@x.org", ["3", ".", "5", "stars", ",", "e", "-", "mail", "me", "@", "x", ".", "org"]),
+        ("Привет, мир", ["привет", ",", "мир"]),
+        ("電影很好看。", ["電", "影", "很", "好", "看", "。"]),
+        ("とても良い", ["と", "て", "も", "良", "い"]),
+        ("ไม่ดี", ["ไ", "ม่", "ดี"]),
+        ("정말 좋아요", ["정말", "좋아요"]),
+        ("हिन्दी में", ["हिन्दी", "में"]),
+        ("שלום עולם", ["שלום", "עולם"]),
+        ("👍🏽❤️👨‍👩‍👧🇫🇷🇩🇪😀😀", ["👍🏽", "❤️", "👨‍👩‍👧", "🇫🇷", "🇩🇪", "😀", "😀"]),
+        ("cafe\u0301", ["café"]),
+        ("", []),
+        (" \n\t\u200b", []),
+    ],
+)
+def test_unicode_grammar(text, tokens):
+    tok = tokenizer("unicode")
+    assert single(tok, [text]) == columnar(tok, [text]) == [tokens]
+
+
+@given(text=st.one_of(st.text(st.sampled_from(SPECIAL)), st.text(st.characters(exclude_categories=["Cs"]))))
+def test_spans_point_into_the_original(text):
+    position = 0
+    for token in tokenizer("unicode").spans(text):
+        assert position <= token.start <= token.end <= len(text)
+        position = token.start
+        if unicodedata.is_normalized("NFC", text):
+            assert lower(text[token.start : token.end]) == token.text
+
+
+def test_spans_of_a_text_that_is_not_nfc():
+    text = "Un cafe\u0301 noir"
+    assert [(t.text, text[t.start : t.end]) for t in tokenizer("unicode").spans(text)] == [
+        ("un", "Un"),
+        ("café", "cafe\u0301"),
+        ("noir", "noir"),
+    ]
+
+
+def test_lower_is_per_character():
+    assert lower("ΟΔΟΣ İI") == "οδοσ ii"
+    changed = [c for c in map(chr, range(sys.maxunicode + 1)) if not 0xD800 <= ord(c) <= 0xDFFF and len(lower(c)) != 1]
+    assert changed == []
+
+
+def test_character_classes_agree_with_unicode_categories():
+    # The table is of Unicode 15.1: this Python's Unicode may know fewer or more characters.
+    expected = {"L": {WORD, CHARACTER}, "N": {WORD, CHARACTER}, "M": {JOINER}, "Z": {SPACE}}
+    wrong = [
+        hex(code)
+        for code, kind in enumerate(classes())
+        if (category := unicodedata.category(chr(code))) != "Cn"
+        and category[0] in expected
+        and kind not in expected[category[0]]
+    ]
+    assert wrong == []
+    spaces = [chr(c) for c in range(0x110000) if classes()[c] == SPACE]
+    assert all(c.isspace() for c in spaces)
+    assert {chr(c) for c in range(0x110000) if chr(c).isspace()} == set(spaces)
+    assert classes()[0] == CONTROL
+
+
+def test_texts_are_cut_at_max_length():
+    tok = tokenizer("whitespace", max_length=2)
+    texts = ["a b c", "", "d", "e f"]
+    assert columnar(tok, texts) == single(tok, texts) == [["a", "b"], [], ["d"], ["e", "f"]]
+
+
+def test_columns_come_in_chunks(monkeypatch):
+    monkeypatch.setattr("textcnn.text.tokenizer.CHUNK", 16)
+    texts = ["one two", "", "a long text of many words, longer than a chunk", "three"] * 3
+    chunks = list(tokenizer("unicode").columns(pa.chunked_array([texts[:5], texts[5:]])))
+    assert len(chunks) > 3
+    words = [w for tokens in chunks for w in tokens.words.to_pylist()]
+    assert words == [word for text in single(tokenizer("unicode"), texts) for word in text]
+
+
+def test_sliced_columns_are_read_within_their_bounds():
+    column = pa.array(["zero", "one é", "two", "three"]).slice(1, 2)
+    [tokens] = tokenizer("unicode").columns(column)
+    assert tokens.words.to_pylist() == ["one", "é", "two"]
+    assert tokens.lengths.tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["a b", "c"],
+        ("a b", "c"),
+        np.array(["a b", "c"]),
+        np.array(["a b", "c"], dtype=object),
+        pd.Series(["a b", "c"]),
+        pd.Series(["a b", "c"], dtype="category"),
+        pd.Series(["a b", "c"], dtype=object, index=[7, 3]),
+        pa.array(["a b", "c"]),
+        pa.array(["a b", "c"], pa.large_string()),
+        pa.array(["a b", "c"], pa.string_view()),
+        pa.array(["a b", "c"]).dictionary_encode(),
+        pa.chunked_array([["a b"], ["c"]]),
+        (text for text in ["a b", "c"]),
+    ],
+)
+def test_any_usual_container_is_a_column(texts):
+    assert as_column(texts).to_pylist() == ["a b", "c"]
+
+
+@pytest.mark.parametrize("texts", [[], np.array([]), pd.Series([], dtype=object), pa.array([])])
+def test_no_texts_are_a_column(texts):
+    assert as_column(texts).to_pylist() == []
+
+
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        ("a b", "texts: expected a list of strings, found a single one; write ['a b']"),
+        (["a", None], "texts: expected strings, found a missing value at row 1"),
+        (pd.Series(["a", np.nan]), "texts: expected strings, found a missing value at row 1"),
+        ([None], "texts: expected strings, found a missing value at row 0"),
+        ([1, 2], "texts: expected strings, found int64"),
+        (["a", 2], "texts: expected strings, found int, str"),
+        (7, "texts: expected a list of strings, found int"),
+        (np.array([["a"]]), "texts: expected one dimension, found the shape (1, 1)"),
+        (["\ud800"], "texts: expected Unicode text, found a lone surrogate (half a character)"),
+    ],
+)
+def test_what_is_not_a_column_of_texts(texts, message):
+    with pytest.raises(DataError) as error:
+        as_column(texts)
+    assert str(error.value) == message
+
+
+def test_vocabulary_counts_and_limits():
+    texts = pa.chunked_array([["b b a", "c a b"], ["d"]])
+    assert build_vocabulary(texts, TextConfig()).words == ["b", "a", "c", "d"]
+    assert build_vocabulary(texts, TextConfig(min_count=2)).words == ["b", "a"]
+    assert build_vocabulary(texts, TextConfig(max_size=3)).words == ["b", "a", "c"]
+    with pytest.raises(DataError, match="found none that occur 9 times or more"):
+        build_vocabulary(texts, TextConfig(min_count=9))
+
+
+@given(texts=st.lists(st.text(st.sampled_from("abc ")), max_size=8))
+def test_counts_equal_a_loop(texts):
+    words, counts = count_words(tokenizer("whitespace").columns(pa.array(texts, pa.string())))
+    flat = " ".join(texts).split()
+    expected = sorted(set(flat), key=lambda w: (-flat.count(w), w))
+    assert words == expected
+    assert counts.tolist() == [flat.count(w) for w in expected]
+
+
+def test_encoding_on_both_paths():
+    vocabulary = Vocabulary(["b", "a"])
+    tok = tokenizer("whitespace")
+    encoded = encode_texts(pa.chunked_array([["a b x", ""], ["b"]]), tok, vocabulary)
+    assert encoded.ids.tolist() == [3, 2, UNKNOWN, 2]
+    assert encoded.offsets.tolist() == [0, 3, 3, 4]
+    assert vocabulary.ids(tok.spans("a b x")) == [3, 2, UNKNOWN]
+    assert len(vocabulary) == 4

@@ -1,0 +1,113 @@
+import dataclasses
+import statistics
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from textcnn import TextCNNClassifier
+from textcnn.data.splits import stratified_folds
+from textcnn.errors import DataError
+from textcnn.inference.predictor import Predictor
+from textcnn.settings.options import Settings, make_settings
+from textcnn.training.cross_validation import Fold, cross_validate, summarize
+from textcnn.training.pipeline import Labelled, train_model
+from textcnn.training.progress import Progress
+
+CLASSES = np.array(["a", "b"])
+KEYWORDS = TextCNNClassifier().get_params()
+del KEYWORDS["vectors"]
+
+
+def settings(**changes) -> Settings:
+    small = {"dimension": 8, "feature_maps": 4, "region_sizes": (1, 2), "max_epochs": 2, "batch_size": 10}
+    return make_settings({**KEYWORDS, **small, **changes}, vectors=None)
+
+
+def data(size=60, seed=0):
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, 2, size=size)
+    words = generator.integers(0, 20, size=(size, 5))
+    texts = [" ".join([f"mark{label}", *(f"w{w}" for w in row)]) for label, row in zip(labels, words, strict=True)]
+    return Labelled(pa.chunked_array([texts[:10], texts[10:]]), labels)
+
+
+def test_each_fold_is_scored_by_a_model_that_never_saw_it():
+    labelled = data()
+    folds = cross_validate(labelled, CLASSES, settings(), folds=3)
+    assert [fold.number for fold in folds] == [1, 2, 3]
+    assert sum(fold.examples for fold in folds) == 60
+    rows = stratified_folds(labelled.labels, 3, 0)[1]
+    training = labelled.take(np.setdiff1d(np.arange(60), rows))
+    artifact, _ = train_model(training, CLASSES, settings())
+    test = labelled.take(rows)
+    predicted = Predictor(artifact).predict_proba(test.texts).argmax(axis=1)
+    assert folds[1].accuracy == (predicted == test.labels).mean()
+
+
+class Interrupt(Progress):
+    """Ctrl-C in the training that comes after so many finished ones."""
+
+    def __init__(self, after):
+        self.left = after + 1
+
+    def begin(self, **kwargs):
+        self.left -= 1
+
+    def batch(self, **kwargs):
+        if not self.left:
+            raise KeyboardInterrupt
+
+
+def test_a_run_goes_on_where_it_stopped(tmp_path):
+    path = tmp_path / "m.cv.json"
+    expected = cross_validate(data(), CLASSES, settings(), folds=4)
+    with pytest.raises(KeyboardInterrupt):
+        cross_validate(data(), CLASSES, settings(), folds=4, results=path, progress=Interrupt(2))
+    assert [p.name for p in tmp_path.iterdir()] == ["m.cv.json"]
+    seen = []
+    trained = Interrupt(100)
+    found = cross_validate(
+        data(), CLASSES, settings(), folds=4, results=path, resume=True, progress=trained, on_fold=seen.append
+    )
+    assert found == expected == seen
+    assert trained.left == 101 - 2
+
+
+def test_scores_of_another_run_are_refused(tmp_path):
+    path = tmp_path / "m.cv.json"
+    start = tmp_path / "start"
+    Predictor(train_model(data(), CLASSES, settings())[0]).save(start)
+    cross_validate(data(), CLASSES, settings(), folds=2, results=path)
+    for changed, name in (
+        ({"settings": settings(max_epochs=3)}, "training settings"),
+        ({"data": data(seed=1)}, "data"),
+        ({"folds": 3}, "folds"),
+        ({"settings": dataclasses.replace(settings(), init_from=start)}, "model to start from"),
+    ):
+        arguments = {"data": data(), "settings": settings(), "folds": 2, **changed}
+        with pytest.raises(DataError) as error:
+            cross_validate(classes=CLASSES, results=path, resume=True, **arguments)
+        assert str(error.value) == (
+            f"{path}: expected scores of this run, found those of one with other {name}; "
+            "use the settings and data of that run, or leave --resume out"
+        )
+    path.write_text('{"folds": [], "identity": []}')
+    with pytest.raises(DataError, match="expected the scores of an earlier run, found something else"):
+        cross_validate(data(), CLASSES, settings(), folds=2, results=path, resume=True)
+    path.write_text("{}")
+    with pytest.raises(DataError, match="expected the scores of an earlier run, found something else"):
+        cross_validate(data(), CLASSES, settings(), folds=2, results=path, resume=True)
+
+
+def test_fewer_examples_than_folds():
+    with pytest.raises(DataError, match="class 'b' has one example, expected at least 2 for 2 folds"):
+        cross_validate(Labelled(pa.chunked_array([["x", "y", "z"]]), np.array([0, 0, 1])), CLASSES, settings(), folds=2)
+
+
+def test_summary():
+    folds = [Fold(i, 10, accuracy, 0.5, 1.0, 1) for i, accuracy in enumerate((0.5, 0.7, 0.9))]
+    summary = summarize(folds)
+    assert summary["folds"] == 3
+    assert summary["accuracy"]["mean"] == pytest.approx(0.7)
+    assert summary["accuracy"]["standard_deviation"] == pytest.approx(statistics.stdev((0.5, 0.7, 0.9)))

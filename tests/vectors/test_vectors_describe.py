@@ -1,0 +1,77 @@
+"""The description of a word-vector file."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from textcnn.errors import VectorsError
+from textcnn.settings.config import TextConfig
+from textcnn.text.tokenizer import Tokenizer
+from textcnn.vectors.describe import Coverage, describe_vectors
+
+LINES = b"good 1 0\nfine 0.9 0.1\nbad -1 0\nGreat 0.8 0\ndull -0.9 -0.2\n"
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "vectors.txt"
+    path.write_bytes(LINES)
+    return path
+
+
+def test_a_file_alone(path):
+    found = describe_vectors(path)
+    assert (found.path, found.size, found.format) == (path, len(LINES), "GloVe text")
+    assert (found.words, found.dimension, found.candidates) == (5, 2, 5)
+    assert found.neighbours == {}  # no word is past the most frequent
+    assert found.coverage is None
+
+
+def test_neighbours(path):
+    neighbours = describe_vectors(path, near=["good", "dull", "none", "great"]).neighbours
+    assert [word for word, _ in neighbours["good"]] == ["Great", "fine", "dull", "bad"]
+    assert neighbours["good"][1][1] == pytest.approx(0.9 / np.hypot(0.9, 0.1), rel=1e-5)
+    assert neighbours["dull"][0][0] == "bad"
+    assert neighbours["none"] is None
+    assert neighbours["great"][0] == ("good", pytest.approx(1))
+
+
+def test_neighbours_of_a_few_frequent_words(tmp_path):
+    lines = "".join(f"{'w' if i % 2 else 'word'}{chr(97 + i // 26)}{chr(97 + i % 26)} {i} 1\n" for i in range(200))
+    (tmp_path / "many.txt").write_text(lines)
+    neighbours = describe_vectors(tmp_path / "many.txt").neighbours
+    assert list(neighbours) == ["worddw", "worddy", "wordea"]
+    assert all(len(near) == 5 for near in neighbours.values())
+
+
+def test_coverage(path):
+    texts = iter([pa.array(["Good film, good!", "great"]), pa.chunked_array([["dull film", ""]])])
+    found = describe_vectors(path, texts, tokenizer=Tokenizer(TextConfig()))
+    assert found.coverage == Coverage(
+        words=6, found=3, tokens=8, tokens_found=4, missing=(("film", 2), ("!", 1), (",", 1))
+    )
+
+
+def test_coverage_of_no_words(path):
+    texts = [pa.array([""])]
+    found = describe_vectors(path, texts, tokenizer=Tokenizer(TextConfig()))
+    assert found.coverage == Coverage(words=0, found=0, tokens=0, tokens_found=0, missing=())
+
+
+def test_a_damaged_file(path):
+    path.write_bytes(LINES[:-5])
+    with pytest.raises(VectorsError) as caught:
+        describe_vectors(path)
+    assert str(caught.value) == (
+        f"{path}, line 5: expected a word and 2 numbers, found 1 number; "
+        "the file is damaged or incomplete: download or copy it again"
+    )
+
+
+def test_only_undecodable_words(path):
+    path.write_bytes(b"\xff\xfe 1 2\n")
+    with pytest.raises(VectorsError) as caught:
+        describe_vectors(path)
+    assert str(caught.value) == f"{path}: expected words in UTF-8, found none; convert the file"

@@ -1,0 +1,71 @@
+"""Texts from arguments or stdin, as columns."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from textcnn.errors import DataError
+
+if TYPE_CHECKING:
+    import io
+
+    import pyarrow as pa
+
+_READ = 1 << 20  # bytes of stdin answered as one batch at most
+
+
+def argument_texts(texts: tuple[str, ...]) -> pa.StringArray:
+    """Texts from arguments as a column.
+
+    Raises:
+        DataError: one holds bytes that are no characters.
+    """
+    from textcnn.cli.writers import strings
+
+    try:
+        return strings(texts)
+    except UnicodeEncodeError:
+        raise DataError("expected texts of whole characters as arguments, found bytes that are none") from None
+
+
+def stdin_lines(encoding: str, *, places: str = "texts as arguments or on stdin") -> Iterator[pa.StringArray]:
+    """Whatever has arrived on stdin, as columns of whole lines.
+
+    Args:
+        encoding: of stdin.
+        places: where texts can come from, for the error.
+
+    Raises:
+        DataError: stdin is closed, or does not hold text in that encoding.
+    """
+    from textcnn.data.blocks import text_decoder
+    from textcnn.data.splitting import split_lines
+
+    if sys.stdin is None:  # closed
+        raise DataError(f"expected {places}, found none")
+    if sys.stdin.isatty():
+        click.echo("type a text a line; Ctrl-D ends", err=True)
+    stream = cast("io.BufferedReader", sys.stdin.buffer)
+    decoder = text_decoder(encoding)
+    rest, line = "", 1
+    while True:
+        arrived = stream.read1(_READ)
+        try:
+            text = rest + decoder.decode(arrived, final=not arrived)
+        except UnicodeDecodeError as error:
+            line += (rest + error.object[: error.start].decode(encoding, "ignore")).count("\n")
+            raise DataError(
+                f"expected {encoding.upper()} text, but stdin has the byte 0x{error.object[error.start]:02x} "
+                f"in line {line}; name its encoding with --encoding"
+            ) from None
+        end = text.rfind("\n") + 1 if arrived else len(text)
+        whole, rest = text[:end], text[end:]
+        if whole:
+            yield split_lines(whole.removeprefix("\ufeff").encode() if line == 1 else whole.encode())
+            line += whole.count("\n")
+        if not arrived:
+            return

@@ -1,0 +1,242 @@
+"""Predictions as text, CSV or JSON Lines, batch by batch.
+
+A prediction is the best class and its probability; `top_k` adds the next best ones, `proba` the
+probability of every class. Columns that the input had stay as they were, row by row. In CSV and
+JSON a `note` says that a text was `empty`, or `unknown`, when the model knows none of its words.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from textcnn.errors import DataError
+from textcnn.inference.predictor import Scores
+
+FORMATS = ("text", "json", "csv")
+DIGITS = 6
+_BREAKS = r"[\t\r\n]+"
+_NOTES = ("", "unknown", "empty")
+
+
+@dataclass
+class Writer:
+    """Writes batches of predictions to a binary stream.
+
+    Args:
+        stream: where to.
+        classes: the labels, (K,).
+        form: `text` (label, probability and text between tabs), `json` (an object a line) or `csv`.
+        proba: give the probability of every class.
+        top_k: give so many classes, the best first; all where there are fewer.
+        min_confidence: predict nothing (null, `-` in text) where the best probability is lower.
+    """
+
+    stream: IO[bytes]
+    classes: Sequence[Any]
+    form: str
+    proba: bool = False
+    top_k: int = 1
+    min_confidence: float = 0.0
+    _names: list[str] = field(default_factory=list, init=False)  # the input's columns
+
+    def begin(self, names: Sequence[str]) -> None:
+        """Write what stands before the first row; `names` are the input's columns.
+
+        Raises:
+            DataError: a name is taken by a prediction's column, or, in JSON, stands there twice.
+        """
+        self._names = list(names)
+        self._check_names()
+        if self.form == "csv":
+            header = [*names, *self._columns(np.zeros((0, len(self.classes))), np.zeros(0, np.int64))]
+            self._write_csv([pa.nulls(0, pa.string())] * len(header), header, header=True)
+
+    def write(self, rows: pa.Table, texts: pa.Array, scores: Scores) -> None:
+        """Write a batch: the input's columns, the text that was read and what the model makes of it.
+
+        Raises:
+            DataError: the columns are no longer those of the first batch, and the form cannot tell.
+        """
+        if rows.column_names != self._names:
+            self._change_names(rows.column_names)
+        probabilities = scores.probabilities
+        notes = np.where(scores.known > 0, 0, np.where(scores.tokens > 0, 1, 2))
+        if self.form == "json":
+            self._write_json(rows, probabilities, [_NOTES[note] for note in notes.tolist()])
+        elif self.form == "csv":
+            added = self._columns(probabilities, notes)
+            columns = [_flat(column) for column in rows.columns]
+            self._write_csv([*columns, *added.values()], [*rows.column_names, *added], header=False)
+        else:
+            self._write_text(texts, probabilities)
+
+    def _check_names(self) -> None:
+        added: Sequence[str] = ()
+        if self.form == "json":
+            added = ("prediction", "probability", "note", *["top"] * (self.top_k > 1), *["probabilities"] * self.proba)
+            twice = [name for name in self._names if self._names.count(name) > 1]
+            if twice:
+                raise DataError(f"expected each column once, found {twice[0]!r} twice; rename one, or write csv")
+        elif self.form == "csv":
+            added = list(self._columns(np.zeros((0, len(self.classes))), np.zeros(0, np.int64)))
+        taken = [name for name in added if name in self._names]
+        if taken:
+            raise DataError(
+                f"expected an input without the column {taken[0]!r}, which a prediction is written to; "
+                "rename or remove it"
+            )
+
+    def _change_names(self, names: list[str]) -> None:
+        """Later rows of JSON Lines may have further columns."""
+        if self.form == "csv":
+            further = ", ".join(name for name in names if name not in self._names)
+            raise DataError(
+                f"expected the columns {self._names} in all rows, found {further} as well in later ones; write json"
+            )
+        self._names = names
+        self._check_names()
+
+    def _ranked(self, probabilities: np.ndarray) -> np.ndarray:
+        """Ids of the best classes, the smaller one first where two are equal, (N, top_k)."""
+        return np.argsort(-probabilities, axis=1, kind="stable")[:, : self.top_k]
+
+    def _abstains(self, probabilities: np.ndarray) -> np.ndarray:
+        """Where the best class is not probable enough to name, (N,)."""
+        return probabilities.max(axis=1, initial=0) < self.min_confidence
+
+    def _columns(self, probabilities: np.ndarray, notes: np.ndarray) -> dict[str, pa.Array]:
+        """The columns that a prediction adds."""
+        names = [str(label) for label in self.classes]
+        labels = strings(names)
+        columns = {}
+        for rank, best in enumerate(self._ranked(probabilities).T, 1):
+            suffix = f"_{rank}" if rank > 1 else ""
+            predicted = labels.take(_numbers(best))
+            if rank == 1 and self.min_confidence:
+                predicted = pc.if_else(_booleans(self._abstains(probabilities)), pa.nulls(1, pa.string())[0], predicted)
+            columns[f"prediction{suffix}"] = predicted
+            columns[f"probability{suffix}"] = _numbers(_rounded(probabilities[np.arange(len(best)), best]))
+        if self.proba:
+            for name, column in zip(names, probabilities.T, strict=True):
+                columns[f"probability:{name}"] = _numbers(_rounded(column))
+        columns["note"] = strings(_NOTES).take(_numbers(notes))
+        return columns
+
+    def _write_csv(self, columns: list[pa.Array], names: list[str], *, header: bool) -> None:
+        from pyarrow import csv
+
+        table = pa.Table.from_arrays(columns, names)
+        csv.write_csv(table, self.stream, csv.WriteOptions(include_header=header, quoting_style="needed"))
+
+    def _write_json(self, rows: pa.Table, probabilities: np.ndarray, notes: Sequence[str]) -> None:
+        labels = [label.item() if isinstance(label, np.generic) else label for label in self.classes]
+        ranked = self._ranked(probabilities).tolist()
+        abstains = self._abstains(probabilities).tolist()
+        values = _rounded(probabilities).tolist()
+        lines = []
+        for row, best, rounded, abstain, note in zip(rows.to_pylist(), ranked, values, abstains, notes, strict=True):
+            row["prediction"] = None if abstain else labels[best[0]]
+            row["probability"] = rounded[best[0]]
+            if self.top_k > 1:
+                row["top"] = [{"label": labels[i], "probability": rounded[i]} for i in best]
+            if self.proba:
+                row["probabilities"] = {str(label): p for label, p in zip(labels, rounded, strict=True)}
+            if note:
+                row["note"] = note
+            lines.append(_to_json(row) + "\n")
+        self.stream.write("".join(lines).encode())
+
+    def _write_text(self, texts: pa.Array, probabilities: np.ndarray) -> None:
+        labels = strings([re.sub(_BREAKS, " ", str(label)) for label in self.classes])
+        parts: list[Any] = []
+        for rank, best in enumerate(self._ranked(probabilities).T):
+            label = labels.take(_numbers(best))
+            if rank == 0 and self.min_confidence:
+                label = pc.if_else(_booleans(self._abstains(probabilities)), _DASH, label)
+            parts += [label, _four_digits(probabilities[np.arange(len(best)), best])]
+        if self.proba:
+            named = zip(labels, probabilities.T, strict=True)
+            parts += [pc.binary_join_element_wise(label, _four_digits(column), _EQUALS) for label, column in named]
+        lines = pc.binary_join_element_wise(*parts, _one_line(texts), _TAB)
+        _, ends, data = pc.binary_join_element_wise(lines, _NOTHING, _NEWLINE).cast(pa.large_string()).buffers()
+        if data is not None:
+            self.stream.write(memoryview(data)[: np.frombuffer(ends, np.int64)[len(lines)]])
+
+
+# pyarrow imports pandas when it converts Python objects or numpy arrays; these two take their buffers.
+
+
+def strings(values: Sequence[str]) -> pa.StringArray:
+    """Strings as an Arrow column.
+
+    Raises:
+        UnicodeEncodeError: a string holds half a character (a lone surrogate).
+    """
+    encoded = [value.encode() for value in values]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
+
+
+_TAB, _NEWLINE, _EQUALS, _DASH, _NOTHING = strings(["\t", "\n", "=", "-", ""])
+_FOUR_DIGITS = strings([f"{i / 10_000:.4f}" for i in range(10_001)])
+
+
+def _one_line(texts: pa.Array) -> pa.Array:
+    """Texts with a space for each run of tabs and line breaks."""
+    broken = pc.match_substring_regex(texts, _BREAKS)
+    return pc.replace_substring_regex(texts, _BREAKS, " ") if pc.any(broken).as_py() else texts
+
+
+def _four_digits(probabilities: np.ndarray) -> pa.Array:
+    """Probabilities as text, such as 0.1234."""
+    return _FOUR_DIGITS.take(_numbers(np.round(probabilities.astype(np.float64) * 10_000).astype(np.int32)))
+
+
+def _booleans(values: np.ndarray) -> pa.Array:
+    return _numbers(values.astype(np.int8)).cast(pa.bool_())
+
+
+def _numbers(values: np.ndarray) -> pa.Array:
+    buffer = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, buffer])
+
+
+def _rounded(values: np.ndarray) -> np.ndarray:
+    return np.round(values.astype(np.float64), DIGITS)
+
+
+def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
+    """A column that CSV can hold: lists and objects as JSON."""
+    if not pa.types.is_nested(column.type):
+        return column
+    return pa.array([None if value is None else _to_json(value) for value in column.to_pylist()], pa.string())
+
+
+def _to_json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_as_text)
+    except ValueError:  # JSON has no NaN
+        return json.dumps(_finite(value), ensure_ascii=False, default=_as_text)
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for numbers that are not finite."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _as_text(value: object) -> str:
+    """What JSON does not know, such as dates and bytes."""
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,90 @@
+"""Networks whose logits are no sum over windows: integrated gradients (Sundararajan et al. 2017, arXiv 1703.01365).
+
+A word's part of a logit is the sum over its row x of x times the mean gradient on the straight way from zeros,
+the row of an unknown word, to x, for all words of the text at once. The parts add up to the difference
+between the text's logits and those of as many unknown words, but for the error of the numerical mean: points are
+doubled until that is small or they change the parts no more, and what is left is reported. Where k-max pooling comes
+to keep another position the DCNN's logits jump, which no gradient sees: a gap is left there, whatever the points.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from textcnn.explain._network import as_network
+from textcnn.inference.scorers import word_rows
+
+if TYPE_CHECKING:
+    import torch
+
+    from textcnn.inference.predictor import Predictor
+    from textcnn.nn.network import Network
+
+POINTS = (16, 32, 64, 128, 256)
+ENOUGH = 0.01  # of a logit
+SETTLED = 0.01  # of a logit, the words' changes added up
+MOST = 1 << 14  # words of all points together: a long text has few points
+AT_ONCE = 1 << 14  # words of the copies of a text that are scored together
+
+
+def integrate(predictor: Predictor, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Parts of the logits of one text, without the bag of n-grams.
+
+    Args:
+        predictor: the model.
+        ids: the text's word ids, (L,).
+
+    Returns:
+        Parts of the words, (L, K), and the logits of a text of zeros, (K,).
+    """
+    import torch
+
+    artifact, network = predictor.artifact, as_network(predictor.artifact)
+    rows = torch.from_numpy(np.ascontiguousarray(word_rows(artifact.model, artifact.weights)[ids]))  # (L, C, D)
+    both = torch.stack([torch.zeros_like(rows), rows])
+    with torch.no_grad():
+        at_zero, at_text = _logits(network, both)  # (K,), (K,)
+    wanted = (at_text - at_zero).double().numpy()
+    parts = np.zeros((len(ids), len(wanted)))
+    for points in POINTS if len(ids) else ():
+        if points > POINTS[0] and points * len(ids) > MOST:
+            break
+        before, parts = parts, _parts(network, rows, points)
+        gap, moved = np.abs(parts.sum(axis=0) - wanted).max(), np.abs(parts - before).sum(axis=0).max()
+        if gap < ENOUGH or (points > POINTS[0] and moved < SETTLED):
+            break
+    return parts, at_zero.double().numpy()
+
+
+_TABLES = ("channels.", "ngrams.")
+
+
+def _logits(network: Network, rows: torch.Tensor) -> torch.Tensor:
+    """Logits (B, K) of B copies of a text's rows, (B, L, C, D)."""
+    import torch
+
+    copies, length = rows.shape[:2]
+    places = torch.arange(copies * length, dtype=torch.int32)
+    penultimate = network.penultimate(rows.flatten(0, 1), places, torch.full((copies,), length))
+    logits: torch.Tensor = network.softmax(penultimate)
+    return logits
+
+
+def _parts(network: Network, rows: torch.Tensor, points: int) -> np.ndarray:
+    """Row times mean gradient at the middles of `points` equal pieces of the way, (L, K)."""
+    import torch
+
+    classes = network.softmax.out_features
+    total = torch.zeros(classes, *rows.shape, dtype=torch.float64)
+    at_once = max(1, AT_ONCE // len(rows))
+    for begin in range(0, points, at_once):
+        middles = (torch.arange(begin, min(begin + at_once, points)) + 0.5) / points
+        x = (middles[:, None, None, None] * rows).requires_grad_()  # (B, L, C, D)
+        logits = _logits(network, x).sum(dim=0)  # (K,)
+        for k in range(classes):
+            [grad] = torch.autograd.grad(logits[k], x, retain_graph=k + 1 < classes)
+            total[k] += grad.double().sum(dim=0)
+    parts: np.ndarray = (total / points * rows).sum(dim=(2, 3)).T.numpy()
+    return parts

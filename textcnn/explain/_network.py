@@ -1,0 +1,29 @@
+"""A saved model as a network of torch's, for what needs gradients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textcnn.inference.artifact import Artifact
+from textcnn.text.vocabulary import FIRST_WORD
+
+if TYPE_CHECKING:
+    from textcnn.nn.network import Network
+
+
+def as_network(artifact: Artifact) -> Network:
+    """The model in evaluation mode."""
+    import torch
+
+    from textcnn.nn.network import make_network
+
+    tables = {name: torch.from_numpy(array) for name, array in artifact.weights.items()}
+    network = make_network(
+        artifact.model,
+        vocabulary_size=len(artifact.words) + FIRST_WORD,
+        classes=len(artifact.classes),
+        vectors=next((tables[name] for name in ("channels.fixed", "channels.tuned") if name in tables), None),
+        ngrams=(tables["ngrams.keys"], tables["ngrams.factors"]) if artifact.model.ngrams else None,
+    )
+    network.load_state_dict(tables)
+    return network.eval()

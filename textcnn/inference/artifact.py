@@ -1,0 +1,340 @@
+"""The saved model: a folder of JSON and safetensors that holds all a prediction needs.
+
+    config.json         format, version, settings, classes, how it was trained, SHA-256 of each file
+    model.safetensors   the weights
+    vocabulary.json     the words, in the order of their ids
+    metrics.json        scores on validation and test
+    README.md           a model card
+
+A folder is written beside its final place and renamed into it, an old one moved aside first, so
+that a crash at any step leaves a model that loads. Loading runs no code and checks everything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textcnn.errors import ConfigError, ModelError
+from textcnn.settings.config import (
+    ARCHITECTURES,
+    KimConfig,
+    ModelConfig,
+    StackedConfig,
+    TextConfig,
+    architecture_of,
+    from_json,
+    to_json,
+)
+from textcnn.text.vocabulary import FIRST_WORD
+from textcnn.version import __version__
+
+FORMAT, VERSION = "textcnn", 4
+WEIGHTS, VOCABULARY, METRICS, CARD, CONFIG = (
+    "model.safetensors",
+    "vocabulary.json",
+    "metrics.json",
+    "README.md",
+    "config.json",
+)
+NGRAMS = "ngrams.keys"  # numbers of n-grams, rising; all other arrays are float32
+_LABEL_TYPES = {"U": "str", "i": "int", "u": "int", "b": "bool", "f": "float"}
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A trained model as plain data.
+
+    Attributes:
+        text: how texts become ids.
+        model: the network's settings.
+        classes: labels, one a class: strings, integers, floats or booleans, (K,).
+        words: the vocabulary in the order of its ids.
+        weights: arrays by the names of the network's parameters and buffers, float32 but for the n-grams' numbers.
+        training: what a reader may want to know of the run, as JSON.
+        metrics: scores by split, as JSON.
+        temperature: what logits are divided by before softmax (`textcnn.metrics`).
+    """
+
+    text: TextConfig
+    model: ModelConfig
+    classes: np.ndarray
+    words: Sequence[str]
+    weights: dict[str, np.ndarray]
+    training: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    temperature: float = 1.0
+
+
+def weight_shapes(
+    model: ModelConfig, *, vocabulary_size: int, classes: int, ngrams: int = 0
+) -> dict[str, tuple[int, ...]]:
+    """The arrays that a model of these settings, with so many n-grams in its bag, consists of."""
+    table = (vocabulary_size, model.dimension)
+    shapes: dict[str, tuple[int, ...]] = {"softmax.weight": (classes, model.features), "softmax.bias": (classes,)}
+    columns = model.dimension * model.channel_count
+    if isinstance(model, KimConfig):
+        shapes["convolution.weight"] = (sum(model.region_sizes), model.feature_maps, columns)
+        shapes["convolution.bias"] = (len(model.region_sizes), model.feature_maps)
+    elif isinstance(model, StackedConfig):
+        sizes, maps = model.region_sizes, model.feature_maps
+        shapes["convolution.weight"] = (sizes[0], maps[0], columns)
+        shapes["convolution.bias"] = (1, maps[0])
+        for layer in range(1, len(sizes)):
+            shapes[f"deeper.{layer - 1}.weight"] = (maps[layer], maps[layer - 1], sizes[layer])
+            shapes[f"deeper.{layer - 1}.bias"] = (maps[layer],)
+    else:
+        sizes, maps = model.region_sizes, model.feature_maps
+        shapes["convolution.weight"] = (model.channel_count, sizes[0], maps[0], model.dimension)
+        for layer, size in enumerate(sizes):
+            rows = model.dimension // 2**layer
+            shapes[f"biases.{layer}"] = (maps[layer], rows // 2)
+            if layer:
+                shapes[f"deeper.{layer - 1}.weight"] = (rows, maps[layer], maps[layer - 1], size)
+    if model.channels in ("static", "multichannel"):
+        shapes["channels.fixed"] = table
+    if model.channels != "static":
+        shapes["channels.tuned"] = table
+    if model.ngrams:
+        shapes |= {NGRAMS: (ngrams,), "ngrams.factors": (ngrams,), "ngrams.weight": (ngrams, classes)}
+    return shapes
+
+
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Raise ModelError if a model cannot be saved at `path`: checked before training, so that no work is lost.
+
+    Only an earlier model or an empty folder is ever replaced.
+    """
+    path = _resolved(path)
+    if not path.exists() and (_sibling(path, "old") / CONFIG).is_file() and not overwrite:
+        raise ModelError(
+            f"{path}: a model that a crash moved aside is there ({_sibling(path, 'old').name}); "
+            "choose another name or replace it (--overwrite)"
+        )
+    if path.exists():
+        if not path.is_dir():
+            raise ModelError(f"{path}: expected a folder to save the model in, found a file; choose another name")
+        if any(path.iterdir()):
+            if not (path / CONFIG).is_file():
+                raise ModelError(
+                    f"{path}: expected a new folder or a saved model, found a folder of other files; choose another"
+                )
+            if not overwrite:
+                raise ModelError(f"{path}: a model is there already; choose another name or replace it (--overwrite)")
+    parent = path.parent
+    if not parent.is_dir():
+        raise ModelError(f"{path}: expected the folder {parent} to exist; create it first")
+    if not os.access(parent, os.W_OK):
+        raise ModelError(f"{path}: expected to write into the folder {parent}, found no permission; choose another")
+
+
+def save_artifact(artifact: Artifact, path: Path, *, overwrite: bool = False) -> None:
+    """Write a model folder atomically.
+
+    Raises:
+        ModelError: something else is at `path`, or it cannot be written.
+    """
+    from safetensors.numpy import save as tensors_to_bytes
+
+    check_target(path, overwrite=overwrite)
+    path = _resolved(path)
+    contents = {
+        WEIGHTS: tensors_to_bytes({name: np.ascontiguousarray(w) for name, w in artifact.weights.items()}),
+        VOCABULARY: _dump(list(artifact.words)),
+        METRICS: _dump(artifact.metrics, indent=2),
+        CARD: _card(artifact).encode(),
+    }
+    config = {
+        "format": FORMAT,
+        "version": VERSION,
+        "textcnn": __version__,
+        "architecture": architecture_of(artifact.model),
+        "text": to_json(artifact.text),
+        "model": to_json(artifact.model),
+        "classes": {"type": _label_type(artifact.classes), "values": artifact.classes.tolist()},
+        "temperature": artifact.temperature,
+        "training": artifact.training,
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
+    }
+    contents[CONFIG] = _dump(config, indent=2)
+    new, old = _sibling(path, "new"), _sibling(path, "old")
+    try:
+        shutil.rmtree(new, ignore_errors=True)
+        new.mkdir()
+        for name, content in contents.items():
+            _write(new / name, content)
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            path.rename(old)
+        new.rename(path)
+    except BaseException as error:  # Ctrl-C too
+        shutil.rmtree(new, ignore_errors=True)
+        if old.exists() and not path.exists():
+            old.rename(path)
+        if isinstance(error, OSError):
+            raise ModelError(f"{path}: could not save the model: {error.strerror or error}") from error
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load_artifact(path: Path | str) -> Artifact:
+    """Read and check a model folder.
+
+    Raises:
+        ModelError: it is not there, not a model, of a newer version, incomplete or altered.
+    """
+    path = _find(Path(path))
+    config = _load_config(path)
+    contents = {name: _read(path, name, config["files"].get(name)) for name in (WEIGHTS, VOCABULARY, METRICS)}
+    words = _parse(contents[VOCABULARY], path / VOCABULARY)
+    try:
+        text = from_json(TextConfig, config["text"], where="text")
+        model = from_json(ARCHITECTURES[config["architecture"]], config["model"], where="model")
+        classes = _classes(config["classes"])
+    except (ConfigError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise ModelError(f"{path / CONFIG}: expected the settings of a model, found a fault in {error}") from None
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words) or len({*words}) < len(words):
+        raise ModelError(f"{path / VOCABULARY}: expected a list of distinct words, found something else")
+    weights = _load_weights(contents[WEIGHTS], path / WEIGHTS)
+    ngrams = len(weights[NGRAMS]) if NGRAMS in weights else 0
+    shapes = weight_shapes(model, vocabulary_size=len(words) + FIRST_WORD, classes=len(classes), ngrams=ngrams)
+    found = {name: weight.shape for name, weight in weights.items()}
+    if found != shapes:
+        raise ModelError(f"{path / WEIGHTS}: expected arrays of the shapes {shapes}, found {found}")
+    metrics = _parse(contents[METRICS], path / METRICS)
+    if not isinstance(metrics, dict) or not isinstance(config.get("training"), dict):
+        raise ModelError(f"{path}: expected JSON objects for the metrics and the training, found something else")
+    temperature = config.get("temperature", 1.0)  # a model may do without
+    if not isinstance(temperature, float) or not 0 < temperature < float("inf"):
+        raise ModelError(f"{path / CONFIG}: expected a temperature above 0, found {temperature!r}")
+    return Artifact(text, model, classes, words, weights, config["training"], metrics, temperature)
+
+
+def _classes(saved: Any) -> np.ndarray:
+    """The labels in their own type; ValueError unless they are distinct and of the type named."""
+    kinds = {"str": str, "int": int, "float": float, "bool": bool}
+    values, kind = saved["values"], kinds[saved["type"]]
+    if not isinstance(values, list) or len(values) < 2 or any(type(value) is not kind for value in values):
+        raise ValueError("the classes")
+    if len(set(values)) < len(values):
+        raise ValueError("the classes: one stands there twice")
+    return np.array(values)
+
+
+def _find(path: Path) -> Path:
+    """The folder at `path`, or the one that a save cut short had moved aside."""
+    path = _resolved(path)
+    old = _sibling(path, "old")
+    if not path.exists() and (old / CONFIG).is_file():
+        return old
+    if not path.exists():
+        raise ModelError(f"{path}: expected a saved model, found nothing there; train one first (textcnn train)")
+    if not path.is_dir() or not (path / CONFIG).is_file():
+        kind = "a folder without config.json" if path.is_dir() else "a file"
+        raise ModelError(f"{path}: expected the folder of a saved model, found {kind}")
+    return path
+
+
+def _load_config(path: Path) -> dict[str, Any]:
+    config = _parse(_read(path, CONFIG, None), path / CONFIG)
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise ModelError(f"{path / CONFIG}: expected a model of textcnn, found a file of another program")
+    version = config.get("version")
+    if version != VERSION:
+        raise ModelError(
+            f"{path / CONFIG}: expected version {VERSION} of the format, found {version!r}; "
+            "load it with the textcnn that saved it, or upgrade textcnn"
+        )
+    if not isinstance(config.get("files"), dict):
+        raise ModelError(f"{path / CONFIG}: expected the SHA-256 of each file under 'files', found none")
+    return config
+
+
+def _read(folder: Path, name: str, sha256: str | None) -> bytes:
+    try:
+        target = (folder / name).resolve(strict=True)
+        if target.parent != folder.resolve():
+            raise ModelError(f"{folder / name}: expected a file in the model's folder, found a link to {target}")
+        content = target.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{folder / name}: could not read it: {error.strerror or error}") from None
+    if name != CONFIG and hashlib.sha256(content).hexdigest() != sha256:
+        raise ModelError(
+            f"{folder / name}: expected the SHA-256 that config.json names, found another: the file is damaged or was "
+            "edited; copy the model again or train it anew"
+        )
+    return content
+
+
+def _parse(content: bytes, path: Path) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        raise ModelError(f"{path}: expected JSON, found something else") from None
+
+
+def _load_weights(content: bytes, path: Path) -> dict[str, np.ndarray]:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as tensors_from_bytes
+
+    try:
+        weights = tensors_from_bytes(content)
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
+        raise ModelError(f"{path}: expected safetensors of float32 arrays, found something else") from None
+    for name, weight in weights.items():
+        if name == NGRAMS:
+            if weight.dtype != np.int64 or weight.ndim != 1 or (np.diff(weight) <= 0).any():
+                raise ModelError(f"{path}: expected rising whole numbers in {name}, found others")
+        elif weight.dtype != np.float32 or not np.isfinite(weight).all():
+            raise ModelError(f"{path}: expected finite float32 numbers in {name}, found others")
+    return weights
+
+
+def _resolved(path: Path) -> Path:
+    """The folder itself, absolute and without links: it has a name and siblings."""
+    return path.resolve()
+
+
+def _sibling(path: Path, kind: str) -> Path:
+    return path.with_name(f".{path.name}.{kind}")
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _dump(value: Any, indent: int | None = None) -> bytes:
+    return (json.dumps(value, ensure_ascii=False, indent=indent) + "\n").encode("utf-8", "surrogatepass")
+
+
+def _label_type(classes: np.ndarray) -> str:
+    kind = _LABEL_TYPES.get(np.array(classes.tolist()).dtype.kind)
+    if kind is None:
+        raise ModelError(f"expected labels that are strings, integers, floats or booleans, found {classes.dtype}")
+    return kind
+
+
+def _card(artifact: Artifact) -> str:
+    """A model card: what the model is, what it was trained on, how well it does."""
+    lines = ["# A textcnn model", "", f"Classes: {', '.join(map(str, artifact.classes.tolist()))}", ""]
+    source = artifact.training.get("source")
+    if source:
+        lines += [f"Trained on: {source}", ""]
+    for split, figures in artifact.metrics.items():
+        lines.append(f"- {split}: accuracy {figures['accuracy']:.4f} on {figures['examples']:,} examples")
+    lines += ["", "Settings:", ""]
+    lines += [f"- {key}: {value}" for key, value in dataclasses.asdict(artifact.model).items()]
+    lines += ["", "Predict with it:", "", '    textcnn predict -m THIS_FOLDER "a sentence"', ""]
+    return "\n".join(lines)

@@ -1,0 +1,43 @@
+"""The bag of n-grams' part of the logits, in numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from textcnn.text.ngrams import SCALE, NgramIndex
+from textcnn.text.tokens import Encoded
+
+
+class NgramBag:
+    """The known n-grams with their weights for each class.
+
+    Args:
+        keys: numbers of the known n-grams, rising, (G,) int64.
+        factors: t, (G,) float32.
+        weights: U, (G, K) float32.
+        order: words of the longest n-gram.
+        vocabulary_size: V.
+    """
+
+    def __init__(
+        self, keys: np.ndarray, factors: np.ndarray, weights: np.ndarray, *, order: int, vocabulary_size: int
+    ) -> None:
+        self.factors = factors
+        self.weights = weights
+        self.index = NgramIndex(keys, order, vocabulary_size)
+
+    def logits(self, texts: Encoded) -> np.ndarray:
+        """The bag's part of the logits of N texts, (N, K) float32."""
+        if self.index.table is not None:
+            return self.index.table.logits(
+                texts.ids, texts.offsets, factors=self.factors, weights=self.weights, scale=SCALE
+            )
+        rows, counts = self.index.find(texts)
+        out = np.zeros((len(counts), self.weights.shape[1]), np.float32)
+        some = np.flatnonzero(counts)
+        if len(some):
+            begins = (np.cumsum(counts) - counts)[some]
+            factors = self.factors[rows]  # (M,)
+            sums = np.add.reduceat(factors[:, None] * self.weights[rows], begins, axis=0)
+            out[some] = sums * (SCALE / np.sqrt(np.add.reduceat(factors * factors, begins)))[:, None]
+        return out

@@ -1,0 +1,192 @@
+"""Texts to labels and probabilities, in numpy and Arrow alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from textcnn.inference._threads import in_order
+from textcnn.inference.artifact import Artifact, load_artifact, save_artifact
+from textcnn.inference.bag_scorer import NgramBag
+from textcnn.inference.scorers import make_scorer
+from textcnn.metrics import softmax
+from textcnn.text.columns import as_column
+from textcnn.text.encoding import encode_few, encode_texts
+from textcnn.text.tokenizer import Tokenizer
+from textcnn.text.tokens import Encoded, Token
+from textcnn.text.vocabulary import UNKNOWN, Vocabulary
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from textcnn.explain.results import Explanation
+
+Batch = TypeVar("Batch")
+
+FEW = 16  # up to so many texts take the path that costs little to start
+WARM = 16  # calls with few texts, after which more are expected
+PIECE = 4096  # texts that a thread scores at a time
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a model makes of N texts.
+
+    Attributes:
+        probabilities: of each class, (N, K) float32.
+        tokens: words of each text, (N,).
+        known: how many of them are in the model's vocabulary, (N,).
+    """
+
+    probabilities: np.ndarray
+    tokens: np.ndarray
+    known: np.ndarray
+
+
+class Predictor:
+    """A saved model at work: texts to labels and probabilities, without torch.
+
+    Args:
+        artifact: the model.
+    """
+
+    def __init__(self, artifact: Artifact) -> None:
+        self.artifact = artifact
+        self.classes_ = artifact.classes
+        self.tokenizer = Tokenizer(artifact.text)
+        self.vocabulary = Vocabulary(artifact.words)
+        self._few = 0  # calls with few texts so far
+        self.scorer = make_scorer(artifact.model, artifact.weights)
+        self.bag = None
+        if artifact.model.ngrams:
+            arrays = [artifact.weights[f"ngrams.{name}"] for name in ("keys", "factors", "weight")]
+            size = len(self.vocabulary)
+            self.bag = NgramBag(*arrays, order=artifact.model.ngrams, vocabulary_size=size)
+
+    def predict(self, texts: object) -> np.ndarray:
+        """The most probable label of each text.
+
+        Args:
+            texts: strings in a list, numpy array, pandas Series, Arrow array or other iterable.
+
+        Returns:
+            Values of `classes_`, (N,).
+
+        Raises:
+            DataError: a bare string, a missing value, or something that is not text.
+        """
+        return self.classes_[self.predict_proba(texts).argmax(axis=1)]
+
+    def predict_proba(self, texts: object) -> np.ndarray:
+        """Probabilities of each class, in the order of `classes_`, (N, K) float32; errors as in `predict`."""
+        return self.scores(texts).probabilities
+
+    def scores(self, texts: object) -> Scores:
+        """Probabilities and what they rest on; errors as in `predict`."""
+        few = _few_strings(texts)
+        if few is not None:
+            return self._scores(self._encode_few(few))
+        column = as_column(texts)
+        pieces = [column.slice(begin, PIECE) for begin in range(0, len(column), PIECE)]
+        if len(pieces) == 1:
+            return self._scores_of_column(column)
+        scores = [scores for _, scores in in_order(self._scores_of_column, pieces)]
+        if not scores:
+            return self._scores(self._encode_few([]))
+        return Scores(
+            probabilities=np.concatenate([part.probabilities for part in scores]),
+            tokens=np.concatenate([part.tokens for part in scores]),
+            known=np.concatenate([part.known for part in scores]),
+        )
+
+    def stream(
+        self, batches: Iterable[Batch], texts_of: Callable[[Batch], pa.Array | pa.ChunkedArray]
+    ) -> Iterator[tuple[Batch, Scores]]:
+        """Each batch with the scores of its texts, in order; several are scored at once, and few are in memory.
+
+        Args:
+            batches: anything.
+            texts_of: the column of strings in a batch, none missing; called in another thread.
+        """
+        return in_order(lambda batch: self._scores_of_column(as_column(texts_of(batch))), batches)
+
+    def explain(self, texts: object) -> list[Explanation]:
+        """Why the model gives each text what it gives it: parts of the logits by word, n-gram and feature.
+
+        Exact for Kim's network with ReLU or no activation; integrated gradients for the others. Errors as in
+        `predict`.
+        """
+        from textcnn.explain.explanation import explain
+
+        return explain(self, texts)
+
+    def tokens(self, text: str) -> list[tuple[Token, int]]:
+        """The tokens of one text, with their places in it, and their ids."""
+        spans = self.tokenizer.spans(text)
+        return list(zip(spans, self.vocabulary.ids(spans), strict=True))
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """Probabilities of each class, from logits (N, K): softmax at the model's temperature."""
+        return softmax(logits, self.artifact.temperature)
+
+    def logits(self, texts: Encoded) -> np.ndarray:
+        """Logits of texts that are encoded already, (N, K) float32, on one core."""
+        logits = self.scorer.logits(texts)
+        return logits if self.bag is None else logits + self.bag.logits(texts)
+
+    def save(self, path: Path | str, *, overwrite: bool = False) -> None:
+        """Save the model as a folder (see `textcnn.inference.artifact`).
+
+        Raises:
+            ModelError: something is at `path` already, or it cannot be written.
+        """
+        save_artifact(self.artifact, Path(path), overwrite=overwrite)
+
+    def _scores_of_column(self, column: pa.ChunkedArray) -> Scores:
+        if len(column) <= FEW:
+            return self._scores(self._encode_few(column.to_pylist()))
+        return self._scores(encode_texts(column, self.tokenizer, self.vocabulary))
+
+    def _scores(self, encoded: Encoded) -> Scores:
+        logits = self.logits(encoded)
+        known = np.zeros(len(encoded.ids) + 1, np.int64)  # before each token
+        np.cumsum(encoded.ids != UNKNOWN, out=known[1:])
+        known = known[encoded.offsets]
+        return Scores(
+            probabilities=self.probabilities(logits),
+            tokens=encoded.lengths,
+            known=known[1:] - known[:-1],
+        )
+
+    def _encode_few(self, texts: Sequence[str]) -> Encoded:
+        self._few += 1
+        return encode_few(texts, self.tokenizer, self.vocabulary, warm=self._few > WARM)
+
+
+def _few_strings(texts: object) -> list[str] | tuple[str, ...] | None:
+    """`texts` if they are a few well-formed strings, which need no Arrow column; else None."""
+    if not isinstance(texts, (list, tuple)) or len(texts) > FEW or any(type(text) is not str for text in texts):
+        return None
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        return None
+    return texts
+
+
+def load_model(path: Path | str) -> Predictor:
+    """The predictor of a saved model; needs neither torch nor the training data.
+
+    Raises:
+        ModelError: `path` is no model, or a damaged, altered or newer one.
+
+    Example:
+        >>> model = load_model("textcnn-model")
+        >>> model.predict(["not bad at all"])
+        array(['positive'], dtype='<U8')
+    """
+    return Predictor(load_artifact(path))

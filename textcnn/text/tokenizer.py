@@ -1,0 +1,274 @@
+"""Texts to tokens to ids.
+
+One grammar, two paths. `Tokenizer.columns` takes an Arrow column and works on all its characters
+at once: a character is a number, a token begins where two neighbours say so, and no Python object
+is made for a text or a token. `Tokenizer.spans` takes a single text through a regular expression,
+which costs microseconds and says where in the original each token stands. Tests hold the two
+equal on any text.
+
+The grammars (of NFC text, lower-cased per character if asked):
+
+- `unicode`: words of any language with their inner apostrophes (`don't`), single punctuation
+  marks, symbols and emoji (a sequence that shows as one emoji is one token); scripts without
+  spaces between words give a token a character.
+- `kim`: the cleaning of Kim (2014): ASCII letters and digits, ``'`` and `` ` `` make words,
+  ``( ) , ! ?`` stand alone, the clitics `'s 've n't 're 'd 'll` are cut off.
+- `kim-sst`: the same for the Stanford treebank, which is tokenized already: nothing is cut off
+  and ``( ) , ! ?`` stay within words.
+- `whitespace`: what `str.split()` gives.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+
+from textcnn.settings.config import TextConfig
+from textcnn.text._characters import APOSTROPHE, CONTROL, FLAG, JOINER, OTHER, SPACE, WORD, ZWJ, classes
+from textcnn.text.tokens import Token, Tokens, offsets_of, run_positions
+
+CHUNK = 1 << 20  # tokens are numbered in chunks of about so many characters
+
+# The grammar `unicode` over the class letters of `characters.py`: a word with inner apostrophes;
+# a pair of regional indicators; emoji joined by ZWJ; any other visible character. Marks follow along.
+_UNICODE = re.compile(rb"w[wjz]*(?:'w[wjz]*)*|rr?[jz]*|o[jz]*(?:(?<=z)o[jz]*)*|[c'][jz]*".replace(b"'", b"a"))
+_KIM = re.compile(r"[(),!?]|[A-Za-z0-9'`](?:(?!'s|'ve|n't|'re|'d|'ll)[A-Za-z0-9'`])*")
+_KIM_SST = re.compile(r"[A-Za-z0-9(),!?'`]+")
+_WHITESPACE = re.compile(r"\S+")
+
+
+def lower(text: str) -> str:
+    """Lower-case each character by itself: no final sigma, no character that becomes two."""
+    return text.replace("Σ", "σ").replace("İ", "i").lower()
+
+
+class Tokenizer:
+    """Texts to tokens by one of the four grammars.
+
+    Args:
+        config: which grammar, lower-casing, and the number of tokens read of a text.
+    """
+
+    def __init__(self, config: TextConfig) -> None:
+        self.config = config
+
+    def columns(self, texts: pa.ChunkedArray | pa.Array) -> Iterator[Tokens]:
+        """Tokenize a column of strings without nulls, in chunks of bounded size, in order."""
+        chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
+        for chunk in chunks:
+            for part in _bounded(chunk.cast(pa.large_string())):
+                yield self._columns(part)
+
+    def _columns(self, texts: pa.LargeStringArray) -> Tokens:
+        codes, borders = _characters(texts, lowercase=self.config.lowercase)
+        first = np.zeros(len(codes) + 1, dtype=bool)  # a text begins here
+        first[borders] = True
+        start, keep = _RULES[self.config.tokenizer](codes, first[:-1])
+        starts = np.flatnonzero(start)
+        offsets = np.searchsorted(starts, borders)
+        words = _strings(codes[keep], start[keep])
+        limit = self.config.max_length
+        if limit is not None and len(texts) and int(np.diff(offsets).max()) > limit:
+            lengths = np.diff(offsets)
+            words = words.filter(pa.array(run_positions(lengths) < limit))
+            offsets = offsets_of(np.minimum(lengths, limit))
+        return Tokens(words, offsets)
+
+    def spans(self, text: str) -> list[Token]:
+        """The tokens of one text with their places in it.
+
+        Where `text` is not NFC, a token's place is that of the characters it was composed from.
+        """
+        origin = None
+        if not text.isascii() and not unicodedata.is_normalized("NFC", text):
+            text, origin = _normalize_with_origin(text)
+        if self.config.lowercase:
+            text = lower(text)
+        matches = [match.span() for match in self._matches(text)][: self.config.max_length]
+        if origin is None:
+            return [Token(text[i:j], i, j) for i, j in matches]
+        return [Token(text[i:j], origin[i], origin[j]) for i, j in matches]
+
+    def _matches(self, text: str) -> Iterator[re.Match]:
+        if self.config.tokenizer == "unicode":
+            codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
+            return _UNICODE.finditer(classes()[codes].tobytes())
+        pattern = {"kim": _KIM, "kim-sst": _KIM_SST, "whitespace": _WHITESPACE}[self.config.tokenizer]
+        return pattern.finditer(text)
+
+
+def _bounded(texts: pa.LargeStringArray) -> Iterator[pa.LargeStringArray]:
+    """Cut a column where its characters pass a multiple of CHUNK; a single long text stays whole."""
+    if not len(texts):
+        return
+    ends = np.frombuffer(texts.buffers()[1], dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    edges = np.flatnonzero(np.diff((ends[1:] - ends[0]) // CHUNK)) + 1
+    previous = 0
+    for edge in [*edges.tolist(), len(texts)]:
+        yield texts.slice(previous, edge - previous)
+        previous = edge
+
+
+def _characters(texts: pa.LargeStringArray, *, lowercase: bool) -> tuple[np.ndarray, np.ndarray]:
+    """All characters of a column as numbers (uint8 if all are ASCII, else uint32), and the texts' borders (N + 1,)."""
+    _, ends, data = texts.buffers()
+    borders = np.frombuffer(ends, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    content = np.frombuffer(data or b"", dtype=np.uint8)[borders[0] : borders[-1]]
+    borders = borders - borders[0]
+    if not len(content) or content.max() < 0x80:
+        return (_ASCII_LOWER[content] if lowercase else content), borders
+    text = content.tobytes().decode()
+    if not unicodedata.is_normalized("NFC", text):
+        # Rare: compose text by text, so that a mark never joins the text before.
+        composed = pa.array([unicodedata.normalize("NFC", t) for t in texts.to_pylist()], pa.large_string())
+        if not composed.equals(texts):
+            return _characters(composed, lowercase=lowercase)
+    before = np.concatenate([[0], np.cumsum((content & 0xC0) != 0x80, dtype=np.int64)])  # characters before a byte
+    codes = np.frombuffer((lower(text) if lowercase else text).encode("utf-32-le"), dtype="<u4")
+    return codes, before[borders]
+
+
+_ASCII_LOWER = np.frombuffer(bytes(range(0x80)).lower(), dtype=np.uint8)
+
+
+def _strings(codes: np.ndarray, start: np.ndarray) -> pa.Array:
+    """Characters to an Arrow column of strings, a new one at each True of `start`."""
+    starts = np.flatnonzero(start)
+    if codes.dtype == np.uint8:
+        data, bytes_before = codes.tobytes(), None
+    else:
+        data = codes.tobytes().decode("utf-32-le").encode()
+        sizes = 1 + (codes > 0x7F).astype(np.int64) + (codes > 0x7FF) + (codes > 0xFFFF)
+        bytes_before = np.cumsum(sizes) - sizes
+    ends = np.append(starts if bytes_before is None else bytes_before[starts], len(data))
+    buffers = [None, pa.py_buffer(ends.astype(np.int32)), pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.string(), len(starts), buffers)
+
+
+def _after(mask: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Where the character before, in the same text, is in the mask."""
+    out = np.empty_like(mask)
+    out[:1] = False
+    out[1:] = mask[:-1]
+    return out & ~first
+
+
+def _before(mask: np.ndarray, first: np.ndarray) -> np.ndarray:
+    """Where the next character, in the same text, is in the mask."""
+    out = np.empty_like(mask)
+    out[-1:] = False
+    out[:-1] = mask[1:] & ~first[1:]
+    return out
+
+
+def _unicode_rule(codes: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Where a token of the grammar `unicode` starts, and which characters belong to a token."""
+    kinds = classes()[codes]
+    joins = (kinds == JOINER) | (kinds == ZWJ)
+    if not joins.any():
+        start = _base_starts(kinds, first, adjacent=True, after_zwj=False)
+        return start, (kinds != SPACE) & (kinds != CONTROL)
+    # Decide among the characters that are not marks, then let the marks follow the one before.
+    base = np.flatnonzero(~joins)
+    text = np.cumsum(first)
+    adjacent = np.diff(base, prepend=-1) == 1
+    base_first = np.diff(text[base], prepend=0) != 0
+    after_zwj = (kinds[base - 1] == ZWJ) & (base > 0)
+    start = np.zeros(len(codes), dtype=bool)
+    start[base] = _base_starts(kinds[base], base_first, adjacent=adjacent, after_zwj=after_zwj)
+    keep = (kinds != SPACE) & (kinds != CONTROL) & ~joins
+    marks = np.flatnonzero(joins)
+    owner = np.searchsorted(base, marks) - 1
+    owned = owner >= 0
+    owner = base[owner[owned]]
+    keep[marks[owned]] = keep[owner] & (text[owner] == text[marks[owned]])
+    return start, keep
+
+
+def _base_starts(
+    kinds: np.ndarray, first: np.ndarray, *, adjacent: np.ndarray | bool, after_zwj: np.ndarray | bool
+) -> np.ndarray:
+    """Token starts among characters that are not marks.
+
+    Args:
+        kinds: their classes, (M,).
+        first: whether a text begins with it.
+        adjacent: whether no mark stands between it and the character before.
+        after_zwj: whether a zero-width joiner stands right before it.
+    """
+    word = kinds == WORD
+    inner = (kinds == APOSTROPHE) & _after(word, first) & _before(word & adjacent, first)
+    start = (kinds != SPACE) & (kinds != CONTROL) & ~inner & ~(word & _after(word | inner, first))
+    other = kinds == OTHER
+    start &= ~(other & _after(other, first) & after_zwj)
+    flag = kinds == FLAG
+    if flag.any():
+        at = np.arange(len(kinds))
+        begins = flag & ~(_after(flag, first) & adjacent)
+        run = np.maximum.accumulate(np.where(begins, at, 0))
+        start &= ~(flag & ((at - run) % 2 == 1))
+    return start
+
+
+def _kim_rule(codes: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The grammar `kim`: clean_str of the paper's code."""
+    kept, single = _kim_characters(codes, "(),!?")
+    mark = codes == ord("'")
+    n = codes == ord("n")
+    following = {c: _before(codes == ord(c), first) for c in "sdvertl"}
+    pair = {p: _before((codes == ord(p[0])) & following[p[1]], first) for p in ("ve", "re", "ll")}
+    clitic = mark & (following["s"] | following["d"] | pair["ve"] | pair["re"] | pair["ll"])
+    clitic |= n & _before(mark & following["t"], first)
+    word = kept & ~single
+    return kept & (single | clitic | ~_after(word, first)), kept
+
+
+def _kim_sst_rule(codes: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    kept, _ = _kim_characters(codes, "")
+    return kept & ~_after(kept, first), kept
+
+
+def _kim_characters(codes: np.ndarray, single: str) -> tuple[np.ndarray, np.ndarray]:
+    """The characters that Kim's cleaning keeps, and those of them that stand alone."""
+    within = np.zeros(0x81, dtype=np.uint8)  # the last entry: all that is not ASCII
+    within[[ord(c) for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789(),!?'`"]] = 1
+    within[[ord(c) for c in single]] = 2
+    kinds = within[np.minimum(codes, 0x80)]
+    return kinds > 0, kinds == 2
+
+
+def _whitespace_rule(codes: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    kept = classes()[codes] != SPACE
+    return kept & ~_after(kept, first), kept
+
+
+_RULES = {"unicode": _unicode_rule, "kim": _kim_rule, "kim-sst": _kim_sst_rule, "whitespace": _whitespace_rule}
+
+
+def _normalize_with_origin(text: str) -> tuple[str, list[int]]:
+    """NFC of `text`, and for each character of it (and its end) the index in `text` where its source begins."""
+    pieces: list[str] = []
+    origin: list[int] = []
+    begin = 0
+    for end in range(1, len(text) + 1):
+        if end < len(text) and not _breaks(text[begin:end], text[end]):
+            continue
+        piece = unicodedata.normalize("NFC", text[begin:end])
+        pieces.append(piece)
+        # A piece of the same length kept its characters apart; else all of it counts as one source.
+        same = len(piece) == end - begin
+        origin += range(begin, end) if same else [begin] * len(piece)
+        begin = end
+    return "".join(pieces), [*origin, len(text)]
+
+
+def _breaks(before: str, character: str) -> bool:
+    """Whether NFC treats `character` apart from the characters before it."""
+    if unicodedata.combining(character):
+        return False
+    joined = unicodedata.normalize("NFC", before + character)
+    return joined == unicodedata.normalize("NFC", before) + unicodedata.normalize("NFC", character)
