@@ -27,7 +27,8 @@ ALLOWED = {
     "explain": {"inference", "kernels", "nn", "settings", "text", "vectors"},
     "report": {"explain", "files", "inference", "metrics", "settings", "vectors", "version"},
     "training": {"data", "errors", "files", "inference", "kernels", "metrics", "nn", "settings", "text", "vectors"},
-    "estimator": {"errors", "explain", "inference", "settings", "text", "training"},
+    "model": {"errors", "explain", "files", "inference", "metrics", "report", "settings", "text"},
+    "estimator": {"errors", "explain", "inference", "model", "settings", "text", "training"},
     "cli": {
         "data",
         "errors",
@@ -42,13 +43,13 @@ ALLOWED = {
         "vectors",
         "version",
     },
-    "__init__": {"data", "estimator", "inference", "nn", "vectors", "version"},
+    "__init__": {"data", "estimator", "model", "nn", "vectors"},
     "__main__": {"cli"},
 }
 # Libraries that cost seconds to import, or that a room must not know, and the rooms that use them.
 FOREIGN = {
     "torch": {"nn", "training", "explain"},
-    "sklearn": {"metrics", "estimator", "report"},
+    "sklearn": {"metrics", "model", "estimator", "report"},
     "matplotlib": {"report"},
     "jinja2": {"explain", "report"},
     "datasets": {"data", "cli"},

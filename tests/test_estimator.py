@@ -63,8 +63,8 @@ def test_it_learns(classifier):
 
 def test_the_same_seed_gives_the_same_bits(classifier):
     again = clone(classifier).fit(TEXTS, LABELS)
-    for name, weight in classifier.predictor_.artifact.weights.items():
-        np.testing.assert_array_equal(weight, again.predictor_.artifact.weights[name])
+    for name, weight in classifier.model_.artifact.weights.items():
+        np.testing.assert_array_equal(weight, again.model_.artifact.weights[name])
     other = fitted(random_state=1)
     assert not np.array_equal(other.predict_proba(TEXTS), classifier.predict_proba(TEXTS))
 
@@ -155,8 +155,8 @@ def test_before_fit():
 
 def test_validation_data_chooses():
     model = TextCNNClassifier(**SMALL).fit(TEXTS, LABELS, validation_data=(TEXTS[:10], LABELS[:10]))
-    assert model.predictor_.artifact.metrics["validation"]["examples"] == 10
-    assert model.predictor_.artifact.training["texts"] == 90
+    assert model.model_.artifact.metrics["validation"]["examples"] == 10
+    assert model.model_.artifact.training["texts"] == 90
     with pytest.raises(DataError) as error:
         TextCNNClassifier(**SMALL).fit(TEXTS, LABELS, validation_data=(["a"], ["other"]))
     assert str(error.value).startswith("validation y: expected labels seen in training ['neg', 'pos'], found ")
@@ -164,8 +164,8 @@ def test_validation_data_chooses():
 
 def test_a_share_is_held_out():
     model = fitted(validation_share=0.2, max_epochs=1)
-    assert model.predictor_.artifact.metrics["validation"]["examples"] == 18
-    assert model.predictor_.artifact.training["texts"] == 72
+    assert model.model_.artifact.metrics["validation"]["examples"] == 18
+    assert model.model_.artifact.training["texts"] == 72
 
 
 def test_the_vocabulary_is_of_the_training_part_alone():
@@ -174,7 +174,7 @@ def test_the_vocabulary_is_of_the_training_part_alone():
     model = TextCNNClassifier(**{**SMALL, "max_epochs": 1}).fit(
         TEXTS, LABELS, validation_data=(texts[-1:], labels[-1:])
     )
-    assert "onlyinvalidation" not in model.predictor_.artifact.words
+    assert "onlyinvalidation" not in model.model_.artifact.words
 
 
 def test_class_weights():
@@ -219,17 +219,17 @@ def test_settings_drawn_by_numpy():
         random_state=np.int64(3),
         max_epochs=1,
     )
-    assert model.predictor_.artifact.model.region_sizes == (1, 2)
+    assert model.model_.artifact.model.region_sizes == (1, 2)
 
 
 def test_groups_stay_together():
     groups = [f"g{i // 3}" for i in range(90)]
     model = TextCNNClassifier(**{**SMALL, "max_epochs": 1}).fit(TEXTS, LABELS, groups=groups)
-    assert model.predictor_.artifact.training["texts"] % 3 == 0
+    assert model.model_.artifact.training["texts"] % 3 == 0
 
 
 def test_a_pickle_leaves_the_tables_out(classifier):
-    weights = sum(weight.nbytes for weight in classifier.predictor_.artifact.weights.values())
+    weights = sum(weight.nbytes for weight in classifier.model_.artifact.weights.values())
     assert len(pickle.dumps(classifier)) < 4 * weights + 20_000
 
 
@@ -248,7 +248,7 @@ def test_vectors(tmp_path):
     settings.update(max_epochs=40, patience=40)
     for channels in (None, "static", "non-static", "multichannel"):
         model = TextCNNClassifier(vectors=path, channels=channels, **settings).fit(TEXTS, LABELS)
-        artifact = model.predictor_.artifact
+        artifact = model.model_.artifact
         assert artifact.model.channels == (channels or "non-static")
         assert artifact.model.dimension == 5
         assert artifact.training["vectors"] == {"found": 17, "words": 22, "unseen": 0}
@@ -295,7 +295,7 @@ def test_few_examples_of_a_class():
     with pytest.raises(DataError, match="^class 'z' has one example, expected at least 2"):
         TextCNNClassifier(**SMALL).fit(texts, labels)
     model = TextCNNClassifier(**{**SMALL, "max_epochs": 1}).fit(texts[:4], labels[:4])
-    assert model.predictor_.artifact.metrics["validation"]["examples"] == 2
+    assert model.model_.artifact.metrics["validation"]["examples"] == 2
 
 
 def test_regression_targets_are_refused():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from textcnn.data import load_corpus as load_corpus
     from textcnn.estimator import TextCNNClassifier as TextCNNClassifier
-    from textcnn.inference.predictor import load_model as load_model
+    from textcnn.model import load_model as load_model
     from textcnn.nn.dcnn import DCNN as DCNN
     from textcnn.nn.kim import KimCNN as KimCNN
     from textcnn.nn.stacked import StackedCNN as StackedCNN
@@ -22,7 +22,7 @@ _HOMES = {
     "TextCNNClassifier": "textcnn.estimator",
     "__version__": "textcnn.version",
     "load_corpus": "textcnn.data",
-    "load_model": "textcnn.inference.predictor",
+    "load_model": "textcnn.model",
     "train_vectors": "textcnn.vectors.word2vec",
 }
 

@@ -14,7 +14,7 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from textcnn.errors import ConfigError, DataError, TextCNNError
 from textcnn.explain.results import Explanation
-from textcnn.inference.predictor import Predictor
+from textcnn.model import Model
 from textcnn.settings.options import OPTIONS, make_settings
 from textcnn.settings.presets import preset_keywords
 from textcnn.text.columns import as_column
@@ -49,7 +49,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
     Attributes:
         classes_: the labels, sorted, (K,).
         history_: how training went (`textcnn.training.progress.History`).
-        predictor_: what predicts (`textcnn.inference.predictor.Predictor`).
+        model_: the trained model (`textcnn.model.Model`).
 
     Example:
         >>> classifier = TextCNNClassifier(max_epochs=5).fit(texts, labels)
@@ -199,11 +199,11 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             validation=None if validation_data is None else self._validation(*validation_data),
             progress=progress,
         )
-        self.predictor_ = Predictor(artifact)
+        self.model_ = Model(artifact)
         return self
 
     def predict(self, X: object) -> np.ndarray:  # noqa: N803
-        """The label of each text, values of `classes_`, (N,); errors as in `Predictor.predict`."""
+        """The label of each text, values of `classes_`, (N,); errors as in `Model.predict`."""
         return self._fitted().predict(X)
 
     def predict_proba(self, X: object) -> np.ndarray:  # noqa: N803
@@ -211,7 +211,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         return self._fitted().predict_proba(X)
 
     def explain(self, X: object) -> list[Explanation]:  # noqa: N803
-        """Why each text gets its label (`Predictor.explain`)."""
+        """Why each text gets its label (`Model.explain`)."""
         return self._fitted().explain(X)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> None:
@@ -229,10 +229,10 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         return tags
 
-    def _fitted(self) -> Predictor:
-        if not hasattr(self, "predictor_"):
+    def _fitted(self) -> Model:
+        if not hasattr(self, "model_"):
             raise NotFittedError("expected a fitted TextCNNClassifier, found one that was not; call fit first")
-        return self.predictor_
+        return self.model_
 
     def _validation(self, X: object, y: object) -> Labelled:  # noqa: N803
         texts = as_column(X, what="validation X")

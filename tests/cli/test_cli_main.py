@@ -122,9 +122,7 @@ def test_errors_are_one_line(textcnn, monkeypatch, error, code, message):
         raise error
 
     monkeypatch.setattr("textcnn.cli.predict._predict_texts", fail)
-    monkeypatch.setattr(
-        "textcnn.inference.predictor.load_model", lambda path: type("Model", (), {"classes_": _Labels()})
-    )
+    monkeypatch.setattr("textcnn.model.load_model", lambda path: type("Model", (), {"classes_": _Labels()}))
     ended = textcnn("predict", "a text")
     assert (ended.code, ended.out, ended.err) == (code, "", message)
 
@@ -138,7 +136,7 @@ def test_a_defect_keeps_its_traceback(monkeypatch):
     def fail(path: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("textcnn.inference.predictor.load_model", fail)
+    monkeypatch.setattr("textcnn.model.load_model", fail)
     monkeypatch.setattr(sys, "argv", ["textcnn", "predict", "a text"])
     from textcnn.cli import main
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from textcnn.inference.artifact import Artifact, weight_shapes
-from textcnn.inference.predictor import Predictor
+from textcnn.model import Model
 from textcnn.settings.config import KimConfig, TextConfig
 
 WORDS = [f"w{i}" for i in range(8)]
@@ -23,7 +23,7 @@ def model(config, seed=0, classes=3, words=WORDS, tokenizer="whitespace"):
         weights["ngrams.keys"] = keys
         weights["ngrams.factors"] = 1 + generator.random(len(keys), dtype=np.float32)
     names = np.array(["no", "so", "yes"][:classes])
-    return Predictor(Artifact(TextConfig(tokenizer=tokenizer), config, names, list(words), weights))
+    return Model(Artifact(TextConfig(tokenizer=tokenizer), config, names, list(words), weights))
 
 
 def hand_made():
@@ -45,4 +45,4 @@ def hand_made():
         "ngrams.factors": np.array([2], np.float32),
         "ngrams.weight": np.array([[0, 0.1]], np.float32),
     }
-    return Predictor(Artifact(TextConfig(), config, np.array(["no", "yes"]), words, weights))
+    return Model(Artifact(TextConfig(), config, np.array(["no", "yes"]), words, weights))

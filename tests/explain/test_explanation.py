@@ -11,8 +11,8 @@ from textcnn.explain import _gradients as gradients
 from textcnn.explain._bag import bag_parts
 from textcnn.explain._gradients import _parts
 from textcnn.explain._network import as_network
-from textcnn.inference.predictor import Predictor
 from textcnn.inference.scorers import word_rows
+from textcnn.model import Model
 from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig
 
 TEXTS = st.lists(st.lists(st.sampled_from([*WORDS, "unheard"]), max_size=9).map(" ".join), max_size=4)
@@ -118,7 +118,7 @@ def test_integrated_gradients_report_what_they_miss(config):
     for weight in predictor.artifact.weights.values():
         if weight.dtype == np.float32:
             weight *= 0.5
-    predictor = Predictor(predictor.artifact)
+    predictor = Model(predictor.artifact)
     for explanation in predictor.explain(["w0 w1 w2 w3 w2 unheard w1", "w4", "", "unheard"]):
         assert explanation.method == "integrated gradients"
         total = explanation.word_parts.sum(axis=0) + explanation.bias

@@ -10,7 +10,7 @@ from models import hand_made, model
 from textcnn.explain.feature_graph import feature_graph, feature_graphs, forward
 from textcnn.explain.graph_svg import as_svg
 from textcnn.inference.artifact import Artifact
-from textcnn.inference.predictor import Predictor
+from textcnn.model import Model
 from textcnn.settings.config import DCNNConfig, TextConfig
 from textcnn.text.tokens import Encoded
 
@@ -37,7 +37,7 @@ def hand_made_dcnn():
         "softmax.bias": np.zeros(2, np.float32),
     }
     config = DCNNConfig(dimension=4, region_sizes=(2, 2), feature_maps=(1, 1), k_top=1)
-    return Predictor(Artifact(TextConfig(), config, np.array(["no", "yes"]), words, weights))
+    return Model(Artifact(TextConfig(), config, np.array(["no", "yes"]), words, weights))
 
 
 def test_a_graph_that_is_known():

@@ -11,7 +11,8 @@ from textcnn.errors import DataError
 from textcnn.inference import _threads as threads
 from textcnn.inference import scorers
 from textcnn.inference.artifact import Artifact
-from textcnn.inference.predictor import Predictor, load_model
+from textcnn.inference.predictor import Predictor
+from textcnn.model import load_model
 from textcnn.nn.network import make_network
 from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig, TextConfig
 from textcnn.text.columns import as_column

@@ -34,7 +34,7 @@ def made(classes=2, names=None, **settings):
     """A model, its training texts, and test texts."""
     texts, y = corpus(classes)
     names = np.array([f"class {k}" for k in range(classes)]) if names is None else np.array(names)
-    model = TextCNNClassifier(**SMALL, **settings).fit(texts, names[y]).predictor_
+    model = TextCNNClassifier(**SMALL, **settings).fit(texts, names[y]).model_
     test_texts, test_y = corpus(classes, max(80, 3 * classes), seed=1)
     return model, Texts(texts, y), Texts([*test_texts, "", "unheard of"], np.append(test_y, [0, 1]))
 
@@ -132,10 +132,8 @@ def test_texts_and_names_are_escaped(monkeypatch):
 def test_what_is_absent_says_why(three):
     import dataclasses
 
-    from textcnn.inference.predictor import Predictor
-
     model, _, test = three
-    old = Predictor(dataclasses.replace(model.artifact, training={}, metrics={}))
+    old = Model(dataclasses.replace(model.artifact, training={}, metrics={}))
     found = gather(old, test, None, source="texts", split="all")
     assert (found.linear, found.majority, found.curves, found.suspects) == (None, None, [], [])
     content = page(found, old.artifact)
@@ -165,7 +163,7 @@ def test_neighbours_before_and_after(tmp_path):
     path.write_text("".join(f"{w} {' '.join(map(str, row))}\n" for w, row in zip(words, rows, strict=True)))
     texts = ["good w0", "fine w1", "bad w2", "dull w3"] * 10
     classifier = TextCNNClassifier(vectors=path, feature_maps=2, max_epochs=4, learning_rate=0.1, batch_size=4)
-    model = classifier.fit(texts, ["p", "p", "n", "n"] * 10).predictor_
+    model = classifier.fit(texts, ["p", "p", "n", "n"] * 10).model_
     model.save(tmp_path / "model")
     model = load_model(tmp_path / "model")
     found = gather(model, Texts(texts, np.array([1, 1, 0, 0] * 10)), None, source="t", split="all").neighbours

@@ -87,10 +87,10 @@ def pages():
     names = np.array([f"a class with a rather long name {k}" for k in range(6)])
     model = TextCNNClassifier(dimension=8, feature_maps=4, max_epochs=3, learning_rate=0.01).fit(texts, names[y])
     data = Texts(texts, y)
-    figures = gather(model.predictor_, data, data, source="a/rather/long/path/of/texts.csv", split="test")
-    explanations = model.predictor_.explain(texts[:5])
+    figures = gather(model.model_, data, data, source="a/rather/long/path/of/texts.csv", split="test")
+    explanations = model.model_.explain(texts[:5])
     return {
-        "report": page(figures, model.predictor_.artifact),
+        "report": page(figures, model.model_.artifact),
         "explanations": explanations_page(explanations, [None] * 5),
     }
 

@@ -163,4 +163,4 @@ def test_a_class_that_two_words_together_tell():
     with_bag = TextCNNClassifier(**settings, ngrams=2).fit(texts, labels)
     assert with_bag.score(texts, labels) == 1
     assert TextCNNClassifier(**settings, ngrams=1).fit(texts, labels).score(texts, labels) == 0.5
-    assert len(with_bag.predictor_.artifact.weights["ngrams.keys"]) == 9  # w, a, b and their pairs
+    assert len(with_bag.model_.artifact.weights["ngrams.keys"]) == 9  # w, a, b and their pairs

@@ -8,7 +8,7 @@ import pytest
 from textcnn import TextCNNClassifier
 from textcnn.data.splits import stratified_folds
 from textcnn.errors import DataError
-from textcnn.inference.predictor import Predictor
+from textcnn.model import Model
 from textcnn.settings.options import Settings, make_settings
 from textcnn.training.cross_validation import Fold, cross_validate, summarize
 from textcnn.training.pipeline import Labelled, train_model
@@ -41,7 +41,7 @@ def test_each_fold_is_scored_by_a_model_that_never_saw_it():
     training = labelled.take(np.setdiff1d(np.arange(60), rows))
     artifact, _ = train_model(training, CLASSES, settings())
     test = labelled.take(rows)
-    predicted = Predictor(artifact).predict_proba(test.texts).argmax(axis=1)
+    predicted = Model(artifact).predict_proba(test.texts).argmax(axis=1)
     assert folds[1].accuracy == (predicted == test.labels).mean()
 
 
@@ -77,7 +77,7 @@ def test_a_run_goes_on_where_it_stopped(tmp_path):
 def test_scores_of_another_run_are_refused(tmp_path):
     path = tmp_path / "m.cv.json"
     start = tmp_path / "start"
-    Predictor(train_model(data(), CLASSES, settings())[0]).save(start)
+    Model(train_model(data(), CLASSES, settings())[0]).save(start)
     cross_validate(data(), CLASSES, settings(), folds=2, results=path)
     for changed, name in (
         ({"settings": settings(max_epochs=3)}, "training settings"),

@@ -8,7 +8,7 @@ import torch
 from textcnn import TextCNNClassifier, load_model
 from textcnn.errors import ConfigError, ModelError
 from textcnn.inference.artifact import load_artifact
-from textcnn.inference.predictor import Predictor
+from textcnn.model import Model
 from textcnn.nn.network import make_network
 from textcnn.settings.config import KimConfig, TrainingConfig, architecture_of
 from textcnn.settings.options import Settings
@@ -44,7 +44,7 @@ def fit(old, y, **settings):
     classifier = TextCNNClassifier(arch=arch, init_from=old, max_epochs=2, batch_size=4, device="cpu", **settings).fit(
         NEW, y
     )
-    return classifier.predictor_.artifact
+    return classifier.model_.artifact
 
 
 def rows(artifact, name):
@@ -117,7 +117,7 @@ def test_new_words_start_from_their_vectors(old, tmp_path):
 
 
 def test_ngrams_of_several_words_are_taken_over():
-    before = TextCNNClassifier(**SMALL, ngrams=3).fit(*(OLD[0], OLD[1] * 4)).predictor_.artifact
+    before = TextCNNClassifier(**SMALL, ngrams=3).fit(*(OLD[0], OLD[1] * 4)).model_.artifact
     words = ["good", "film", "new", "very"]  # ids 2 to 5
     keys = torch.tensor([2, 3, 4, 2 * 6 + 3, 5 * 6 + 2, (2 * 6 + 3) * 6 + 4])
     network = make_network(before.model, vocabulary_size=6, classes=2, vectors=None, ngrams=(keys, torch.ones(6)))
@@ -136,13 +136,13 @@ def test_ngrams_of_several_words_are_taken_over():
 
 
 def test_a_model_that_was_transferred_predicts_alone(old, tmp_path):
-    Predictor(fit(old, ["yes"] * 12 + ["no"] * 12)).save(tmp_path / "new")
+    Model(fit(old, ["yes"] * 12 + ["no"] * 12)).save(tmp_path / "new")
     assert set(load_model(tmp_path / "new").predict(NEW)) <= {"yes", "no"}
 
 
 def test_settings_that_the_model_has_otherwise():
     settings = Settings(model=KimConfig(feature_maps=7), init_from=Path("model"))
-    initial = TextCNNClassifier(**SMALL).fit(OLD[0], OLD[1] * 4).predictor_.artifact
+    initial = TextCNNClassifier(**SMALL).fit(OLD[0], OLD[1] * 4).model_.artifact
     with pytest.raises(ConfigError) as error:
         adopt(settings, initial)
     assert str(error.value) == ("feature_maps: expected 5, as the model to start from has it, found 7; leave it out")

@@ -47,5 +47,5 @@ def test_unseen_words_keep_their_vectors(vectors, channels, tmp_path):
             np.testing.assert_array_equal(table[2 + words.index("splendid")], [5, 1])
             np.testing.assert_array_equal(table[2 + words.index("paris")], [7, 0])
     assert model.scores(["splendid good", "unheard of"]).known.tolist() == [2, 0]
-    without = TextCNNClassifier(**settings, unseen_words=0).fit(texts, labels).predictor_
+    without = TextCNNClassifier(**settings, unseen_words=0).fit(texts, labels).model_
     assert without.scores(["splendid good"]).known.tolist() == [1]

@@ -36,8 +36,8 @@ def command(
       textcnn evaluate held-out.csv -m model --json
     """
     from textcnn.data import load_corpus
-    from textcnn.inference.predictor import load_model
     from textcnn.metrics import evaluate
+    from textcnn.model import load_model
 
     predictor = load_model(model)
     names = [str(label) for label in predictor.classes_]

@@ -66,7 +66,7 @@ def command(
     if not budget >= 0:  # NaN
         raise ConfigError("--budget: expected seconds from 0 on, found nan")
     from textcnn.explain.counterfactual import counterfactual
-    from textcnn.inference.predictor import load_model
+    from textcnn.model import load_model
 
     predictor = load_model(model)
     form = form or ("html" if output is not None and output.suffix in (".html", ".htm") else "text")

@@ -67,7 +67,7 @@ def command(
       textcnn filters
       textcnn filters reviews.csv -m model --word not
     """
-    from textcnn.inference.predictor import load_model
+    from textcnn.model import load_model
 
     predictor = load_model(model)
     if second:

@@ -48,7 +48,7 @@ def command(
     """
     from textcnn.explain.feature_graph import feature_graph
     from textcnn.explain.graph_svg import as_svg
-    from textcnn.inference.predictor import load_model
+    from textcnn.model import load_model
 
     predictor = load_model(model)
     try:

@@ -94,7 +94,7 @@ def command(
     if text_column is not None and source is None:
         raise ConfigError("--text-column: expected a file with columns, found none; give one (--input FILE)")
     from textcnn.cli.writers import Writer
-    from textcnn.inference.predictor import load_model
+    from textcnn.model import load_model
 
     predictor = load_model(model)
     batches = _read(source, encoding) if source is not None else ()

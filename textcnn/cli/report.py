@@ -64,7 +64,7 @@ def command(
     """
     check_output(output, overwrite=overwrite, error=DataError)
     from textcnn.data import load_corpus
-    from textcnn.inference.predictor import load_model
+    from textcnn.model import load_model
     from textcnn.report.page import write_report
     from textcnn.report.plots import save
 

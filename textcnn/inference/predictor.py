@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from textcnn.inference._threads import in_order
-from textcnn.inference.artifact import Artifact, load_artifact, save_artifact
+from textcnn.inference.artifact import Artifact, save_artifact
 from textcnn.inference.bag_scorer import NgramBag
 from textcnn.inference.scorers import make_scorer
 from textcnn.metrics import softmax
@@ -23,7 +23,6 @@ from textcnn.text.vocabulary import UNKNOWN, Vocabulary
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from textcnn.explain.results import Explanation
 
 Batch = TypeVar("Batch")
 
@@ -114,15 +113,9 @@ class Predictor:
         """
         return in_order(lambda batch: self._scores_of_column(as_column(texts_of(batch))), batches)
 
-    def explain(self, texts: object) -> list[Explanation]:
-        """Why the model gives each text what it gives it: parts of the logits by word, n-gram and feature.
-
-        Exact for Kim's network with ReLU or no activation; integrated gradients for the others. Errors as in
-        `predict`.
-        """
-        from textcnn.explain.explanation import explain
-
-        return explain(self, texts)
+    def encode_ids(self, texts: object) -> Encoded:
+        """Return texts as word ids; errors as in `predict`."""
+        return encode_texts(as_column(texts), self.tokenizer, self.vocabulary)
 
     def tokens(self, text: str) -> list[tuple[Token, int]]:
         """The tokens of one text, with their places in it, and their ids."""
@@ -176,17 +169,3 @@ def _few_strings(texts: object) -> list[str] | tuple[str, ...] | None:
     except UnicodeEncodeError:
         return None
     return texts
-
-
-def load_model(path: Path | str) -> Predictor:
-    """The predictor of a saved model; needs neither torch nor the training data.
-
-    Raises:
-        ModelError: `path` is no model, or a damaged, altered or newer one.
-
-    Example:
-        >>> model = load_model("textcnn-model")
-        >>> model.predict(["not bad at all"])
-        array(['positive'], dtype='<U8')
-    """
-    return Predictor(load_artifact(path))

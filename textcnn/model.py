@@ -1,0 +1,227 @@
+"""`Model`: a trained model and all that it can do, from labels to explanations, without the training data."""
+
+from __future__ import annotations
+
+import html
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from textcnn.errors import DataError
+from textcnn.explain.explanation import Explanation, explain
+from textcnn.inference.artifact import load_artifact
+from textcnn.inference.labels import as_labels, class_ids
+from textcnn.inference.predictor import Predictor
+from textcnn.metrics import evaluate
+from textcnn.settings.config import architecture_of
+from textcnn.text.columns import as_column
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
+
+    from textcnn.explain.counterfactual import Counterfactual
+    from textcnn.explain.feature_graph import FeatureGraph
+    from textcnn.explain.filter_responses import Filter
+    from textcnn.report.figures import Figures
+
+
+class Model(Predictor):
+    """A trained model: predicts, scores, explains, and writes its page.
+
+    It works in scikit-learn's scorers and, frozen, in `CalibratedClassifierCV(FrozenEstimator(model))`.
+
+    Args:
+        artifact: the model as plain data (`textcnn.inference.artifact.Artifact`).
+
+    Attributes:
+        classes_: the labels, (K,).
+        artifact: settings, vocabulary, weights, and how the model was trained.
+
+    Example:
+        >>> model = load_model("textcnn-model")
+        >>> model.predict(["not bad at all"])
+        array(['positive'], dtype='<U8')
+    """
+
+    def decision_function(self, texts: Any) -> np.ndarray:
+        """Return the logits, (N, K); with two classes the second's less the first's, (N,), as scikit-learn does."""
+        logits = self.logits(self.encode_ids(texts))
+        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+
+    def predict_log_proba(self, texts: Any) -> np.ndarray:
+        """Return the logarithm of `predict_proba`, (N, K)."""
+        return np.log(self.predict_proba(texts))
+
+    def encode(self, texts: Any) -> np.ndarray:
+        """Return the features of the penultimate layer, a vector for each text, (N, features) float32.
+
+        The softmax layer's logits are linear in them; the bag of n-grams has no part in them.
+        """
+        return self.scorer.features(self.encode_ids(texts))
+
+    transform = encode
+
+    def score(self, texts: Any, labels: Any) -> float:
+        """Return the accuracy on labelled texts.
+
+        Raises:
+            DataError: texts or labels are not what they should be, or a label is none of `classes_`.
+        """
+        column = as_column(texts)
+        ids = class_ids(as_labels(labels, len(column)), self.classes_)
+        return float((self.predict_proba(column).argmax(axis=1) == ids).mean())
+
+    def evaluate(self, texts: Any, labels: Any) -> dict[str, Any]:
+        """Return all figures on labelled texts: see `textcnn.metrics.evaluate`. Errors as in `score`."""
+        column = as_column(texts)
+        ids = class_ids(as_labels(labels, len(column)), self.classes_)
+        return evaluate(ids, self.predict_proba(column), [str(label) for label in self.classes_])
+
+    def explain(self, texts: Any) -> list[Explanation]:
+        """Explain each text's label: parts of the logits by word, n-gram and feature.
+
+        Exact for Kim's network with ReLU or no activation; integrated gradients, which need torch, for the others.
+
+        Raises:
+            DataError: a bare string, a missing value, or something that is not text.
+        """
+        return explain(self, texts)
+
+    def counterfactual(self, text: str, *, budget: float = 1.0) -> Counterfactual | None:
+        """Find a small change of a text that flips its label, or None (`textcnn.explain.counterfactual`).
+
+        Args:
+            text: what to change.
+            budget: seconds for changes of two words.
+        """
+        from textcnn.explain.counterfactual import counterfactual
+
+        return counterfactual(self, text, budget_seconds=budget)
+
+    def filters(self, texts: Any, *, most: int = 10, ngrams: int = 5, word: str | None = None) -> list[Filter]:
+        """Describe the filters of the first layer, the most important first (`textcnn.explain.filter_responses`).
+
+        Args:
+            texts: where to look for the n-grams that each filter picks.
+            most: how many filters.
+            ngrams: how many n-grams of each.
+            word: order the filters by their response to this word.
+
+        Raises:
+            ValueError: the model does not know the word.
+        """
+        from textcnn.explain.filter_responses import describe_filters
+
+        return describe_filters(self, as_column(texts), most=most, ngrams=ngrams, word=word)
+
+    def feature_graph(self, text: str, *, place: tuple[int, int] | None = None) -> FeatureGraph:
+        """Return the graph that a DCNN induces over a sentence (Kalchbrenner et al. 2014, section 4).
+
+        Args:
+            text: the sentence.
+            place: map and row of the last layer; None takes those that weigh most for the predicted class.
+
+        Raises:
+            ValueError: the model is no DCNN, or has no such map or row.
+        """
+        from textcnn.explain.feature_graph import feature_graph
+
+        return feature_graph(self, text, place)
+
+    def report(
+        self,
+        path: Path | str,
+        texts: Any,
+        labels: Any,
+        *,
+        training: tuple[Any, Any] | None = None,
+        source: str = "texts",
+        split: str = "all",
+        overwrite: bool = False,
+    ) -> Figures:
+        """Write a page on how well the model does on labelled texts, and on what it fails.
+
+        Args:
+            path: the HTML file to write.
+            texts: to score.
+            labels: theirs.
+            training: texts and labels that the model learned from, for a linear baseline; None leaves it out.
+            source: what the texts are, for the page.
+            split: which part of it they are.
+            overwrite: replace the file if it exists.
+
+        Returns:
+            The figures on the page.
+
+        Raises:
+            DataError: texts or labels are not what they should be, or the file exists or cannot be written.
+        """
+        from textcnn.files import check_output
+        from textcnn.report.figures import Texts
+        from textcnn.report.page import write_report
+
+        check_output(Path(path), overwrite=overwrite, error=DataError)
+        pairs = [(texts, labels)] + ([training] if training is not None else [])
+        columns = [as_column(x) for x, _ in pairs]
+        ids = [class_ids(as_labels(y, len(x)), self.classes_) for x, (_, y) in zip(columns, pairs, strict=True)]
+        scored, *others = [Texts(x.to_pylist(), y) for x, y in zip(columns, ids, strict=True)]
+        return write_report(self, Path(path), scored, others[0] if others else None, source=source, split=split)
+
+    def __repr__(self) -> str:
+        config, classes = self.artifact.model, [str(label) for label in self.classes_]
+        shown = ", ".join(classes if len(classes) <= 4 else [*classes[:3], f"... {len(classes)} in all"])
+        return f"<textcnn model: {architecture_of(config)}, {len(self.artifact.words):,} words, classes {shown}>"
+
+    def _repr_html_(self) -> str:
+        """Return a small card for notebooks."""
+        rows = {
+            "architecture": architecture_of(self.artifact.model),
+            "classes": ", ".join(map(str, self.classes_)),
+            "words": f"{len(self.artifact.words):,}",
+            "trained on": self.artifact.training.get("source", ""),
+        }
+        for split, figures in self.artifact.metrics.items():
+            rows[f"{split} accuracy"] = f"{figures['accuracy']:.4f} ({figures['examples']:,} texts)"
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>"
+            for name, value in rows.items()
+            if value
+        )
+        return f"<table><caption>textcnn model</caption>{cells}</table>"
+
+    def fit(self, X: Any, y: Any = None) -> Model:  # noqa: N803 (scikit-learn's name)
+        """Raise TypeError: a model is trained already. scikit-learn takes objects with this method for estimators."""
+        raise TypeError(
+            "expected a classifier to fit, found a trained model; use TextCNNClassifier, or FrozenEstimator"
+        )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Tags:
+        from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
+
+        return Tags(
+            estimator_type="classifier",
+            target_tags=TargetTags(required=True),
+            classifier_tags=ClassifierTags(),
+            input_tags=InputTags(one_d_array=True, two_d_array=False, string=True),
+        )
+
+
+def load_model(path: Path | str) -> Model:
+    """Load a saved model; needs neither torch nor the training data.
+
+    Args:
+        path: the model's folder.
+
+    Raises:
+        ModelError: `path` is no model, or a damaged, altered or newer one.
+
+    Example:
+        >>> model = load_model("textcnn-model")
+        >>> model.predict(["not bad at all"])
+        array(['positive'], dtype='<U8')
+    """
+    return Model(load_artifact(path))
