@@ -19,7 +19,7 @@ ALLOWED = {
     "metrics": set(),
     "files": {"errors"},
     "settings": {"errors"},
-    "data": {"errors"},
+    "data": {"errors", "files"},
     "text": {"errors", "kernels", "settings"},
     "vectors": {"errors", "files", "settings", "text"},
     "nn": {"kernels", "settings", "text"},
@@ -28,7 +28,8 @@ ALLOWED = {
     "report": {"explain", "files", "inference", "metrics", "settings", "vectors", "version"},
     "training": {"data", "errors", "files", "inference", "kernels", "metrics", "nn", "settings", "text", "vectors"},
     "model": {"errors", "explain", "files", "inference", "metrics", "report", "settings", "text"},
-    "estimator": {"errors", "explain", "inference", "model", "settings", "text", "training"},
+    "estimator": {"data", "errors", "explain", "inference", "model", "settings", "text", "training"},
+    "run": {"data", "errors", "inference", "metrics", "model", "report", "settings", "training"},
     "cli": {
         "data",
         "errors",
@@ -82,6 +83,8 @@ def modules_imported(path):
         if module.partition(".")[0] == "textcnn":
             base = ROOT.joinpath(*module.split(".")[1:])
             inside = base / str(name)
+            if inside.with_suffix(".c").exists():
+                continue  # the compiled loops
             for candidate in (
                 inside.with_suffix(".py"),
                 inside / "__init__.py",

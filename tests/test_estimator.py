@@ -14,7 +14,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from textcnn import TextCNNClassifier, load_model
 from textcnn.errors import ConfigError, DataError
-from textcnn.settings.options import OPTIONS
+from textcnn.settings.options import all_settings
 from textcnn.training.progress import Progress
 
 SMALL = {
@@ -145,7 +145,7 @@ def test_settings_are_stored_untouched():
     with pytest.raises(ConfigError, match="dropout: expected a number at least 0 and below 1, found 'nonsense'"):
         model.fit(TEXTS, LABELS)
     names = set(inspect.signature(TextCNNClassifier.__init__).parameters) - {"self"}
-    assert names == {option.keyword for option in OPTIONS} | {"vectors", "init_from"}
+    assert names == {*all_settings(), "vectors", "trust_pickle", "init_from"}
 
 
 def test_before_fit():
@@ -199,7 +199,7 @@ def test_class_weights_count_even_one_text_a_batch():
 def test_other_arguments_of_fit():
     for arguments, message in (
         ({"groups": [1, 2]}, "groups: expected one for each of the 90 texts, found the shape (2,)"),
-        ({"validation_data": ([], [])}, "validation X: expected labelled texts, found none"),
+        ({"validation_data": ([], [])}, "validation y: expected labels of texts, found no texts"),
     ):
         with pytest.raises(DataError) as error:
             TextCNNClassifier(**SMALL).fit(TEXTS, LABELS, **arguments)
@@ -275,7 +275,7 @@ def test_ctrl_c_keeps_the_best_so_far():
     [
         ("a text", ["a"], "X: expected a list of strings, found a single one; write ['a text']"),
         (["a"], ["x", "y"], "y: expected one label for each of the 1 texts, found the shape (2,)"),
-        ([], [], "X: expected labelled texts, found none"),
+        ([], [], "y: expected labels of texts, found no texts"),
         (["a", "b"], ["x", "x"], "expected two classes or more, found 1: x"),
         (["a", "b"], ["x", None], "y: expected labels of one type, none missing, found NoneType, str"),
         (["a", "b"], ["x", 1], "y: expected labels of one type, none missing, found int, str"),

@@ -1,14 +1,16 @@
-"""The exceptions that textcnn raises for a caller's mistake.
+"""The exceptions that textcnn raises for mistakes in its input, and the hints that complete their messages.
 
-Each message is one line: what was expected, what was found and where, what to do. The command
-line prints it after `Error:` and exits with 2.
+Each message is one line: what was expected, what was found and where, what to do. The command line prints it after
+`Error:` and exits with code 2.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class TextCNNError(ValueError):
-    """Base of all errors that the caller can mend."""
+    """Base class of all errors that the caller can fix."""
 
 
 class ConfigError(TextCNNError):
@@ -16,7 +18,7 @@ class ConfigError(TextCNNError):
 
 
 class DataError(TextCNNError):
-    """A corpus, a file, a column, a text or a label is not what it should be."""
+    """A corpus, file, column, text or label is not valid."""
 
 
 class VectorsError(TextCNNError):
@@ -28,4 +30,25 @@ class ModelError(TextCNNError):
 
 
 class TrainingError(TextCNNError):
-    """Training cannot go on, such as when the loss is no longer finite."""
+    """Training cannot continue, for instance because the loss is no longer finite."""
+
+
+def nearest_names(name: str, known: Iterable[str]) -> str:
+    """Return the known names most similar to an unknown one, as the middle or end of a message.
+
+    Args:
+        name: The unknown name.
+        known: The names that exist.
+
+    Returns:
+        For instance `"; nearest to 'smaple': sample"`; empty if no name is similar.
+    """
+    import difflib
+
+    near = difflib.get_close_matches(name, list(known), cutoff=0.5)
+    return f"; nearest to {name!r}: {', '.join(near)}" if near else ""
+
+
+def one_line(error: BaseException) -> str:
+    """Return an error's message on one line, without a final full stop."""
+    return " ".join(str(error).split()).rstrip(".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,15 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 
-from textcnn.errors import ConfigError, DataError, TextCNNError
-from textcnn.explain.results import Explanation
-from textcnn.model import Model
-from textcnn.settings.options import OPTIONS, make_settings
+from textcnn.data.labelled import Labelled
+from textcnn.errors import DataError, TextCNNError
+from textcnn.explain.explanation import Explanation
+from textcnn.inference.labels import as_labels, class_ids
+from textcnn.model import Model, load_model
+from textcnn.settings.options import all_settings, make_settings, ordered_class_weights
 from textcnn.settings.presets import preset_keywords
 from textcnn.text.columns import as_column
-from textcnn.training.pipeline import Labelled, train_model
+from textcnn.training.pipeline import train_model
 from textcnn.training.progress import Progress
 
 
@@ -29,31 +32,28 @@ class NotFittedError(TextCNNError, sklearn.exceptions.NotFittedError):
 class TextCNNClassifier(ClassifierMixin, BaseEstimator):
     """A convolutional text classifier: strings in, labels out.
 
-    Follows scikit-learn: the settings are stored as they are and validated in `fit`.
+    Follows scikit-learn: the settings are stored as they are and validated in `fit`. All of them but those below are
+    fields of `KimConfig`, `DCNNConfig`, `StackedConfig`, `TextConfig` and `TrainingConfig` (`textcnn.settings.config`),
+    where each is described; None means the default that depends on the architecture or the vectors.
 
     Args:
         arch: `kim`, `dcnn` or `stacked`.
-        channels: `rand`, `static`, `non-static` or `multichannel`; None is `rand` without and
-            `non-static` with `vectors`.
-        vectors: file of word vectors (word2vec, GloVe or fastText form).
-        random_state: an integer gives the same bits on the same machine; None or a
-            `RandomState` draws a seed.
-        class_weight: None, `balanced`, or a mapping of every label to its weight.
+        vectors: file of word vectors (word2vec, GloVe or fastText), or gensim's `KeyedVectors`.
+        trust_pickle: read a vectors file in gensim's own form, which is unpickled and can run code.
         init_from: folder of a saved model to start from (`textcnn.training.transfer`), whose settings are then taken.
-        freeze: layers that stay as they are, `embeddings` and `convolution`.
-
-    All other settings: `textcnn.settings.config` (`KimConfig`, `DCNNConfig`, `StackedConfig`,
-    `TextConfig`, `TrainingConfig`);
-    None means the architecture's own default.
+        class_weight: None, `balanced`, or a mapping of every label to its weight.
+        random_state: an integer gives the same bits on the same machine; None or a `RandomState` draws a seed.
 
     Attributes:
         classes_: the labels, sorted, (K,).
         history_: how training went (`textcnn.training.progress.History`).
-        model_: the trained model (`textcnn.model.Model`).
+        model_: the trained model (`textcnn.Model`).
 
     Example:
-        >>> classifier = TextCNNClassifier(max_epochs=5).fit(texts, labels)
-        >>> classifier.predict(["not bad at all"])
+        >>> texts = ["good fun", "a bad film"] * 20
+        >>> classifier = TextCNNClassifier(max_epochs=5).fit(texts, ["positive", "negative"] * 20)
+        >>> classifier.predict(["such fun"])
+        array(['positive'], dtype='<U8')
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         *,
         arch: str = "kim",
         channels: str | None = None,
-        vectors: str | Path | None = None,
+        vectors: Any = None,
         multichannel_filters: str = "shared",
         dimension: int | None = None,
         ngrams: int = 2,
@@ -97,6 +97,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         freeze: tuple[str, ...] = (),
         vector_norm: float = 5.0,
         init_from: str | Path | None = None,
+        trust_pickle: bool = False,
     ) -> None:
         self.arch = arch
         self.channels = channels
@@ -136,91 +137,136 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.freeze = freeze
         self.vector_norm = vector_norm
         self.init_from = init_from
+        self.trust_pickle = trust_pickle
 
     @classmethod
     def from_preset(cls, name: str, corpus: str | None = None, **settings: Any) -> TextCNNClassifier:
-        """A classifier with a paper's settings.
+        """Return a classifier with the settings of a preset.
 
         Args:
-            name: `kim2014` or `kalchbrenner2014`.
+            name: `best`, `kim2014` or `kalchbrenner2014` (`textcnn.settings.presets`).
             corpus: a named corpus that the paper has settings of its own for.
-            settings: go before those of the paper.
+            settings: override those of the preset.
 
         Raises:
             ConfigError: there is no such preset.
         """
         return cls(**{**preset_keywords(name, corpus), **settings})
 
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> TextCNNClassifier:
+        """Return a fitted classifier from a saved model; its settings are those of the model.
+
+        `fit` trains a new model with these settings (what is not saved, such as the file of word vectors, is left out).
+
+        Args:
+            path: the model's folder.
+
+        Raises:
+            ModelError: `path` is no model, or a damaged, altered or newer one.
+        """
+        model = load_model(path)
+        artifact = model.artifact
+        trained = artifact.training.get("settings", {})
+        saved = {"arch": {}, "text": vars(artifact.text), "model": vars(artifact.model), "training": trained}
+        keywords: dict[str, Any] = {
+            keyword: tuple(value) if isinstance(value, list) else value
+            for keyword, setting in all_settings().items()
+            if (value := saved[setting.component].get(setting.name)) is not None
+        }
+        keywords["arch"] = model.architecture
+        if isinstance(keywords.get("class_weight"), tuple):
+            keywords["class_weight"] = dict(zip(artifact.classes.tolist(), keywords["class_weight"], strict=True))
+        classifier = cls(**keywords)
+        classifier.model_, classifier.classes_ = model, artifact.classes
+        return classifier
+
     def fit(
         self,
-        X: object,  # noqa: N803 (scikit-learn's name)
-        y: object,
+        X: Any,  # noqa: N803 (scikit-learn's name)
+        y: Any,
         *,
-        validation_data: tuple[object, object] | None = None,
+        sample_weight: Any = None,
         groups: Any = None,
+        validation_data: tuple[Any, Any] | None = None,
         progress: Progress | None = None,
+        checkpoint: str | PathLike[str] | None = None,
+        resume: bool = False,
     ) -> TextCNNClassifier:
         """Train on labelled texts.
 
         Ctrl-C after the first epoch keeps the best weights so far (`history_.interrupted`).
 
         Args:
-            X: strings: a list, numpy array, pandas Series, Arrow array or other iterable, N.
+            X: N strings: a list, numpy array, pandas Series, Arrow array or other iterable.
             y: their labels, N.
-            validation_data: texts and labels that choose the epoch; None holds out
-                `validation_share` of X.
+            sample_weight: weights of the texts in the loss, N numbers from 0 on; their scale does not matter.
             groups: rows of one group stay together when validation texts are held out, N.
-            progress: is told how training goes.
+            validation_data: texts and labels that choose the epoch; None holds out `validation_share` of X.
+            progress: receives how training goes.
+            checkpoint: file that keeps the run after each epoch, and is left when it ends.
+            resume: continue from that file if it exists.
 
         Raises:
             ConfigError: a setting is out of range.
-            DataError: texts or labels are not what they should be.
+            DataError: texts, labels, weights or groups are not what they should be.
             VectorsError: the word vectors cannot be used.
-            TrainingError: the loss is not finite.
-            ModelError: the model to start from cannot be read.
+            TrainingError: the loss is not finite, or memory runs out.
+            ModelError: the model to start from, or the checkpoint, cannot be used.
         """
         texts = as_column(X, what="X")
-        labels = _labels(y, len(texts))
+        labels = as_labels(y, len(texts))
+        check_classification_targets(labels)
         self.classes_, ids = np.unique(labels, return_inverse=True)
-        keywords = {option.keyword: getattr(self, option.keyword) for option in OPTIONS}
-        keywords["class_weight"] = self._class_weight()
-        if not isinstance(self.random_state, (int, np.integer)):
-            keywords["random_state"] = int(check_random_state(self.random_state).randint(2**31))
-        vectors, init_from = (None if path is None else Path(path) for path in (self.vectors, self.init_from))
-        settings = make_settings(keywords, vectors=vectors, init_from=init_from)
-        if groups is not None and np.shape(groups) != (len(texts),):
-            raise DataError(
-                f"groups: expected one for each of the {len(texts)} texts, found the shape {np.shape(groups)}"
-            )
+        settings = make_settings(
+            self._keywords(),
+            vectors=Path(self.vectors) if isinstance(self.vectors, (str, PathLike)) else self.vectors,
+            trust_pickle=self.trust_pickle,
+            init_from=None if self.init_from is None else Path(self.init_from),
+        )
         artifact, self.history_ = train_model(
-            Labelled(texts, ids, None if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]),
+            Labelled(texts, ids, _groups(groups, len(texts)), _weights(sample_weight, len(texts))),
             self.classes_,
             settings,
             validation=None if validation_data is None else self._validation(*validation_data),
             progress=progress,
+            checkpoint=None if checkpoint is None else Path(checkpoint),
+            resume=resume,
         )
         self.model_ = Model(artifact)
         return self
 
-    def predict(self, X: object) -> np.ndarray:  # noqa: N803
-        """The label of each text, values of `classes_`, (N,); errors as in `Model.predict`."""
+    def predict(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Return the label of each text, values of `classes_`, (N,); errors as in `Model.predict`."""
         return self._fitted().predict(X)
 
-    def predict_proba(self, X: object) -> np.ndarray:  # noqa: N803
-        """Probabilities of each class, in the order of `classes_`, (N, K)."""
+    def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Return the probabilities of each class, in the order of `classes_`, (N, K)."""
         return self._fitted().predict_proba(X)
 
-    def explain(self, X: object) -> list[Explanation]:  # noqa: N803
-        """Why each text gets its label (`Model.explain`)."""
+    def predict_log_proba(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Return the logarithm of `predict_proba`, (N, K)."""
+        return self._fitted().predict_log_proba(X)
+
+    def decision_function(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Return the logits, (N, K); with two classes the second's less the first's, (N,)."""
+        return self._fitted().decision_function(X)
+
+    def transform(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Return the features of the penultimate layer, (N, features) (`Model.encode`)."""
+        return self._fitted().encode(X)
+
+    def explain(self, X: Any) -> list[Explanation]:  # noqa: N803
+        """Explain each text's label (`Model.explain`)."""
         return self._fitted().explain(X)
 
-    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+    def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> None:
         """Save the model as a folder that `textcnn.load_model` and the command line read.
 
         Raises:
             ModelError: something is at `path` already, or it cannot be written.
         """
-        self._fitted().save(path, overwrite=overwrite)
+        self._fitted().save(Path(path), overwrite=overwrite)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -234,45 +280,42 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             raise NotFittedError("expected a fitted TextCNNClassifier, found one that was not; call fit first")
         return self.model_
 
-    def _validation(self, X: object, y: object) -> Labelled:  # noqa: N803
+    def _keywords(self) -> dict[str, Any]:
+        """Return the settings by keyword, with what the labels and the random state decide."""
+        keywords = {keyword: getattr(self, keyword) for keyword in all_settings()}
+        keywords["class_weight"] = ordered_class_weights(self.class_weight, self.classes_.tolist())
+        if not isinstance(self.random_state, (int, np.integer)):
+            keywords["random_state"] = int(check_random_state(self.random_state).randint(2**31))
+        return keywords
+
+    def _validation(self, X: Any, y: Any) -> Labelled:  # noqa: N803
         texts = as_column(X, what="validation X")
-        labels = _labels(y, len(texts), "validation ")
-        ids = np.searchsorted(self.classes_, labels).clip(max=len(self.classes_) - 1)
-        if (self.classes_[ids] != labels).any():
-            found = labels[self.classes_[ids] != labels][0]
-            raise DataError(f"validation y: expected labels seen in training {self.classes_.tolist()}, found {found!r}")
-        return Labelled(texts, ids)
-
-    def _class_weight(self) -> str | tuple[float, ...] | None:
-        """Weights in the order of the classes."""
-        if self.class_weight is None or isinstance(self.class_weight, str):
-            return self.class_weight
-        if not isinstance(self.class_weight, Mapping):
-            raise ConfigError(f"class_weight: expected None, 'balanced' or a mapping, found {self.class_weight!r}")
-        if set(self.class_weight) != set(self.classes_.tolist()):
-            raise ConfigError(
-                f"class_weight: expected a weight for each of {self.classes_.tolist()}, found {dict(self.class_weight)}"
-            )
-        return tuple(float(self.class_weight[label]) for label in self.classes_.tolist())
+        labels = as_labels(y, len(texts), what="validation y")
+        return Labelled(texts, class_ids(labels, self.classes_, what="validation y"))
 
 
-def _labels(y: object, texts: int, what: str = "") -> np.ndarray:
-    """Labels as an array of one type, (N,); `what` goes before the arguments' names in errors."""
-    # A list keeps its own types: numpy would make strings of "a" and 1, and a number of a missing label.
-    labels = np.array(y, dtype=object) if isinstance(y, (list, tuple)) else np.asarray(y)
-    if labels.ndim != 1 or len(labels) != texts:
-        raise DataError(f"{what}y: expected one label for each of the {texts} texts, found the shape {labels.shape}")
-    if labels.dtype == object:
-        kinds = {type(label) for label in labels}
-        if len(kinds) > 1:
-            names = ", ".join(sorted(kind.__name__ for kind in kinds))
-            raise DataError(f"{what}y: expected labels of one type, none missing, found {names}")
-        labels = np.array(labels.tolist())
-    if texts == 0:
-        raise DataError(f"{what}X: expected labelled texts, found none")
-    if labels.dtype.kind not in "Uiubf":
-        raise DataError(f"{what}y: expected labels that are strings, numbers or booleans, found {labels.dtype}")
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise DataError(f"{what}y: expected labels, none missing, found {labels[~np.isfinite(labels)][0]}")
-    check_classification_targets(labels)
-    return labels
+def _groups(groups: Any, texts: int) -> np.ndarray | None:
+    """Return the groups as numbers, (N,)."""
+    if groups is None:
+        return None
+    if np.shape(groups) != (texts,):
+        raise DataError(f"groups: expected one for each of the {texts} texts, found the shape {np.shape(groups)}")
+    return np.unique(np.asarray(groups), return_inverse=True)[1]
+
+
+def _weights(weights: Any, texts: int) -> np.ndarray | None:
+    """Return the texts' weights, (N,) float64."""
+    if weights is None:
+        return None
+    try:
+        found = np.asarray(weights, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise DataError("sample_weight: expected numbers, found something else") from None
+    if found.shape != (texts,):
+        raise DataError(f"sample_weight: expected one for each of the {texts} texts, found the shape {found.shape}")
+    if not np.isfinite(found).all() or (found < 0).any():
+        wrong = found[~np.isfinite(found) | (found < 0)][0]
+        raise DataError(f"sample_weight: expected numbers from 0 on, found {wrong}")
+    if not found.any():
+        raise DataError("sample_weight: expected a weight above 0, found none")
+    return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from textcnn.inference.artifact import load_artifact
 from textcnn.inference.labels import as_labels, class_ids
 from textcnn.inference.predictor import Predictor
 from textcnn.metrics import evaluate
-from textcnn.settings.config import architecture_of
+from textcnn.settings.architectures import architecture_of
 from textcnn.text.columns import as_column
 
 if TYPE_CHECKING:
@@ -43,6 +44,11 @@ class Model(Predictor):
         >>> model.predict(["not bad at all"])
         array(['positive'], dtype='<U8')
     """
+
+    @property
+    def architecture(self) -> str:
+        """The name of the network's architecture."""
+        return architecture_of(self.artifact.model).name
 
     def decision_function(self, texts: Any) -> np.ndarray:
         """Return the logits, (N, K); with two classes the second's less the first's, (N,), as scikit-learn does."""
@@ -169,14 +175,14 @@ class Model(Predictor):
         return write_report(self, Path(path), scored, others[0] if others else None, source=source, split=split)
 
     def __repr__(self) -> str:
-        config, classes = self.artifact.model, [str(label) for label in self.classes_]
+        classes = [str(label) for label in self.classes_]
         shown = ", ".join(classes if len(classes) <= 4 else [*classes[:3], f"... {len(classes)} in all"])
-        return f"<textcnn model: {architecture_of(config)}, {len(self.artifact.words):,} words, classes {shown}>"
+        return f"<textcnn model: {self.architecture}, {len(self.artifact.words):,} words, classes {shown}>"
 
     def _repr_html_(self) -> str:
         """Return a small card for notebooks."""
         rows = {
-            "architecture": architecture_of(self.artifact.model),
+            "architecture": self.architecture,
             "classes": ", ".join(map(str, self.classes_)),
             "words": f"{len(self.artifact.words):,}",
             "trained on": self.artifact.training.get("source", ""),
@@ -210,7 +216,7 @@ class Model(Predictor):
         )
 
 
-def load_model(path: Path | str) -> Model:
+def load_model(path: str | PathLike[str]) -> Model:
     """Load a saved model; needs neither torch nor the training data.
 
     Args:

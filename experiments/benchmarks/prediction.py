@@ -26,8 +26,8 @@ from textcnn import load_corpus
 from textcnn.inference._threads import in_order
 from textcnn.inference.artifact import Artifact
 from textcnn.inference.predictor import PIECE, Predictor
-from textcnn.nn.network import make_network
-from textcnn.settings.config import DCNNConfig, KimConfig, ModelConfig, TextConfig
+from textcnn.settings.architectures import make_network
+from textcnn.settings.config import DCNNConfig, KimConfig, NetworkConfig, TextConfig
 from textcnn.text.tokens import Encoded
 from textcnn.text.vocabulary import Vocabulary
 
@@ -57,7 +57,7 @@ def main() -> None:
     report(arguments.output, {"results": results})
 
 
-def make(config: ModelConfig, vocabulary: Vocabulary, text: TextConfig) -> Predictor:
+def make(config: NetworkConfig, vocabulary: Vocabulary, text: TextConfig) -> Predictor:
     """A predictor with random weights."""
     torch.manual_seed(0)
     vectors = torch.randn(len(vocabulary), config.dimension) * 0.2 if config.pretrained else None

@@ -23,7 +23,7 @@ from common import by_turns, report, table
 
 from textcnn.inference.artifact import Artifact
 from textcnn.inference.predictor import Predictor
-from textcnn.nn.network import make_network
+from textcnn.settings.architectures import make_network
 from textcnn.settings.config import KimConfig, TextConfig, TrainingConfig
 from textcnn.text.tokens import Encoded
 from textcnn.text.vocabulary import FIRST_WORD

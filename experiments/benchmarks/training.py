@@ -22,7 +22,7 @@ import torch
 from common import by_turns, encoded_corpus, ratios, report, rows_of, sgemm_rate, table
 from usual import UsualDCNN, UsualKimCNN, padded_batches, train_steps
 
-from textcnn.nn.network import make_network
+from textcnn.settings.architectures import make_network
 from textcnn.settings.config import DCNNConfig, KimConfig, TextConfig, TrainingConfig
 from textcnn.text.tokens import Encoded
 from textcnn.training._loop import Trainer

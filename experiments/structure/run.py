@@ -31,7 +31,7 @@ from textcnn.data._trees import parse_tree
 from textcnn.explain.feature_graph import feature_graph, feature_graphs
 from textcnn.explain.graph_svg import as_svg
 from textcnn.inference.predictor import Predictor
-from textcnn.nn.network import make_network
+from textcnn.settings.architectures import make_network
 from textcnn.text.vocabulary import FIRST_WORD
 
 GRAPHS = 10

@@ -109,7 +109,7 @@ def test_unknown_labels_are_one_line(textcnn, model, tmp_path):
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
         f"Error: expected labels known from training ('negative', 'positive'), but {path} has 'neutral' in row 2; "
-        "mend the label or add examples of it there\n"
+        "fix the label or add examples of it there\n"
     )
 
 

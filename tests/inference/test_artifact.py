@@ -71,7 +71,7 @@ def test_round_trip(tmp_path, classes, model):
 def test_shapes_are_the_networks(channels, filters):
     import torch
 
-    from textcnn.nn.network import make_network
+    from textcnn.settings.architectures import make_network
 
     for config in (
         KimConfig(dimension=4, region_sizes=(1, 2), feature_maps=3, pooling="k-max"),

@@ -13,7 +13,7 @@ from textcnn.inference import scorers
 from textcnn.inference.artifact import Artifact
 from textcnn.inference.predictor import Predictor
 from textcnn.model import load_model
-from textcnn.nn.network import make_network
+from textcnn.settings.architectures import make_network
 from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig, TextConfig
 from textcnn.text.columns import as_column
 from textcnn.text.encoding import encode_texts

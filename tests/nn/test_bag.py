@@ -4,7 +4,7 @@ import torch
 
 from textcnn.inference.bag_scorer import NgramBag as Scorer
 from textcnn.nn.bag import NgramBag
-from textcnn.nn.network import make_network
+from textcnn.settings.architectures import make_network
 from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig
 from textcnn.text.ngrams import collect_ngrams
 from textcnn.text.tokens import Encoded
@@ -66,5 +66,11 @@ def test_the_bag_adds_to_the_logits_of_every_network(config):
 
 
 def test_settings_and_ngrams_must_agree():
-    with pytest.raises(ValueError, match="expected numbers of n-grams"):
-        make_network(KimConfig(ngrams=1), vocabulary_size=V, classes=2, vectors=None)
+    assert make_network(KimConfig(ngrams=1), vocabulary_size=V, classes=2).ngrams is None
+    with pytest.raises(ValueError, match="ngrams"):
+        make_network(
+            KimConfig(ngrams=0),
+            vocabulary_size=V,
+            classes=2,
+            ngrams=(torch.from_numpy(KEYS), torch.from_numpy(FACTORS)),
+        )

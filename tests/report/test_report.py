@@ -132,6 +132,8 @@ def test_texts_and_names_are_escaped(monkeypatch):
 def test_what_is_absent_says_why(three):
     import dataclasses
 
+    from textcnn.model import Model
+
     model, _, test = three
     old = Model(dataclasses.replace(model.artifact, training={}, metrics={}))
     found = gather(old, test, None, source="texts", split="all")

@@ -10,7 +10,7 @@ from textcnn.text import encoding
 from textcnn.text.columns import as_column
 from textcnn.text.encoding import easy_characters, encode_few, encode_texts
 from textcnn.text.tokenizer import Tokenizer
-from textcnn.text.vocabulary import Vocabulary
+from textcnn.text.vocabulary import UNKNOWN, Vocabulary
 
 WORDS = ["don't", "don", "t", "a", "b", "é", "naïve", "…", "’", "'", "i", "ⱥ", "«", "σ", "я", "c.d", "日", "a'b"]
 # Characters at the borders between easy and difficult texts, and those that lower-case to more bytes.
@@ -25,15 +25,15 @@ TEXTS = st.lists(st.text(st.one_of(st.sampled_from(SPECIAL), st.characters(codec
     lowercase=st.booleans(),
     limit=st.sampled_from([None, 1, 3]),
 )
-def test_all_ways_give_the_same_ids(texts, grammar, lowercase, limit):
+def test_all_paths_give_the_same_ids(texts, grammar, lowercase, limit):
     tokenizer = Tokenizer(TextConfig(tokenizer=grammar, lowercase=lowercase, max_length=limit))
     vocabulary = Vocabulary(WORDS)
     expected = [vocabulary.ids(tokenizer.spans(text)) for text in texts]
     flat = [i for ids in expected for i in ids]
     offsets = np.cumsum([0, *map(len, expected)]).tolist()
-    ways = [encode_few(texts, tokenizer, vocabulary, warm=warm) for warm in (False, True)]
-    ways += [encode_texts(pa.chunked_array([texts[:2], texts[2:]], pa.large_string()), tokenizer, vocabulary)]
-    for encoded in ways:
+    paths = [encode_few(texts, tokenizer, vocabulary, warm=warm) for warm in (False, True)]
+    paths += [encode_texts(pa.chunked_array([texts[:2], texts[2:]], pa.large_string()), tokenizer, vocabulary)]
+    for encoded in paths:
         assert encoded.ids.tolist() == flat
         assert encoded.offsets.tolist() == offsets
         assert (encoded.ids.dtype, encoded.offsets.dtype) == (np.int32, np.int64)
@@ -80,3 +80,13 @@ def test_bytes_that_are_not_utf8_are_difficult(texts):
             text.decode()
         except UnicodeDecodeError:
             assert count == -1
+
+
+def test_encoding_on_both_paths():
+    vocabulary = Vocabulary(["b", "a"])
+    tok = Tokenizer(TextConfig(tokenizer="whitespace"))
+    encoded = encode_texts(pa.chunked_array([["a b x", ""], ["b"]]), tok, vocabulary)
+    assert encoded.ids.tolist() == [3, 2, UNKNOWN, 2]
+    assert encoded.offsets.tolist() == [0, 3, 3, 4]
+    assert vocabulary.ids(tok.spans("a b x")) == [3, 2, UNKNOWN]
+    assert len(vocabulary) == 4

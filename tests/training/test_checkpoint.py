@@ -9,6 +9,7 @@ from textcnn.errors import ModelError
 from textcnn.nn.kim import KimCNN
 from textcnn.settings.config import KimConfig, TrainingConfig
 from textcnn.text.tokens import Encoded
+from textcnn.training._batching import Examples
 from textcnn.training._checkpoint import Checkpoint
 from textcnn.training._loop import Trainer
 from textcnn.training.progress import Progress
@@ -22,7 +23,7 @@ def corpus(seed):
     lengths = generator.integers(3, 9, size=60)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     ids = generator.integers(5, 20, size=offsets[-1]).astype(np.int32)
-    return Encoded(ids, offsets), generator.integers(0, 2, size=60)
+    return Examples(Encoded(ids, offsets), generator.integers(0, 2, size=60))
 
 
 def checkpoint(path, *, resume=False, identity=None, environment=None):

@@ -6,12 +6,13 @@ import pyarrow as pa
 import pytest
 
 from textcnn import TextCNNClassifier
+from textcnn.data.labelled import Labelled
 from textcnn.data.splits import stratified_folds
 from textcnn.errors import DataError
 from textcnn.model import Model
 from textcnn.settings.options import Settings, make_settings
 from textcnn.training.cross_validation import Fold, cross_validate, summarize
-from textcnn.training.pipeline import Labelled, train_model
+from textcnn.training.pipeline import train_model
 from textcnn.training.progress import Progress
 
 CLASSES = np.array(["a", "b"])

@@ -8,6 +8,7 @@ from textcnn.errors import ConfigError, TrainingError
 from textcnn.nn.kim import KimCNN
 from textcnn.settings.config import KimConfig, TrainingConfig
 from textcnn.text.tokens import Encoded
+from textcnn.training._batching import Examples
 from textcnn.training._loop import Trainer, choose_device, predict_probabilities
 from textcnn.training.progress import Progress
 
@@ -23,7 +24,7 @@ def corpus(seed, texts=80):
     ids = generator.integers(5, 20, size=offsets[-1]).astype(np.int32)
     labels = generator.integers(0, 2, size=texts)
     ids[offsets[:-1] + generator.integers(0, lengths)] = np.where(labels == 1, 3, 4)
-    return Encoded(ids, offsets), labels
+    return Examples(Encoded(ids, offsets), labels)
 
 
 def make(config=FAST, seed=0, progress=None, model=SMALL):
@@ -86,10 +87,10 @@ def test_reported_scores_are_the_models():
     trainer = make()
     validation = corpus(1)
     history = trainer.run(corpus(0), validation)
-    probabilities = predict_probabilities(trainer.model, validation[0], classes=2)
+    probabilities = predict_probabilities(trainer.model, validation.texts, classes=2)
     best = history.epochs[history.best_epoch - 1]
-    assert best.accuracy == (probabilities.argmax(axis=1) == validation[1]).mean()
-    expected = torch.nn.functional.nll_loss(torch.tensor(probabilities).log(), torch.tensor(validation[1]))
+    assert best.accuracy == (probabilities.argmax(axis=1) == validation.labels).mean()
+    expected = torch.nn.functional.nll_loss(torch.tensor(probabilities).log(), torch.tensor(validation.labels))
     assert best.validation_loss == pytest.approx(expected.item(), rel=1e-5)
 
 
@@ -145,15 +146,16 @@ def test_class_weights_shift_the_scores():
     def mean_of_class_1(config):
         trainer = make(config)
         trainer.run(training, validation)
-        return predict_probabilities(trainer.model, validation[0], classes=2)[:, 1].mean()
+        return predict_probabilities(trainer.model, validation.texts, classes=2)[:, 1].mean()
 
     short = dataclasses.replace(FAST, max_epochs=1)
     assert mean_of_class_1(dataclasses.replace(short, class_weight=(1.0, 20.0))) > mean_of_class_1(short)
-    labels = training[1].copy()
+    labels = training.labels.copy()
     labels[:60] = 0
     trainer = make(dataclasses.replace(FAST, class_weight="balanced"))
     counts = np.bincount(labels)
-    assert trainer._class_weights(labels).tolist() == pytest.approx((80 / (2 * counts)).tolist())
+    weights = trainer._weights(dataclasses.replace(training, labels=labels))
+    assert weights.tolist() == pytest.approx((80 / (2 * counts))[labels].tolist())
 
 
 def test_devices():

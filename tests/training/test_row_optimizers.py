@@ -2,11 +2,11 @@ import pytest
 import torch
 
 from textcnn import kernels
-from textcnn.training._row_optimizers import ROWS, AdamRows
+from textcnn.training._row_optimizers import ROW_OPTIMIZERS, RowAdam
 
 FORMS = ["plain", pytest.param("compiled", marks=pytest.mark.skipif(not kernels.compiled, reason="not compiled"))]
 RATES = {"adam": 1e-3, "adadelta": 1.0, "adagrad": 0.01}
-# Adam's are those of its one deviation (see AdamRows): gradients here are about 0.1.
+# Adam's are those of its one deviation (see RowAdam): gradients here are about 0.1.
 TOLERANCES = {"adam": (5e-7, 1e-5), "adadelta": (1e-12, 1e-6), "adagrad": (1e-12, 1e-6)}
 
 
@@ -29,14 +29,14 @@ def steps(count, size, dimension, dtype):
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", ROW_OPTIMIZERS)
 def test_rows_are_those_of_the_dense_optimiser(monkeypatch, name, dtype, form):
     monkeypatch.setattr(kernels, "compiled", form == "compiled")
     tolerance = TOLERANCES[name][dtype == torch.float32]
     torch.manual_seed(0)
     expected = torch.nn.Parameter(torch.randn(30, 5, dtype=dtype))
     table = torch.nn.Parameter(expected.detach().clone())
-    optimizer, rows = dense(name, expected, RATES[name]), ROWS[name](table.detach(), RATES[name])
+    optimizer, rows = dense(name, expected, RATES[name]), ROW_OPTIMIZERS[name](table.detach(), RATES[name])
     for words, grad in steps(700, 30, 5, dtype):
         rows.settle(words)
         torch.testing.assert_close(table[words], expected[words], rtol=0, atol=tolerance)  # what the network reads
@@ -48,17 +48,17 @@ def test_rows_are_those_of_the_dense_optimiser(monkeypatch, name, dtype, form):
     torch.testing.assert_close(table, expected, rtol=0, atol=tolerance)
 
 
-@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("name", ROW_OPTIMIZERS)
 def test_rows_go_on_from_their_tensors(name):
     def run(stop):
         torch.manual_seed(0)
         table = torch.nn.Parameter(torch.randn(30, 5))
-        rows = ROWS[name](table.detach(), RATES[name])
+        rows = ROW_OPTIMIZERS[name](table.detach(), RATES[name])
         for step, (words, grad) in enumerate(steps(500, 30, 5, torch.float32)):
             if step == stop:
                 kept = {key: value.clone() for key, value in rows.tensors().items()}
                 table = torch.nn.Parameter(table.detach().clone())
-                rows = ROWS[name](table.detach(), RATES[name])
+                rows = ROW_OPTIMIZERS[name](table.detach(), RATES[name])
                 rows.load(kept)
             rows.settle(words)
             rows.step(words, grad)
@@ -70,7 +70,7 @@ def test_rows_go_on_from_their_tensors(name):
 
 def test_a_step_touches_only_its_rows():
     table = torch.zeros(1000, 4)
-    rows = AdamRows(table, 0.1)
+    rows = RowAdam(table, 0.1)
     for _ in range(5):
         rows.settle(torch.tensor([7]))
         rows.step(torch.tensor([7]), torch.ones(1, 4))

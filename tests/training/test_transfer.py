@@ -9,8 +9,8 @@ from textcnn import TextCNNClassifier, load_model
 from textcnn.errors import ConfigError, ModelError
 from textcnn.inference.artifact import load_artifact
 from textcnn.model import Model
-from textcnn.nn.network import make_network
-from textcnn.settings.config import KimConfig, TrainingConfig, architecture_of
+from textcnn.settings.architectures import architecture_of, make_network
+from textcnn.settings.config import KimConfig, TrainingConfig
 from textcnn.settings.options import Settings
 from textcnn.text.vocabulary import FIRST_WORD
 from textcnn.training.transfer import adopt, start
@@ -40,7 +40,7 @@ def old(request, tmp_path_factory):
 
 
 def fit(old, y, **settings):
-    arch = architecture_of(load_artifact(old).model)
+    arch = architecture_of(load_artifact(old).model).name
     classifier = TextCNNClassifier(arch=arch, init_from=old, max_epochs=2, batch_size=4, device="cpu", **settings).fit(
         NEW, y
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from textcnn.errors import VectorsError
+from textcnn.errors import ConfigError, VectorsError
 from textcnn.settings.config import TextConfig
 from textcnn.text.tokenizer import Tokenizer
 from textcnn.vectors.describe import Coverage, describe_vectors
@@ -30,11 +32,12 @@ def test_a_file_alone(path):
 
 
 def test_neighbours(path):
-    neighbours = describe_vectors(path, near=["good", "dull", "none", "great"]).neighbours
+    neighbours = describe_vectors(path, near=["good", "dull", "none", "great", "Great"]).neighbours
     assert [word for word, _ in neighbours["good"]] == ["Great", "fine", "dull", "bad"]
     assert neighbours["good"][1][1] == pytest.approx(0.9 / np.hypot(0.9, 0.1), rel=1e-5)
     assert neighbours["dull"][0][0] == "bad"
     assert neighbours["none"] is None
+    assert [word for word, _ in neighbours["Great"]] == ["good", "fine", "dull", "bad"]
     assert neighbours["great"][0] == ("good", pytest.approx(1))
 
 
@@ -62,16 +65,53 @@ def test_coverage_of_no_words(path):
 
 def test_a_damaged_file(path):
     path.write_bytes(LINES[:-5])
-    with pytest.raises(VectorsError) as caught:
+    with pytest.raises(VectorsError, match=r"line 5: expected a word and 2 numbers, found 1 number;"):
         describe_vectors(path)
-    assert str(caught.value) == (
-        f"{path}, line 5: expected a word and 2 numbers, found 1 number; "
-        "the file is damaged or incomplete: download or copy it again"
-    )
 
 
 def test_only_undecodable_words(path):
     path.write_bytes(b"\xff\xfe 1 2\n")
-    with pytest.raises(VectorsError) as caught:
+    with pytest.raises(VectorsError, match="expected words in UTF-8, found none"):
         describe_vectors(path)
-    assert str(caught.value) == f"{path}: expected words in UTF-8, found none; convert the file"
+
+
+def test_a_word_with_a_zero_vector(path):
+    path.write_bytes(LINES + b"zero 0 0\n")
+    found = describe_vectors(path, near=["zero", "none", "good"])
+    assert found.zero_vectors == {"zero"}
+    assert found.neighbours["zero"] == ()
+    assert found.neighbours["none"] is None
+    assert found.alike is None
+
+
+def test_a_word_alone_has_no_neighbours(path):
+    path.write_bytes(b"good 1 0\n")
+    found = describe_vectors(path, near=["good"])
+    assert (found.neighbours, found.zero_vectors, found.alike) == ({"good": ()}, frozenset(), None)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.1])
+def test_vectors_that_hardly_differ_are_reported(path, spread):
+    rows = 1 + spread * np.random.default_rng(0).normal(size=(50, 8))
+    path.write_text("".join(f"w{i} {' '.join(map(str, row))}\n" for i, row in enumerate(rows)))
+    assert re.search(r"first 50 words are almost the same \(mean cosine (1\.00|0\.99)\)", describe_vectors(path).alike)
+
+
+def test_vectors_of_zeros_are_reported(path):
+    path.write_text("".join(f"w{i} 0 0 0\n" for i in range(9)))
+    assert "first 9 words are zero" in describe_vectors(path).alike
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.5])
+def test_vectors_that_differ_are_not_reported(path, shift):
+    rows = shift + np.random.default_rng(0).normal(size=(50, 8))
+    path.write_text("".join(f"w{i} {' '.join(map(str, row))}\n" for i, row in enumerate(rows)))
+    assert describe_vectors(path).alike is None
+
+
+def test_the_first_words_alone(path):
+    found = describe_vectors(path, [pa.array(["good dull"])], tokenizer=Tokenizer(TextConfig()), max_words=3)
+    assert (found.words, found.candidates) == (3, 3)
+    assert (found.coverage.found, found.coverage.missing) == (1, (("dull", 1),))
+    with pytest.raises(ConfigError, match="max_words"):
+        describe_vectors(path, max_words=0)

@@ -1,4 +1,4 @@
-"""Word vectors: read what the test and gensim wrote, and one line for whatever else a file holds."""
+"""Word vectors: what the test and gensim wrote is read; anything else gets an error of one line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from textcnn.errors import VectorsError
+from textcnn.errors import ConfigError, VectorsError
 from textcnn.vectors import WordVectors, load_vectors
 from textcnn.vectors._reading import first_words
 
@@ -59,7 +59,7 @@ def slow_reader(data, form):
 
 
 def looked_up(vectors, words, dimension):
-    """The matrix and the flags that `load_vectors` promises, by a look-up a word."""
+    """The matrix and the flags that `load_vectors` promises, by one look-up per word."""
     matrix, found = np.zeros((len(words), dimension), dtype=np.float32), np.zeros(len(words), dtype=bool)
     for row, word in enumerate(words):
         for spelling in (word, word.lower(), word.capitalize()):
@@ -144,7 +144,7 @@ def test_reads_as_gensim_does(store, form):
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("order", [1, -1])
-def test_spellings_win_in_order_wherever_they_stand(store, form, order):
+def test_spellings_win_in_order_wherever_they_are(store, form, order):
     words = ["NASA", "nasa", "Nasa", "paris", "Paris", "London"][::order]
     value = {word: float(index + 1) for index, word in enumerate(words)}
     path = store(written(words, [[value[word], 0] for word in words], form))
@@ -161,17 +161,17 @@ def test_the_first_of_a_duplicate_word_wins(store, form, caplog):
         vectors = load_vectors(path, ["good", "bad"])
     assert vectors.matrix.tolist() == [[0, 1], [2, 3]]
     assert (vectors.duplicates, vectors.words_in_file) == (2, 6)
-    assert caplog.messages == [f"{path}: 2 wanted words came again; the first is kept"]
+    assert [message.split(" wanted")[0] for message in caplog.messages] == [f"{path}: 2 repeats of"]
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_words_that_are_not_utf8_are_passed_over_and_counted(store, form, caplog):
+def test_words_that_are_not_utf8_are_skipped_and_counted(store, form, caplog):
     path = store(written([b"caf\xe9", "café", b"\xff\xfe", "good"], np.arange(8).reshape(4, 2), form))
     with caplog.at_level(logging.WARNING, "textcnn.vectors"):
         vectors = load_vectors(path, ["café", "good", "\udcff"])
     assert vectors.matrix.tolist() == [[2, 3], [6, 7], [0, 0]]
     assert (vectors.undecodable, vectors.words_in_file) == (2, 4)
-    assert caplog.messages == [f"{path}: 2 words are not UTF-8 and were passed over"]
+    assert [message.split(" and")[0] for message in caplog.messages] == [f"{path}: 2 words are not UTF-8"]
 
 
 def test_glove_words_may_contain_spaces(store):
@@ -232,166 +232,122 @@ TWO = [[1, 2, 3], [4, 5, 6]]
 BINARY = written(["good", "bad"], TWO, "binary")
 TEXT = written(["good", "bad"], TWO, "text")
 GLOVE = written(["good", "bad"], TWO, "glove")
-NO_VECTORS = "FILE: expected word2vec, GloVe, fastText `.vec` or gensim `.kv` vectors, found "
+NO_VECTORS = "FILE: expected word vectors"
+HEADER = "FILE, line 1: expected the header 'words dimension' with at least 1 word and 1 to 10,000 dimensions"
+# The contents of a file, and what its error must say.
 ERRORS = {
-    "empty": (b"", f"FILE: expected word vectors, found an empty file; {DAMAGED}"),
-    "empty gzip": (gzip.compress(b""), f"FILE: expected word vectors, found an empty file; {DAMAGED}"),
-    "zip": (b"PK\x03\x04rest", f"{NO_VECTORS}a zip archive: unpack it first"),
-    "gzipped twice": (gzip.compress(gzip.compress(TEXT)), f"{NO_VECTORS}gzipped twice: unpack it first"),
-    "fastText's binary": (
-        struct.pack("<ii", 793712314, 12),
-        f"{NO_VECTORS}fastText's own binary: use the `.vec` file that belongs to it",
-    ),
+    "empty": (b"", [NO_VECTORS, "an empty file", DAMAGED]),
+    "empty gzip": (gzip.compress(b""), [NO_VECTORS, "an empty file", DAMAGED]),
+    "zip": (b"PK\x03\x04rest", [NO_VECTORS, "a zip archive", "unpack it"]),
+    "gzipped twice": (gzip.compress(gzip.compress(TEXT)), [NO_VECTORS, "gzipped twice", "unpack it"]),
+    "fastText's binary": (struct.pack("<ii", 793712314, 12), [NO_VECTORS, "a fastText binary", "use the `.vec` file"]),
     "prose": (
         b"It was the best of times,\nit was the worst",
-        f"{NO_VECTORS}a file that begins with 'It was the best of times,'; give a word-vector file",
+        [NO_VECTORS, "a file that begins with 'It was the best of times,'"],
     ),
-    "csv": (
-        b"text,label\n" * 9,
-        f"{NO_VECTORS}a file that begins with 'text,label'; give a word-vector file",
-    ),
-    "image": (
-        b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR",
-        f"{NO_VECTORS}a file that begins with '\\\\x89PNG\\r'; give a word-vector file",
-    ),
-    "one endless line": (
-        b"a" * 3_000_000,
-        f"{NO_VECTORS}a file that begins with '{'a' * 40}'...; give a word-vector file",
-    ),
-    "header of words": (
-        b"hello world\n",
-        "FILE, line 1: expected the header 'words dimension' with at least 1 word and 1 to 10,000 dimensions, "
-        "found 'hello world'; give a word-vector file",
-    ),
-    "header of no words": (
-        b"0 300\n",
-        "FILE, line 1: expected the header 'words dimension' with at least 1 word and 1 to 10,000 dimensions, "
-        "found '0 300'; give a word-vector file",
-    ),
-    "header of a negative dimension": (
-        b"5 -3\n",
-        "FILE, line 1: expected the header 'words dimension' with at least 1 word and 1 to 10,000 dimensions, "
-        "found '5 -3'; give a word-vector file",
-    ),
-    "header of a huge dimension": (
-        b"5 99999999999\n",
-        "FILE, line 1: expected the header 'words dimension' with at least 1 word and 1 to 10,000 dimensions, "
-        "found '5 99999999999'; give a word-vector file",
-    ),
-    "header of endless digits": (
-        b"1" * 100_000 + b" 3\n",
-        "FILE, line 1: expected the header 'words dimension' with at least 1 word and 1 to 10,000 dimensions, "
-        f"found '{'1' * 40}'...; give a word-vector file",
-    ),
+    "csv": (b"text,label\n" * 9, [NO_VECTORS, "a file that begins with 'text,label'"]),
+    "image": (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", [NO_VECTORS, "a file that begins with '\\\\x89PNG\\r'"]),
+    "one endless line": (b"a" * 3_000_000, [NO_VECTORS, f"a file that begins with '{'a' * 40}'...;"]),
+    "header of words": (b"hello world\n", [HEADER, "found 'hello world'"]),
+    "header of no words": (b"0 300\n", [HEADER, "found '0 300'"]),
+    "header of a negative dimension": (b"5 -3\n", [HEADER, "found '5 -3'"]),
+    "header of a huge dimension": (b"5 99999999999\n", [HEADER, "found '5 99999999999'"]),
+    "header of endless digits": (b"1" * 100_000 + b" 3\n", [HEADER, f"found '{'1' * 40}'..."]),
     "header alone": (
         b"2 3\n",
-        "FILE: expected 2 words of 3 numbers (word2vec binary), found the end of the file in word 1; " + DAMAGED,
+        ["FILE: expected 2 words of 3 numbers (word2vec binary), found the end of the file in word 1", DAMAGED],
     ),
     "header of a trillion words": (
         b"1000000000000 3\n" + BINARY[4:],
-        f"FILE: expected {10**12:,} words of 3 numbers (word2vec binary), found the end of the file in word 3; "
-        + DAMAGED,
+        [f"FILE: expected {10**12:,} words of 3 numbers", "found the end of the file in word 3", DAMAGED],
     ),
     "truncated binary": (
         BINARY[:-1],
-        "FILE: expected 2 words of 3 numbers (word2vec binary), found the end of the file in word 2; " + DAMAGED,
+        ["FILE: expected 2 words of 3 numbers (word2vec binary), found the end of the file in word 2", DAMAGED],
     ),
     "more than the header says": (
         b"1" + BINARY[1:],
-        "FILE: expected 1 word of 3 numbers (word2vec binary), found more than that; " + DAMAGED,
+        ["FILE: expected 1 word of 3 numbers (word2vec binary), found more", DAMAGED],
     ),
     "bytes after the last word": (
         BINARY + b"x",
-        "FILE: expected 2 words of 3 numbers (word2vec binary), found more than that; " + DAMAGED,
+        ["FILE: expected 2 words of 3 numbers (word2vec binary), found more", DAMAGED],
     ),
     "zeros after the last word": (
         BINARY + bytes(3_000_000),
-        "FILE: expected 2 words of 3 numbers (word2vec binary), found more than that; " + DAMAGED,
+        ["FILE: expected 2 words of 3 numbers (word2vec binary), found more", DAMAGED],
     ),
     "binary without a space": (
         b"2 3\n" + bytes(5000),
-        "FILE, word 1: expected a word and a space (word2vec binary), found 4,096 bytes without one; "
-        f"the header does not fit the contents, or {DAMAGED}",
+        ["FILE, word 1: expected a word and a space", "found 4,096 bytes without one", DAMAGED],
     ),
     "truncated text": (
         TEXT[: TEXT.index(b"bad")],
-        "FILE: expected 2 words of 3 numbers (word2vec text), found the end of the file in word 2; " + DAMAGED,
+        ["FILE: expected 2 words of 3 numbers (word2vec text), found the end of the file in word 2", DAMAGED],
     ),
-    "text cut in a row": (
-        TEXT[:-5],
-        f"FILE, line 3: expected a word and 3 numbers, found 2 numbers; {DAMAGED}",
-    ),
-    "GloVe cut in a row": (
-        GLOVE[:-5],
-        f"FILE, line 2: expected a word and 3 numbers, found 2 numbers; {DAMAGED}",
-    ),
+    "text cut in a row": (TEXT[:-5], ["FILE, line 3: expected a word and 3 numbers, found 2 numbers", DAMAGED]),
+    "GloVe cut in a row": (GLOVE[:-5], ["FILE, line 2: expected a word and 3 numbers, found 2 numbers", DAMAGED]),
     "more lines than the header says": (
         b"1" + TEXT[1:],
-        "FILE: expected 1 word of 3 numbers (word2vec text), found more than that; " + DAMAGED,
+        ["FILE: expected 1 word of 3 numbers (word2vec text), found more", DAMAGED],
     ),
     "a header that is not the first row's dimension": (
         b"2 4" + TEXT[3:],
-        f"FILE, line 2: expected a word and 4 numbers, found 3 numbers; {DAMAGED}",
+        ["FILE, line 2: expected a word and 4 numbers, found 3 numbers", DAMAGED],
     ),
     "a header below the first row's dimension": (
         b"2 2" + TEXT[3:],
-        f"FILE, line 2: expected a word and 2 numbers, found 3 numbers; {DAMAGED}",
+        ["FILE, line 2: expected a word and 2 numbers, found 3 numbers", DAMAGED],
     ),
     "a wanted row that is short": (
         b"the 1 2\ngood 1\nbad 1 2\n",
-        f"FILE, line 2: expected a word and 2 numbers, found 1 number; {DAMAGED}",
+        ["FILE, line 2: expected a word and 2 numbers, found 1 number;", DAMAGED],
     ),
     "a wanted row that is long": (
         b"the 1 2\ngood 1 2 3\nbad 1 2\n",
-        f"FILE, line 2: expected a word and 2 numbers, found 3 numbers; {DAMAGED}",
+        ["FILE, line 2: expected a word and 2 numbers, found 3 numbers", DAMAGED],
     ),
     "a wanted row with something else": (
         b"the 1 2\ngood 1 two\nbad 1 2\n",
-        f"FILE, line 2: expected a word and 2 numbers, found 'two' among them; {DAMAGED}",
+        ["FILE, line 2: expected a word and 2 numbers, found 'two'", DAMAGED],
     ),
     "a row of a word alone": (
         b"the 1 2\nother\ngood 1 2\n",
-        f"FILE, line 2: expected a word and 2 numbers, found no number; {DAMAGED}",
+        ["FILE, line 2: expected a word and 2 numbers, found no number", DAMAGED],
     ),
     "an endless row": (
         b"good 1 2\n" + b"a " * 1_000_000,
-        f"FILE, line 2: expected a word and 2 numbers, found a line of more than 1,048,576 bytes; {DAMAGED}",
+        ["FILE, line 2: expected a word and 2 numbers, found a line of more than 1,048,576 bytes", DAMAGED],
     ),
-    "NaN in text": (
-        b"the 1 2\ngood 1 nan\n",
-        "FILE, line 2: expected finite numbers, found NaN or infinity in the vector of 'good'; "
-        "repair the file or use another",
-    ),
+    "NaN in text": (b"the 1 2\ngood 1 nan\n", ["FILE, line 2: expected finite numbers", "the vector of 'good'"]),
     "beyond float32 in text": (
         b"the 1 2\ngood 1 1e39\n",
-        "FILE, line 2: expected finite numbers, found NaN or infinity in the vector of 'good'; "
-        "repair the file or use another",
+        ["FILE, line 2: expected finite numbers", "the vector of 'good'"],
     ),
     "infinity in binary": (
         written(["the", "good"], [[1, 2], [3, -np.inf]], "binary"),
-        "FILE, word 2: expected finite numbers, found NaN or infinity in the vector of 'good'; "
-        "repair the file or use another",
+        ["FILE, word 2: expected finite numbers", "the vector of 'good'"],
     ),
     "none of the words": (
         written(["le", "bon"], TWO, "binary"),
-        "none of the 1 words were found in FILE (2 words, 3-d); is it in another language or spelt in another way?",
+        ["none of the 1 words were found in FILE (2 words, 3-d)"],
     ),
 }
 
 
 @pytest.mark.parametrize("case", ERRORS)
 def test_a_bad_file_gets_one_line(store, case):
-    data, expected = ERRORS[case]
-    assert message(store(data)) == expected
+    data, parts = ERRORS[case]
+    found = message(store(data))
+    assert found.startswith(parts[0])
+    assert [part for part in parts if part not in found] == []
 
 
 @pytest.mark.parametrize("size", [12, 30, -9])
 def test_a_truncated_gzip_gets_one_line(store, size):
     found = message(store(gzip.compress(TEXT)[:size]))
-    assert found == (
-        "FILE: expected a whole gzip file, found: Compressed file ended before the end-of-stream marker was reached; "
-        + DAMAGED
-    )
+    assert found.startswith("FILE: expected a whole gzip file, found: Compressed file ended before")
+    assert found.endswith(f"; {DAMAGED}")
 
 
 @pytest.mark.parametrize("position", [15, -6])
@@ -403,7 +359,7 @@ def test_a_damaged_gzip_gets_one_line(store, position):
     assert found.endswith(f"; {DAMAGED}")
 
 
-def test_unwanted_numbers_are_not_looked_at(store):
+def test_unwanted_numbers_are_not_checked(store):
     vectors = load_vectors(store(b"the 1 2\nother nan x\ngood 3 4\n"), ["good"])
     assert vectors.matrix.tolist() == [[3, 4]]
     vectors = load_vectors(store(written(["other", "good"], [[np.nan, 1], [3, 4]], "binary")), ["good"])
@@ -411,30 +367,24 @@ def test_unwanted_numbers_are_not_looked_at(store):
 
 
 def test_a_missing_file(tmp_path):
-    expected = "FILE: expected a word-vector file, found nothing there; check the path"
-    assert message(tmp_path / "none.bin") == expected
+    assert message(tmp_path / "none.bin").startswith("FILE: expected a word-vector file, found nothing there;")
 
 
 def test_a_missing_file_with_near_names(store):
     path = store(TEXT, "reviews-300d.bin")
     store(TEXT, "other.txt")
-    assert message(path.with_name("reviews-30d.bin")) == (
-        "FILE: expected a word-vector file, found nothing there (nearest: reviews-300d.bin); check the path"
-    )
-    assert message(path.parent / "none" / "vectors.bin").replace(str(path.parent), "FOLDER") == (
-        "FILE: expected a word-vector file, found nothing there, nor a folder FOLDER/none; check the path"
-    )
+    assert "(nearest: reviews-300d.bin)" in message(path.with_name("reviews-30d.bin"))
+    assert f"nor a folder {path.parent / 'none'};" in message(path.parent / "none" / "vectors.bin")
 
 
 def test_a_folder(tmp_path):
-    assert message(tmp_path) == "FILE: expected a word-vector file, found a folder; give the file itself"
+    assert message(tmp_path).startswith("FILE: expected a word-vector file, found a folder;")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes on this system")
 def test_a_pipe(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    expected = "FILE: expected a word-vector file, found a pipe or a device; give the file itself"
-    assert message(tmp_path / "pipe") == expected
+    assert message(tmp_path / "pipe").startswith("FILE: expected a word-vector file, found a pipe or a device;")
 
 
 def test_an_unreadable_file(store, monkeypatch):
@@ -443,23 +393,76 @@ def test_an_unreadable_file(store, monkeypatch):
 
     path = store(TEXT)
     monkeypatch.setattr(Path, "open", refuse)
-    expected = "FILE: expected a readable word-vector file, found: [Errno 13] Permission denied; check the file"
-    assert message(path) == expected
+    assert message(path).startswith("FILE: expected a readable word-vector file, found: [Errno 13] Permission denied;")
 
 
 def test_a_dimension_that_is_not_the_one_asked_for(store):
     path = store(TEXT)
-    assert message(path, dimension=300) == (
-        "FILE: expected 300-dimensional vectors, found 3 dimensions; use another file or ask for 3 dimensions"
-    )
+    assert message(path, dimension=300).startswith("FILE: expected 300-dimensional vectors, found 3 dimensions;")
     assert load_vectors(path, ["good"], dimension=3).dimension == 3
 
 
 @pytest.mark.parametrize("words", ["good", [], ()])
 def test_words_that_are_no_list(store, words):
-    assert message(store(TEXT), words) == (
-        f"expected a list of words to look up, found {words!r}; pass at least one word"
-    )
+    assert f"expected a list of words to look up, found {words!r}" in message(store(TEXT), words)
+
+
+@pytest.mark.parametrize("odd", [3, None, b"good"])
+def test_words_that_are_no_strings(store, odd):
+    assert f"expected strings as words to look up, found {odd!r}" in message(store(TEXT), ["good", odd])
+
+
+def test_words_in_other_containers(store):
+    path = store(TEXT)
+    for words in (("bad", "good"), np.array(["bad", "good"]), dict.fromkeys(["bad", "good"])):
+        assert load_vectors(path, words).matrix.tolist() == TWO[::-1]
+
+
+def test_a_source_that_is_no_path():
+    with pytest.raises(VectorsError, match="expected a path or gensim KeyedVectors, found int"):
+        load_vectors(3, ["good"])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 9])
+def test_only_the_first_words_are_read(store, form, zipped, limit):
+    words = ["the", "good", "the", "bad"]
+    data = written(words, np.arange(12).reshape(4, 3), form)
+    path = store(gzip.compress(data) if zipped else data)
+    vectors = load_vectors(path, ["bad", "good", "the"], max_words=limit)
+    first = words[:limit]
+    assert vectors.words_in_file == len(first)
+    assert vectors.found.tolist() == ["bad" in first, "good" in first, True]
+    assert vectors.matrix[:, 0].tolist() == [9 * ("bad" in first), 3 * ("good" in first), 0]
+    assert vectors.duplicates == (limit > 2)
+    assert first_words(path, 9, max_words=limit) == list(dict.fromkeys(first))
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("limit", [1, 1999, 2000, 2999, 3000, 3001])
+def test_the_first_words_of_many_blocks(store, form, limit):
+    words = [f"w{i}" for i in range(3000)]
+    path = store(written(words, np.random.default_rng(0).normal(size=(3000, 60)), form))
+    vectors = load_vectors(path, words, max_words=limit)
+    assert vectors.found.tolist() == [i < limit for i in range(3000)]
+    assert vectors.words_in_file == min(limit, 3000)
+    assert np.array_equal(vectors.matrix[:limit], load_vectors(path, words).matrix[:limit])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_follows_the_first_words_is_not_checked(store, form):
+    path = store(written(["the", "good", "bad"], np.ones((3, 3)), form)[:-4])
+    assert load_vectors(path, ["good"], max_words=2).words_in_file == 2
+    message(path, max_words=3) if form != "glove" else message(path)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1.5, True, "3"])
+def test_a_limit_out_of_range(store, limit):
+    path = store(TEXT)
+    for read in (lambda: load_vectors(path, ["good"], max_words=limit), lambda: first_words(path, 9, max_words=limit)):
+        with pytest.raises(ConfigError, match="max_words: expected a whole number of at least 1, found"):
+            read()
 
 
 names = st.text(

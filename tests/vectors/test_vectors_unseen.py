@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from textcnn import TextCNNClassifier, load_model
+from textcnn.errors import VectorsError
 from textcnn.settings.config import TextConfig
 from textcnn.text.vocabulary import Vocabulary
 from textcnn.vectors import with_unseen_words
@@ -49,3 +50,15 @@ def test_unseen_words_keep_their_vectors(vectors, channels, tmp_path):
     assert model.scores(["splendid good", "unheard of"]).known.tolist() == [2, 0]
     without = TextCNNClassifier(**settings, unseen_words=0).fit(texts, labels).model_
     assert without.scores(["splendid good"]).known.tolist() == [1]
+
+
+def test_a_pickle_is_not_loaded_unless_trusted(tmp_path):
+    models = pytest.importorskip("gensim.models")
+    keyed = models.KeyedVectors(2)
+    keyed.add_vectors(["good", "splendid"], np.ones((2, 2), np.float32))
+    keyed.save(str(tmp_path / "vectors.kv"))
+    vocabulary, config = Vocabulary(["bad", "good"]), TextConfig(unseen_words=9)
+    for source, options in ((keyed, {}), (tmp_path / "vectors.kv", {"trust_pickle": True})):
+        assert with_unseen_words(vocabulary, source, config, **options).words == ["bad", "good", "splendid"]
+    with pytest.raises(VectorsError, match="trust_pickle"):
+        with_unseen_words(vocabulary, tmp_path / "vectors.kv", config)

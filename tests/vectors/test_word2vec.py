@@ -1,9 +1,10 @@
-"""Word vectors trained on texts: the words of our tokenizer, a whole file or none."""
+"""Word vectors trained on texts: the words of the tokenizer, and a whole file or none."""
 
 from __future__ import annotations
 
 import gzip
 import os
+import re
 
 import numpy as np
 import pyarrow as pa
@@ -97,7 +98,7 @@ def test_a_gzipped_file(tmp_path):
     assert gzip.decompress((tmp_path / "vectors.bin.gz").read_bytes()) == (tmp_path / "vectors.bin").read_bytes()
 
 
-def test_vectors_mean_something(output):
+def test_related_words_are_near(output):
     generator = np.random.default_rng(0)
     groups = [["red", "green", "blue", "black"], ["one", "two", "three", "four"]]
     texts = [" ".join(generator.choice(groups[i % 2], 8)) for i in range(600)]
@@ -108,7 +109,7 @@ def test_vectors_mean_something(output):
     assert cosines[:4, :4].mean() > cosines[:4, 4:].mean() + 0.2
 
 
-def test_long_texts_are_cut_and_empty_ones_left_out():
+def test_long_texts_are_split_and_empty_ones_left_out():
     column = pa.chunked_array([["", "a b", "x " * 25_000, "", "c"]])
     lines = [line for tokens in Tokenizer(TextConfig()).columns(column) for line in train._lines(tokens)]
     assert [line.count(" ") + 1 for line in lines] == [2, 10_000, 10_000, 5_000, 1]
@@ -166,51 +167,40 @@ def test_a_full_disk(output, monkeypatch):
 
     output.write_bytes(b"old")
     monkeypatch.setattr(os, "fsync", full)
-    assert message(VectorsError, TEXTS, output, overwrite=True) == (
-        "FILE: could not write it: No space left on device; mend that or write elsewhere"
-    )
+    found = message(VectorsError, TEXTS, output, overwrite=True)
+    assert found.startswith("FILE: could not write it: No space left on device;")
     assert (names(output), output.read_bytes()) == (["vectors.bin"], b"old")
 
 
 def test_a_target_that_cannot_be_written(output, monkeypatch):
     output.write_bytes(b"old")
-    assert message(VectorsError, TEXTS, output) == (
-        "FILE: the file exists; choose another name or replace it (--overwrite)"
-    )
-    assert message(VectorsError, TEXTS, output.parent) == (
-        "FILE: expected a file to write to, found a folder or a device; give a file name"
-    )
-    assert message(VectorsError, TEXTS, output.parent / "none" / "x.bin") == (
-        "FILE: expected the folder FOLDER to exist; create it first"
-    )
+    assert re.match(r"FILE: .*exists.*--overwrite", message(VectorsError, TEXTS, output))
+    assert re.match(r"FILE: .*found a folder", message(VectorsError, TEXTS, output.parent))
+    assert re.match(r"FILE: .*folder FOLDER to exist", message(VectorsError, TEXTS, output.parent / "none" / "x.bin"))
 
     def refuse(_path, _mode):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(type(output), "open", refuse)
-    assert message(VectorsError, iter(()), output.with_name("new.bin")) == (
-        "FILE: could not write it: Permission denied; mend that or write elsewhere"
-    )
+    found = message(VectorsError, iter(()), output.with_name("new.bin"))
+    assert found.startswith("FILE: could not write it: Permission denied;")
 
 
 def test_too_few_words(output):
-    assert message(VectorsError, TEXTS, output, min_count=20) == (
-        "expected words that occur 20 times or more in the texts, found none among 16 words; "
-        "give more texts or lower min_count (--min-count)"
-    )
+    found = message(VectorsError, TEXTS, output, min_count=20)
+    assert "occur 20 times or more" in found
+    assert "found none among 16 words" in found
+    assert "--min-count" in found
     for texts in ([], ["", " "], iter(())):
-        assert message(VectorsError, texts, output) == (
-            "expected words that occur once or more in the texts, found none among 0 words; "
-            "give more texts or lower min_count (--min-count)"
-        )
+        found = message(VectorsError, texts, output)
+        assert "occur once or more" in found
+        assert "found none among 0 words" in found
     assert names(output) == []
 
 
-def test_texts_that_are_none(output):
-    assert message(DataError, "a good film", output) == (
-        "texts: expected a list of strings, found a single one; write ['a good film']"
-    )
-    assert message(DataError, ["good", None], output) == ("texts: expected strings, found a missing value at row 1")
+def test_texts_that_are_no_strings(output):
+    assert message(DataError, "a good film", output).startswith("texts: expected a list of strings, found a single")
+    assert "a missing value at row 1" in message(DataError, ["good", None], output)
 
 
 @pytest.mark.parametrize(

@@ -116,11 +116,6 @@ def corpus_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return collected
 
 
-def label_names(corpus: datasets.DatasetDict) -> list[str]:
-    """The class names of a corpus, in the order of their ids."""
-    return next(iter(corpus.values())).features["label"].names
-
-
 @contextmanager
 def replacing(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
     """A file that appears at `path` whole or not at all.

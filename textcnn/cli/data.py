@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from textcnn.cli.common import GroupedCommand, corpus_options, label_names
+from textcnn.cli.common import GroupedCommand, corpus_options
 
 _EXAMPLES = 3
 _WIDTH = 79
@@ -76,6 +76,7 @@ def _describe_texts(source: str, reading: dict[str, Any]) -> None:
     import pyarrow.compute as pc
 
     from textcnn.data import load_corpus
+    from textcnn.data.labelled import label_names
     from textcnn.settings.config import TextConfig
     from textcnn.text.tokenizer import Tokenizer
     from textcnn.text.vocabulary import count_words

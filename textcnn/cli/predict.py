@@ -155,7 +155,7 @@ def _predict_file(
     import pyarrow as pa
 
     from textcnn.cli.display import make_counter
-    from textcnn.data.local_files import pick_columns, texts_of
+    from textcnn.data.table_columns import pick_columns, texts_of
 
     def numbered() -> Iterator[tuple[int, pa.RecordBatch, str]]:
         row, name = 1, None

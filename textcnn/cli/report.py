@@ -14,10 +14,10 @@ from textcnn.files import check_output
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from textcnn.data.labelled import Labelled
     from textcnn.inference.artifact import Artifact
     from textcnn.report.figures import Texts
     from textcnn.settings.options import Settings
-    from textcnn.training.pipeline import Labelled
 
 
 @click.command(cls=GroupedCommand)

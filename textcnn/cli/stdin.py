@@ -42,8 +42,8 @@ def stdin_lines(encoding: str, *, places: str = "texts as arguments or on stdin"
     Raises:
         DataError: stdin is closed, or does not hold text in that encoding.
     """
-    from textcnn.data.blocks import text_decoder
-    from textcnn.data.splitting import split_lines
+    from textcnn.data.decoding import text_decoder
+    from textcnn.data.lines import split_lines
 
     if sys.stdin is None:  # closed
         raise DataError(f"expected {places}, found none")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,17 +13,18 @@ import click
 from click.core import ParameterSource
 
 from textcnn.cli import INTERRUPTED
-from textcnn.cli.common import DEFAULT_MODEL, GroupedCommand, corpus_options, label_names, option
-from textcnn.cli.training_options import settings_options
-from textcnn.errors import ConfigError, DataError
-from textcnn.settings.options import OPTIONS, Settings, make_settings
+from textcnn.cli.common import DEFAULT_MODEL, GroupedCommand, corpus_options, option
+from textcnn.cli.training_options import flags_in_errors, settings_options
+from textcnn.errors import ConfigError
+from textcnn.settings.options import make_settings, ordered_class_weights
 from textcnn.settings.presets import PRESETS, preset_keywords
 
 if TYPE_CHECKING:
     import datasets
 
-    from textcnn.inference.artifact import Artifact
-    from textcnn.training.pipeline import Labelled
+    from textcnn.data.labelled import Labelled
+    from textcnn.run import Run
+    from textcnn.settings.options import Settings
 
 
 @click.command(cls=GroupedCommand)
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
     group="Model",
     help="File of word vectors: word2vec, GloVe, fastText or gensim .kv.",
 )
+@option("--trust-pickle", is_flag=True, group="Model", help="Read vectors in gensim's own form, which can run code.")
 @option(
     "--init-from",
     type=click.Path(path_type=Path),
@@ -78,10 +81,10 @@ if TYPE_CHECKING:
     "--preset",
     type=click.Choice(tuple(PRESETS)),
     group="Model",
-    help="Settings of a paper, or the best for opinions with word vectors; for DATA where it has its own. Options go "
-    "before them.",
+    help="Settings of a paper (its own for DATA, where it has such), or the best for opinions with word vectors; other "
+    "options override them.",
 )
-@option("--resume", is_flag=True, group="Training", help="Go on with a run that was stopped.")
+@option("--resume", is_flag=True, group="Training", help="Resume a run that was stopped.")
 @option(
     "--cv",
     "folds",
@@ -109,6 +112,7 @@ def command(
     test: str | None,
     phrases: bool,
     vectors: Path | None,
+    trust_pickle: bool,
     init_from: Path | None,
     preset: str | None,
     resume: bool,
@@ -132,123 +136,96 @@ def command(
       textcnn train reviews.csv --cv 10
       textcnn train other.csv --init-from model --freeze embeddings,convolution
     """
-    from textcnn.inference.artifact import check_target, save_artifact
-
     if final and folds is None:
         raise ConfigError("--final: expected --cv beside it; textcnn train alone trains a model")
-    checkpoint, results = beside(output, ".checkpoint"), beside(output, ".cv.json")
+    from textcnn.run import Destination, check_start, train_and_save
+
     if folds is None or final:
-        # Going on with a run replaces what it saved when it was interrupted, and nothing else.
-        overwrite_model = overwrite or (resume and checkpoint.exists())
-        check_target(output, overwrite=overwrite_model)
-        if checkpoint.exists() and not (resume or overwrite):
-            raise DataError(
-                f"{checkpoint}: an unfinished run is there; go on with it (--resume) or train anew (--overwrite)"
-            )
+        Destination(output).check(overwrite=overwrite, resume=resume)
     if preset is not None:
         given = ParameterSource.COMMANDLINE
         chosen = preset_keywords(preset, data)
         keywords |= {key: value for key, value in chosen.items() if ctx.get_parameter_source(key) is not given}
     # Settings are checked before the corpus is read; class weights need its names.
     weights = keywords.pop("class_weight")
-    settings = _settings({**keywords, "class_weight": None}, vectors, init_from)
-    if init_from is not None:
-        from textcnn.inference.artifact import load_artifact
-        from textcnn.training.transfer import adopt
+    with flags_in_errors():
+        settings = make_settings(keywords, vectors=vectors, trust_pickle=trust_pickle, init_from=init_from)
+        check_start(settings)
 
-        with _told_by_option():
-            adopt(settings, load_artifact(init_from))
-
+    from textcnn.cli.display import make_progress
     from textcnn.data import load_corpus
+    from textcnn.data.labelled import Labelled, label_names
 
     corpus = load_corpus(data, validation=validation, test=test, phrases=phrases, **reading)
     names = label_names(corpus)
-    if weights is not None:
-        keywords["class_weight"] = _class_weight(weights, names)
-        settings = _settings(keywords, vectors, init_from)
-    _describe(data, corpus)
-    parts = {split: _labelled(texts) for split, texts in corpus.items()}
+    with flags_in_errors():
+        training = dataclasses.replace(settings.training, class_weight=ordered_class_weights(weights, names))
+    settings = dataclasses.replace(settings, training=training)
+    _describe(data, corpus, names)
+    parts = {split: Labelled.from_dataset(texts) for split, texts in corpus.items()}
     scores = None
     if folds is not None:
         own_split = validation is None and test is None
-        everything, fixed = _texts_for_folds(data if own_split else None, parts)
-        scores = _cross_validate(everything, names, settings, folds, results, resume, overwrite)
+        everything, fixed = _split_for_folds(parts, data if own_split else None)
+        scores = _cross_validate(everything, names, output, settings, folds, resume=resume, overwrite=overwrite)
         if not final:
             return
         parts = {"train": everything, **fixed}
-    artifact, interrupted = _train(data, parts, names, settings, checkpoint, resume)
-    if scores is not None:
-        artifact.training["cross_validation"] = scores
-    if "test" in parts:
-        artifact.metrics["test"] = _test(artifact, parts["test"], names)
-    save_artifact(artifact, output, overwrite=overwrite_model)
-    _report(artifact, output)
-    if report and not interrupted:
-        from textcnn.cli.report import after_training
-
-        after_training(artifact, output, data, parts, settings)
-    if interrupted:
-        click.echo("they are saved; to go on with the run, call it again with --resume", err=True)
+    with make_progress() as progress:
+        run = train_and_save(
+            parts,
+            names,
+            output,
+            settings,
+            source=data,
+            overwrite=overwrite,
+            resume=resume,
+            report=report,
+            scores=scores,
+            progress=progress,
+        )
+    _print(run, output)
+    if run.history.interrupted:
+        click.echo("the best epoch's model is saved; call the command again with --resume to continue", err=True)
         sys.exit(INTERRUPTED)
-    checkpoint.unlink(missing_ok=True)
 
 
-def beside(output: Path, ending: str) -> Path:
-    """A file of the run that stands beside the model's folder."""
-    output = output.absolute()
-    return output.with_name(output.name + ending)
+def _split_for_folds(parts: dict[str, Labelled], data: str | None) -> tuple[Labelled, dict[str, Labelled]]:
+    from textcnn.run import texts_for_folds
 
-
-def _texts_for_folds(data: str | None, parts: dict[str, Labelled]) -> tuple[Labelled, dict[str, Labelled]]:
-    """The texts to cross-validate, and the fixed test, which is not among them.
-
-    Of a corpus that its papers cross-validate all splits are taken; `data` names it, if its splits are its own.
-    """
-    from textcnn.data import corpus_names, describe
-    from textcnn.training.pipeline import concatenate
-
-    whole = data is not None and data in corpus_names() and describe(data).folds > 0
-    fixed = {split: part for split, part in parts.items() if split == "test" and not whole}
-    return concatenate([part for split, part in parts.items() if split not in fixed]), fixed
-
-
-@contextmanager
-def _folds_are_kept(results: Path) -> Iterator[None]:
-    """Say where the folds done are, if Ctrl-C ends the run."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        if results.exists():
-            click.echo(f"the folds done are in {results}; to go on, call it again with --resume", err=True)
-        raise
+    return texts_for_folds(parts, data)
 
 
 def _cross_validate(
-    data: Labelled, names: list[str], settings: Settings, folds: int, results: Path, resume: bool, overwrite: bool
+    texts: Labelled,
+    names: list[str],
+    output: Path,
+    settings: Settings,
+    folds: int,
+    *,
+    resume: bool,
+    overwrite: bool,
 ) -> dict[str, Any]:
     """Print each fold's scores as they come, then mean and standard deviation."""
-    import numpy as np
-
     from textcnn.cli.display import make_progress
-    from textcnn.training.cross_validation import cross_validate, summarize, unfinished
+    from textcnn.run import Destination, cross_validate_and_save
 
-    if unfinished(results, folds) and not (resume or overwrite):
-        raise DataError(f"{results}: folds of a run are there; go on with it (--resume) or begin anew (--overwrite)")
+    results = Destination(output).folds
     with _folds_are_kept(results), make_progress() as progress:
-        done = cross_validate(
-            data,
-            np.array(names),
+        summary = cross_validate_and_save(
+            texts,
+            names,
+            output,
             settings,
             folds=folds,
-            results=results,
             resume=resume,
+            overwrite=overwrite,
             progress=progress,
             on_fold=lambda fold: click.echo(
                 f"fold {fold.number:>2} of {folds}  accuracy {fold.accuracy:.4f}  macro-F1 {fold.macro_f1:.4f}"
                 f"  ({fold.examples:,} texts, epoch {fold.best_epoch})"
             ),
         )
-    summary = summarize(done)
     for title, key in (("accuracy", "accuracy"), ("macro-F1", "macro_f1")):
         figures = summary[key]
         click.echo(f"{title:<10} mean {figures['mean']:.4f}  standard deviation {figures['standard_deviation']:.4f}")
@@ -256,82 +233,26 @@ def _cross_validate(
     return summary
 
 
-def _settings(keywords: dict[str, Any], vectors: Path | None, init_from: Path | None) -> Settings:
-    with _told_by_option():
-        return make_settings(keywords, vectors=vectors, init_from=init_from)
-
-
 @contextmanager
-def _told_by_option() -> Iterator[None]:
-    """A setting that is refused is told by its option."""
+def _folds_are_kept(results: Path) -> Iterator[None]:
+    """Say where the finished folds are, if Ctrl-C ends the run."""
     try:
         yield
-    except ConfigError as error:
-        name, colon, reason = str(error).partition(":")
-        flags = {row.field: row.flag for row in OPTIONS}
-        raise ConfigError(f"{flags.get(name, name)}{colon}{reason}") from None
+    except KeyboardInterrupt:
+        if results.exists():
+            click.echo(
+                f"the finished folds are in {results}; call the command again with --resume to continue", err=True
+            )
+        raise
 
 
-def _train(
-    data: str, parts: dict[str, Labelled], names: list[str], settings: Settings, checkpoint: Path, resume: bool
-) -> tuple[Artifact, bool]:
-    import numpy as np
-
-    from textcnn.cli.display import make_progress
-    from textcnn.training.pipeline import train_model
-
-    with make_progress() as progress:
-        artifact, history = train_model(
-            parts["train"],
-            np.array(names),
-            settings,
-            validation=parts.get("validation"),
-            progress=progress,
-            checkpoint=checkpoint,
-            resume=resume,
-        )
-    artifact.training["source"] = data
-    return artifact, history.interrupted
-
-
-def _labelled(split: datasets.Dataset) -> Labelled:
-    from textcnn.training.pipeline import Labelled
-
-    table = split.with_format("arrow")[:]
-    groups = table["sentence"].to_numpy() if "sentence" in table.column_names else None
-    return Labelled(table["text"], table["label"].to_numpy(), groups)
-
-
-def _class_weight(value: str, names: list[str]) -> str | tuple[float, ...]:
-    """`balanced`, or weights in the order of the classes from `name=weight,...`."""
-    if value == "balanced":
-        return value
-    try:
-        weights = {name: float(weight) for name, _, weight in (part.rpartition("=") for part in value.split(","))}
-    except ValueError:
-        weights = {}
-    if set(weights) != set(names):
-        raise ConfigError(
-            f"--class-weight: expected balanced, or a weight for each class such as "
-            f"{','.join(f'{name}=1' for name in names)}, found {value!r}"
-        )
-    return tuple(weights[name] for name in names)
-
-
-def _describe(data: str, corpus: datasets.DatasetDict) -> None:
+def _describe(data: str, corpus: datasets.DatasetDict, names: list[str]) -> None:
     counts = ", ".join(f"{len(split):,} {name}" for name, split in corpus.items())
-    names = label_names(corpus)
     click.echo(f"{data}: {counts}; {len(names)} classes ({', '.join(names)})", err=True)
 
 
-def _test(artifact: Artifact, test: Labelled, names: list[str]) -> dict[str, Any]:
-    from textcnn.inference.predictor import Predictor
-    from textcnn.metrics import evaluate
-
-    return evaluate(test.labels, Predictor(artifact).predict_proba(test.texts), names)
-
-
-def _report(artifact: Artifact, output: Path) -> None:
+def _print(run: Run, output: Path) -> None:
+    artifact = run.model.artifact
     initial = artifact.training["initial"]
     if initial is not None:
         layers = "convolution and softmax" if initial["softmax"] else "convolution"
@@ -351,3 +272,7 @@ def _report(artifact: Artifact, output: Path) -> None:
                 f"  (majority class {figures['majority']:.4f})"
             )
     click.echo(f"saved       {output}")
+    if run.report is not None:
+        click.echo(f"report      {run.report}")
+    elif run.report_error is not None:
+        click.echo(f"report      not written: {run.report_error}", err=True)

@@ -1,78 +1,103 @@
-"""The options of `textcnn train` that are settings: one for each row of the table `OPTIONS`."""
+"""The settings as flags of `textcnn train`, derived from the fields that declare them (`textcnn.settings`)."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from textcnn.cli.common import Decorated, option
-from textcnn.settings import config
-from textcnn.settings.options import OPTIONS
-from textcnn.settings.presets import RECIPE
+from textcnn.errors import ConfigError
+from textcnn.settings.options import Setting, all_settings
 
-_CHOICES = {
-    "architecture": tuple(config.ARCHITECTURES),
-    "channels": config.CHANNELS,
-    "multichannel_filters": config.MULTICHANNEL_FILTERS,
-    "activation": config.ACTIVATIONS,
-    "padding": config.PADDINGS,
-    "pooling": config.POOLINGS,
-    "global_pooling": config.GLOBAL_POOLINGS,
-    "tokenizer": config.TOKENIZERS,
-    "optimizer": config.OPTIMIZERS,
-    "precision": config.PRECISIONS,
-    "monitor": config.MONITORS,
-}
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _GROUPS = {"arch": "Model", "model": "Model", "text": "Text", "training": "Training"}
-_DEFAULTS: dict[str, Any] = {
-    **vars(config.DCNNConfig()),
-    **vars(config.StackedConfig()),
-    **vars(config.KimConfig()),
-    **vars(config.TextConfig()),
-    **vars(config.TrainingConfig()),
-    "architecture": "kim",
-    **RECIPE,
-    # None: decided by the architecture or the word vectors
-    **dict.fromkeys(("channels", "dimension", "region_sizes", "feature_maps", "max_norm")),
-}
-_NUMBERS = {"dimension": int, "max_size": int, "max_length": int, "learning_rate": float, "max_norm": float}
-_LISTS = {"region_sizes": int, "feature_maps": int, "l2": float}
+_EXAMPLES = {int: "3,4,5", float: "0.001,0.0001,0", str: "embeddings,convolution"}
 
 
-def _numbers(kind: type[int] | type[float]) -> Callable[..., Any]:
-    """Reads one number, or several between commas."""
+def settings_options(command: Decorated) -> Decorated:
+    """Add a flag for each setting."""
+    for setting in reversed(all_settings().values()):
+        command = option(
+            setting.flag, setting.keyword, group=_GROUPS[setting.component], help=setting.help, **_about(setting)
+        )(command)
+    return command
+
+
+def _about(setting: Setting) -> dict[str, Any]:
+    """Return what click needs to know of a setting beside its name and help."""
+    about = setting.option
+    shown = setting.default is not None and setting.default != ()
+    if setting.name == "class_weight":
+        return {"callback": _class_weights, "metavar": "WEIGHTS"}
+    if about.values != "one" or isinstance(setting.default, tuple) or _has_several(setting):
+        metavar = "LAYERS" if about.kind is str else "NUMBERS"
+        return {
+            "callback": _several(about.kind),
+            "metavar": metavar,
+            "default": _joined(setting),
+            "show_default": shown,
+        }
+    kind = click.Choice(about.choices) if about.choices else None if about.kind is bool else about.kind
+    return {"type": kind, "default": setting.default, "show_default": shown}
+
+
+def _has_several(setting: Setting) -> bool:
+    """Return whether some network takes several numbers for the setting (Kim's feature maps are one number)."""
+    from textcnn.settings.architectures import ARCHITECTURES
+
+    defaults = (getattr(architecture.config, setting.name, None) for architecture in ARCHITECTURES.values())
+    return setting.component == "model" and any(isinstance(default, tuple) for default in defaults)
+
+
+def _joined(setting: Setting) -> str | None:
+    default = setting.default
+    if isinstance(default, tuple):
+        return ",".join(map(str, default)) or None
+    return None if default is None else str(default)
+
+
+def _several(kind: type) -> Callable[..., Any]:
+    """Return a callback that reads one value, or several between commas."""
 
     def parse(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+        if value is None:
+            return () if kind is str else None
         try:
-            numbers = tuple(kind(number) for number in value.split(",")) if isinstance(value, str) else (value,)
+            values = tuple(kind(item) for item in value.split(","))
         except ValueError:
-            example = "3,4,5" if kind is int else "0.001,0.0001,0"
-            raise click.BadParameter(f"expected numbers such as {example}, found {value!r}") from None
-        return numbers if len(numbers) > 1 else numbers[0]
+            raise click.BadParameter(f"expected numbers such as {_EXAMPLES[kind]}, found {value!r}") from None
+        return values if len(values) > 1 or kind is str else values[0]
 
     return parse
 
 
-def _names(ctx: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
-    """Reads names between commas."""
-    return () if value is None else tuple(value.split(","))
+def _class_weights(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    """Read `balanced`, a JSON object of weights by class name, or `name=weight,...`."""
+    if value is None or value == "balanced":
+        return value
+    try:
+        if value.lstrip().startswith("{"):
+            return {name: float(weight) for name, weight in json.loads(value).items()}
+        return {name: float(weight) for name, _, weight in (part.rpartition("=") for part in value.split(","))}
+    except (ValueError, TypeError, AttributeError):
+        raise click.BadParameter(
+            f'expected balanced, weights such as good=1,bad=2, or an object such as {{"good": 1, "bad": 2}}, '
+            f"found {value!r}"
+        ) from None
 
 
-def settings_options(command: Decorated) -> Decorated:
-    """One option for each row of the table `OPTIONS`."""
-    for row in reversed(OPTIONS):
-        default = _DEFAULTS[row.field]
-        kwargs: dict[str, Any] = {"help": row.help[0].upper() + row.help[1:] + ".", "default": default}
-        if row.field in _CHOICES:
-            kwargs["type"] = click.Choice(_CHOICES[row.field])
-        elif row.field in _NUMBERS:
-            kwargs["type"] = _NUMBERS[row.field]
-        elif row.field == "freeze":
-            kwargs.update(type=str, metavar="LAYERS", callback=_names, default=None)
-        elif row.field in _LISTS:
-            kwargs.update(type=str, metavar="NUMBERS", callback=_numbers(_LISTS[row.field]))
-        kwargs["show_default"] = kwargs["default"] is not None
-        command = option(row.flag, row.keyword, group=_GROUPS[row.component], **kwargs)(command)
-    return command
+@contextmanager
+def flags_in_errors() -> Iterator[None]:
+    """Name a setting that is refused by its flag."""
+    try:
+        yield
+    except ConfigError as error:
+        name, colon, reason = str(error).partition(":")
+        flags = {setting.name: setting.flag for setting in all_settings().values()}
+        raise ConfigError(f"{flags.get(name, name)}{colon}{reason}") from None

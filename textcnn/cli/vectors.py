@@ -1,14 +1,15 @@
-"""`textcnn vectors`: word vectors trained on texts, or a description of a file of them."""
+"""`textcnn vectors`: train word vectors on texts, or describe a file of word vectors."""
 
 from __future__ import annotations
 
+import shutil
 import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -22,13 +23,16 @@ if TYPE_CHECKING:
     from textcnn.vectors.describe import Coverage, VectorsFile
     from textcnn.vectors.word2vec import TrainedVectors
 
-_WIDTH = 79
+_WIDTH = 79  # of output that does not go to a terminal
+_NBSP = "\N{NO-BREAK SPACE}"  # keeps a word and its figure on one line
+
+_Result = TypeVar("_Result")
 
 
 @click.command(cls=GroupedCommand)
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 @option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", group="Output", help="File to write.")
-@option("--overwrite", is_flag=True, group="Output", help="Replace a file that is there.")
+@option("--overwrite", is_flag=True, group="Output", help="Replace an existing file.")
 @option(
     "--info",
     type=click.Path(path_type=Path),
@@ -41,57 +45,82 @@ _WIDTH = 79
     multiple=True,
     metavar="WORD",
     group="Description",
-    help="With --info: show this word's nearest neighbours; can be repeated [a few frequent words].",
+    help="With --info: show the nearest neighbours of WORD; repeatable [a few frequent words].",
+)
+@option(
+    "--max-words",
+    type=int,
+    metavar="N",
+    group="Description",
+    help="With --info: read only the first N words of the file.",
+)
+@option(
+    "--trust-pickle",
+    is_flag=True,
+    group="Description",
+    help="With --info: let gensim load a .kv file, a pickle, which can run any code.",
 )
 @corpus_options
-@option("--unsupervised", is_flag=True, group="Data", help="Add the unlabelled part of imdb.")
+@option("--unsupervised", is_flag=True, group="Data", help="Add the unlabelled texts of imdb.")
 @option(
     "--tokenizer",
     type=click.Choice(config.TOKENIZERS),
     default="unicode",
     show_default=True,
     group="Text",
-    help="Grammar of the tokens; use that of the model.",
+    help="Tokenizer of the texts; use that of the model.",
 )
 @option(
-    "--lowercase/--keep-case", default=True, show_default=True, group="Text", help="Lower-case the texts; likewise."
+    "--lowercase/--keep-case",
+    default=True,
+    show_default=True,
+    group="Text",
+    help="Lower-case the texts; use the model's choice.",
 )
-@option("--min-count", type=int, default=5, show_default=True, group="Text", help="Keep words that occur so often.")
-@option("--dimension", type=int, default=300, show_default=True, group="Training", help="Numbers in a vector.")
+@option(
+    "--min-count",
+    type=int,
+    default=5,
+    metavar="N",
+    show_default=True,
+    group="Text",
+    help="Drop words that occur fewer than N times.",
+)
+@option("--dimension", type=int, default=300, show_default=True, group="Training", help="Length of a vector.")
 @option("--epochs", type=int, default=5, show_default=True, group="Training", help="Passes over the texts.")
-@option(
-    "--window", type=int, default=5, show_default=True, group="Training", help="Words on each side that count as near."
-)
+@option("--window", type=int, default=5, show_default=True, group="Training", help="Context size: words on each side.")
 @option(
     "--architecture",
     type=click.Choice(("cbow", "skip-gram")),
     default="cbow",
     show_default=True,
     group="Training",
-    help="Predict a word from those around it, or those from it.",
+    help="Predict a word from its context (cbow) or the context from the word.",
 )
-@option("--seed", type=int, default=0, show_default=True, group="Training", help="Governs initial vectors and samples.")
+@option("--seed", type=int, default=0, show_default=True, group="Training", help="Seed of initial vectors and samples.")
 @option(
     "--workers",
     type=int,
     group="Training",
-    help="Threads [one a processor]; only a single one gives the same bits again.",
+    help="Number of threads [one per processor]; only one is reproducible.",
 )
 def command(
     sources: tuple[str, ...],
     output: Path | None,
     info: Path | None,
     near: tuple[str, ...],
+    max_words: int | None,
+    trust_pickle: bool,
     tokenizer: str,
     lowercase: bool,
     overwrite: bool,
     **keywords: Any,
 ) -> None:
-    """Train word2vec vectors on the texts of SOURCEs, or describe a file of vectors.
+    """Train word2vec vectors on the texts of SOURCEs, or describe a file of word vectors.
 
     A SOURCE is a named corpus (see `textcnn data`), a file of texts (lines, CSV, TSV,
-    JSON Lines or Parquet, gzip'ed or not) or a folder of train.* and other files.
-    Labels are not needed. Of a corpus with splits only the training texts are read.
+    JSON Lines or Parquet, optionally gzipped) or a folder of train.* and other files.
+    Labels are not needed. Only the training texts of a corpus with splits are read.
 
     \b
     Examples:
@@ -100,9 +129,10 @@ def command(
       textcnn vectors --info vectors.bin reviews.csv --near good
     """
     data = {**keywords.pop("reading"), "unsupervised": keywords.pop("unsupervised")}
-    _check(sources, output, info, near, unsupervised=data["unsupervised"])
+    described = {"near": near, "max_words": max_words, "trust_pickle": trust_pickle}
+    _check(sources, output, info, described, unsupervised=data["unsupervised"])
     if info is not None:
-        _describe(info, sources, near, data, {"tokenizer": tokenizer, "lowercase": lowercase})
+        _describe(info, sources, data, {"tokenizer": tokenizer, "lowercase": lowercase}, described)
         return
     from textcnn.vectors.word2vec import train_vectors
 
@@ -121,15 +151,16 @@ def command(
 
 
 def _check(
-    sources: Sequence[str], output: Path | None, info: Path | None, near: Sequence[str], *, unsupervised: bool
+    sources: Sequence[str], output: Path | None, info: Path | None, described: dict[str, Any], *, unsupervised: bool
 ) -> None:
-    """Refuse what contradicts itself, before anything is read."""
+    """Refuse contradictory options before anything is read."""
     if info is None and output is None:
         raise ConfigError("expected a file to write to (-o FILE) or to describe (--info FILE), found neither")
     if info is not None and output is not None:
         raise ConfigError("expected -o or --info, found both; leave one out")
-    if near and info is None:
-        raise ConfigError("--near: expected --info FILE beside it; neighbours are shown of a file that is there")
+    given = [name for name, value in described.items() if value not in (None, ()) and value is not False]
+    if given and info is None:
+        raise ConfigError(f"{_flag(given[0])}: expected --info FILE with it, found none; it describes an existing file")
     if info is None and not sources:
         raise ConfigError("expected a SOURCE of texts, found none; name a corpus (see textcnn data) or files")
     if unsupervised and "imdb" not in sources:
@@ -137,22 +168,22 @@ def _check(
     treebanks = [source for source in sources if source in ("sst1", "sst2")]
     if "mr" in sources and treebanks:
         raise ConfigError(
-            f"expected mr or {treebanks[0]}, found both: each has sentences of the other's test; leave one out"
+            f"expected mr or {treebanks[0]}, found both: each has sentences of the other's test split; leave one out"
         )
 
 
 def _texts(
     sources: Sequence[str], *, unsupervised: bool, text_column: str | None, encoding: str, **options: Any
 ) -> Iterator[pa.ChunkedArray | pa.Array]:
-    """The texts of all sources, column by column: training texts alone, and labels are left where they are."""
+    """Yield the training texts of all sources, column by column."""
     from textcnn.data import corpus_names, load_corpus
 
     for source in sources:
         if source in corpus_names():
             corpus = load_corpus(
                 source,
-                text_column=text_column if len(sources) == 1 else None,  # of the files beside it
-                phrases=False,  # they would only repeat pieces of their sentences
+                text_column=text_column if len(sources) == 1 else None,  # otherwise it names one of the files
+                phrases=False,  # they only repeat parts of their sentences
                 unsupervised=unsupervised and source == "imdb",
                 **options,
             )
@@ -167,7 +198,8 @@ def _texts(
 
 
 def _texts_of_file(path: Path, text_column: str | None, encoding: str) -> Iterator[pa.Array]:
-    from textcnn.data.local_files import pick_columns, read_batches, texts_of
+    from textcnn.data.local_files import read_batches
+    from textcnn.data.table_columns import pick_columns, texts_of
 
     row = 1
     for batch in read_batches(path, encoding=encoding):
@@ -176,21 +208,24 @@ def _texts_of_file(path: Path, text_column: str | None, encoding: str) -> Iterat
         row += len(batch)
 
 
-def _with_flags(function: Callable[..., TrainedVectors], *arguments: object, **keywords: Any) -> TrainedVectors:
-    """Call a function; a value out of range is told by its option."""
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _with_flags(function: Callable[..., _Result], *arguments: object, **keywords: Any) -> _Result:
+    """Call a function; the error for a value out of range names the option instead of the keyword."""
     try:
         return function(*arguments, **keywords)
     except ConfigError as error:
         name, colon, reason = str(error).partition(":")
-        flag = f"--{name.replace('_', '-')}" if name in keywords else name
-        raise ConfigError(f"{flag}{colon}{reason}") from None
+        raise ConfigError(f"{_flag(name) if name in keywords else name}{colon}{reason}") from None
 
 
 @contextmanager
 def _progress(*, lines: bool) -> Iterator[Callable[[str, float], None]]:
-    """Shows a step and the share that is done: a bar on a terminal; elsewhere a line a step, if asked."""
+    """Show the step and the share done: a bar on a terminal; elsewhere, if `lines`, one line per step."""
     if not sys.stderr.isatty():
-        yield _Lines().show if lines else lambda step, share: None
+        yield _StepLines().show if lines else lambda step, share: None
         return
     from rich.console import Console
     from rich.progress import (
@@ -207,7 +242,7 @@ def _progress(*, lines: bool) -> Iterator[Callable[[str, float], None]]:
         BarColumn(bar_width=20),
         TaskProgressColumn(),
         TimeElapsedColumn(),
-        TextColumn("gone,"),
+        TextColumn("elapsed,"),
         TimeRemainingColumn(),
         TextColumn("left"),
     )
@@ -216,8 +251,8 @@ def _progress(*, lines: bool) -> Iterator[Callable[[str, float], None]]:
         yield lambda step, share: bars.update(task, description=step, completed=share)
 
 
-class _Lines:
-    """A line for each new step, with the time gone."""
+class _StepLines:
+    """One line per step, with the time elapsed."""
 
     def __init__(self) -> None:
         self.begin = time.monotonic()
@@ -230,12 +265,13 @@ class _Lines:
 
 
 def _report(trained: TrainedVectors, min_count: int, seed: int) -> None:
+    times = "once" if min_count == 1 else f"{min_count:,} times"
     rows = [
-        ("words", f"{trained.words:,} that occur {min_count:,} times or more, of {trained.distinct:,}"),
+        ("words", f"{trained.words:,} that occur {times} or more, of {trained.distinct:,}"),
         ("dimension", f"{trained.dimension:,}"),
         ("texts", f"{trained.texts:,}, {trained.tokens:,} tokens"),
         ("time", f"{trained.seconds:.0f} s with {trained.workers} worker{'' if trained.workers == 1 else 's'}"),
-        ("seed", f"{seed}" + (": not the same bits again; --workers 1 gives them" if trained.workers > 1 else "")),
+        ("seed", f"{seed}" + (", not reproducible: use --workers 1 for that" if trained.workers > 1 else "")),
         ("size", _size(trained.size)),
         ("saved", str(trained.path)),
     ]
@@ -248,40 +284,48 @@ def _size(size: int) -> str:
 
 
 def _describe(
-    path: Path, sources: Sequence[str], near: Sequence[str], data: dict[str, Any], text: dict[str, Any]
+    path: Path, sources: Sequence[str], data: dict[str, Any], text: dict[str, Any], described: dict[str, Any]
 ) -> None:
     from textcnn.text.tokenizer import Tokenizer
     from textcnn.vectors.describe import describe_vectors
 
     with _progress(lines=False) as progress:
-        found = describe_vectors(
+        found = _with_flags(
+            describe_vectors,
             path,
             _texts(sources, **data) if sources else None,
             tokenizer=Tokenizer(config.TextConfig(**text)),
-            near=near,
             progress=lambda share: progress("reading vectors", share),
+            **described,
         )
-    _print_file(found)
+    _print_file(found, described["max_words"])
     if found.coverage is not None:
         _print_coverage(found.coverage, ", ".join(sources))
 
 
-def _print_file(found: VectorsFile) -> None:
+def _print_file(found: VectorsFile, max_words: int | None) -> None:
+    limited = found.words == max_words
     rows = [
         ("file", f"{found.path}, {_size(found.size)}"),
         ("format", found.format),
-        ("words", f"{found.words:,}"),
+        ("words", f"{found.words:,}" + (" (--max-words)" if limited else "")),
         ("dimension", f"{found.dimension:,}"),
     ]
     for title, value in rows:
         click.echo(f"{title:<11} {value}")
+    if found.alike is not None:
+        _echo(f"warning     {found.alike}")
     if found.neighbours:
-        click.echo(f"\nnearest of the first {found.candidates:,} words, and the cosines")
+        click.echo()
+        _echo(f"nearest neighbours among the first {found.candidates:,} words, with cosines")
     for word, neighbours in found.neighbours.items():
-        text = "not in the file"
-        if neighbours is not None:
-            text = ", ".join(f"{other} {cosine:.2f}" for other, cosine in neighbours)
-        _echo(f"  {word}: {text}")
+        if neighbours is None:
+            text = "not in the words read" if limited else "not in the file"
+        elif word in found.zero_vectors:
+            text = "has a zero vector, so no neighbours"
+        else:
+            text = ", ".join(f"{_shown(other)}{_NBSP}{cosine:.2f}" for other, cosine in neighbours) or "no other word"
+        _echo(f"  {_shown(word)}: {text}")
 
 
 def _print_coverage(coverage: Coverage, sources: str) -> None:
@@ -291,9 +335,20 @@ def _print_coverage(coverage: Coverage, sources: str) -> None:
         ("tokens", coverage.tokens_found, coverage.tokens),
     ):
         click.echo(f"  {title:<9} {found:,} of {total:,} ({found / max(total, 1):.1%})")
-    missing = ", ".join(f"{word if word.isalnum() else repr(word)} {count:,}" for word, count in coverage.missing)
+    missing = ", ".join(f"{_shown(word)}{_NBSP}{count:,}" for word, count in coverage.missing)
     _echo(f"  missing   {missing or 'none'}")
 
 
+def _shown(word: str) -> str:
+    """Return a word quoted if it is all punctuation or could steer the terminal."""
+    return word if word.isprintable() and any(map(str.isalnum, word)) else repr(word)
+
+
+def _is_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
 def _echo(text: str) -> None:
-    click.echo(textwrap.fill(text, width=_WIDTH, subsequent_indent=" " * 12, break_on_hyphens=False))
+    width = shutil.get_terminal_size().columns if _is_terminal() else _WIDTH
+    lines = textwrap.fill(text, width=max(width, 40), subsequent_indent=" " * 12, break_on_hyphens=False)
+    click.echo(lines.replace(_NBSP, " "))

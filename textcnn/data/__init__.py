@@ -1,5 +1,19 @@
-"""Where labelled text comes from: named corpora, files, folders and the hub, always as a ``DatasetDict``."""
+"""Labelled text from named corpora, local files and folders, and the Hugging Face hub, always as a `DatasetDict`.
 
-from textcnn.data._sources import corpus_names, describe, load_corpus
+Modules:
+    labelled: Labelled texts in memory (`Labelled`), as training takes them.
+    splits: Stratified splits and folds by seed.
+    local_files: One local file of any supported format as Arrow record batches.
+    table_columns: Which columns of a table hold texts and labels.
+    decoding: Bytes of a text file as blocks of UTF-8.
+    lines: Bytes as a column of lines.
+    _load_corpus: `load_corpus`, from a source's name to its dataset.
+    _corpus, _named_corpora, _corpus_readers: Named corpora: their description, their table, their files.
+    _batch_source, _folders, _hub: Where rows come from: files, folders, the hub.
+    _csv, _jsonlines, _fasttext_lines, _rows, _trees: Parsers of the text formats.
+    _labels: Columns of labels as class names and ids.
+"""
+
+from textcnn.data._load_corpus import corpus_names, describe, load_corpus
 
 __all__ = ["corpus_names", "describe", "load_corpus"]

@@ -1,4 +1,4 @@
-"""What the project says of a named corpus: the form of the table in `textcnn.data._corpora`."""
+"""How the project describes a named corpus: the fields of the table in `textcnn.data._named_corpora`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import NamedTuple
 import pyarrow as pa
 
 Tables = dict[str, pa.Table]
-"""By split: columns ``text`` (string) and ``label`` (int64, a place in the classes), and others where stated."""
+"""By split: columns `text` (string) and `label` (int64, an index into the classes), and others where stated."""
 
 
-class Options(NamedTuple):
-    """What a caller may choose of a corpus: see `textcnn.data.load_corpus`."""
+class CorpusOptions(NamedTuple):
+    """Which texts of a corpus to read: see `textcnn.data.load_corpus`."""
 
     phrases: bool
     unsupervised: bool
@@ -24,18 +24,18 @@ class Options(NamedTuple):
 class HubCopy:
     """A copy of a corpus on the Hugging Face hub.
 
-    No copy has been compared with the authors' files: what is said here is what the hub's pages and public code
-    that reads the copy say, and the counts are checked when it is read.
+    No copy has been compared with the authors' files: this description follows the hub's pages and public code that
+    reads the copy, and the counts are checked when it is read.
 
     Attributes:
-        repository: ``user/name``.
-        revision: the commit that is read, or a branch where ``differs`` says so.
-        labels: its labels in the order of the corpus's classes, as names or as ids written out.
-        counts: texts in each split.
-        differs: how it differs from the corpus's protocol; empty where it is not known to.
-        config: its configuration, where it has several.
-        text_column: its column of texts.
-        label_column: its column of labels.
+        repository: `user/name`.
+        revision: The commit to read, or a branch if `differs` says so.
+        labels: Its labels in the order of the corpus's classes, as names or as ids in decimal.
+        counts: Number of texts per split.
+        differs: How it differs from the corpus's protocol; empty if it is not known to.
+        config: Its configuration, if it has several.
+        text_column: Its column of texts.
+        label_column: Its column of labels.
     """
 
     repository: str
@@ -53,21 +53,21 @@ class Corpus:
     """A named corpus.
 
     Attributes:
-        name: as a source is named.
-        title: in full.
-        origin: authors and where the files are had.
-        terms: licence, as far as the authors state one.
-        protocol: how it is split and what is done to the text.
-        classes: class names in the order of their ids.
-        counts: texts in each split.
-        loader: reads the files.
-        files: file names by what they hold.
-        folder: the folder below ``data_dir`` in which the files may stand.
-        folds: of the papers' cross-validation; 0 where the test is fixed.
-        phrases: texts of the training split with phrases; 0 where there are none.
-        markup: what stands for a space in the texts, and becomes one.
-        sha256: of the files, by name; empty where the project has not seen them.
-        hub: a copy on the Hugging Face hub.
+        name: Its name as a source.
+        title: Its name in full.
+        origin: Its authors and where its files are published.
+        terms: Its licence, as far as the authors state one.
+        protocol: How it is split and what is done to the text.
+        classes: Class names in the order of their ids.
+        counts: Number of texts per split.
+        loader: The function that reads the files.
+        files: File names by content.
+        folder: The folder inside `data_dir` that may hold the files.
+        folds: Number of folds of the papers' cross-validation; 0 if the test set is fixed.
+        phrases: Number of training texts with phrases; 0 if there are none.
+        markup: Markup in the texts that is replaced by a space.
+        sha256: Checksums of the files by name; empty if the project has not seen them.
+        hub: A copy on the Hugging Face hub.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Corpus:
     protocol: str
     classes: tuple[str, ...]
     counts: Mapping[str, int]
-    loader: Callable[[Corpus, Mapping[str, Path], Options], Tables]
+    loader: Callable[[Corpus, Mapping[str, Path], CorpusOptions], Tables]
     files: Mapping[str, str] = field(default_factory=dict)
     folder: str = ""
     folds: int = 0

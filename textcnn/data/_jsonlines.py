@@ -1,8 +1,8 @@
 """JSON Lines as Arrow tables.
 
-Python parses the lines and Arrow takes the values. Arrow's own JSON reader is a few times faster, but it turns
-strings that look like times into times, and ``null`` for a row, deep nesting or a null before an empty object in a
-list make it crash or give broken arrays.
+Python parses the lines and Arrow builds columns of the values. Arrow's own JSON reader is a few times faster, but it
+turns strings that look like times into times, and crashes or returns invalid arrays for a row `null`, deep nesting, or
+a null before an empty object in a list.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from textcnn.data.blocks import whole_rows
+from textcnn.data._rows import whole_rows
 from textcnn.errors import DataError
 
 _DEEPEST = 64
@@ -32,23 +32,23 @@ _REFUSALS = (pa.ArrowException, OverflowError, UnicodeError)  # wrong types, lon
 
 
 def json_tables(blocks: Iterator[bytes], *, path: Path) -> Iterator[pa.Table]:
-    """Parse JSON Lines, one object a line; blank lines are passed over.
+    """Parse JSON Lines, one object per line; blank lines are skipped.
 
     Args:
-        blocks: the file as UTF-8.
-        path: the file, for the errors.
+        blocks: The file as UTF-8.
+        path: The file, for the errors.
 
     Yields:
-        A table for each run of lines. A later one has all columns of the earlier, in their order, and new ones behind.
-        A column keeps its type, except that whole numbers may turn into others, and nulls into anything.
+        A table per run of lines. A later table has all columns of the earlier ones, in their order, then new ones.
+        A column keeps its type, except that whole numbers may become fractions, and nulls anything.
 
     Raises:
-        DataError: a line is no JSON object, a column changes its type, or a value cannot be kept.
+        DataError: A line is no JSON object, a column changes its type, or Arrow cannot store a value.
     """
     schema = pa.schema([])
     for first, run in whole_rows(blocks, path=path):
         lines = run.decode().split("\n")
-        rows = [_parse(line, first + at, path) for at, line in enumerate(lines) if line and not line.isspace()]
+        rows = [_parse(line, first + i, path) for i, line in enumerate(lines) if line and not line.isspace()]
         try:
             column = pa.array(rows, None if rows else pa.struct([]))
             schema = pa.unify_schemas([schema, pa.schema(list(column.type))], promote_options="permissive")
@@ -65,19 +65,19 @@ def _parse(line: str, number: int, path: Path) -> dict[str, Any]:
         value = json.loads(line)
     except json.JSONDecodeError as error:
         raise DataError(
-            f"{_EXPECTED}, but line {number} of {path} is not JSON: {error.msg} at column {error.colno}; mend it"
+            f"{_EXPECTED}, but line {number} of {path} is not JSON: {error.msg} at column {error.colno}; fix it"
         ) from error
     except RecursionError as error:
         raise _too_deep(number, path) from error
     except ValueError as error:
         raise DataError(
-            f"{_EXPECTED}, but line {number} of {path} has a number too long to read; write it as a string"
+            f"{_EXPECTED}, but line {number} of {path} has too long a number; write it as a string"
         ) from error
     if type(value) is not dict:
         raise DataError(
             f"{_EXPECTED}, but line {number} of {path} is {_KINDS[type(value)]}; write each row as an object"
         )
-    # counting is quick, and says no for nearly every line
+    # Counting is quick and rules out nearly every line.
     if line.count("[") + line.count("{") > _DEEPEST and _is_deep(value):
         raise _too_deep(number, path)
     return value
@@ -98,12 +98,12 @@ def _is_deep(value: Any) -> bool:
 def _too_deep(number: int, path: Path) -> DataError:
     return DataError(
         f"expected JSON nested at most {_DEEPEST} deep, but line {number} of {path} is deeper; "
-        "keep only the columns that are needed"
+        "keep only the columns you need"
     )
 
 
 def _explain(lines: list[str], first: int, schema: pa.Schema, path: Path, error: Exception) -> DataError:
-    """Find the first line that Arrow refuses, by itself or beside those before."""
+    """Return the error for the first line that Arrow refuses, alone or together with the lines before it."""
     kinds = {field.name: kind for field in schema if (kind := _kind_of(field.type))}
     for number, line in enumerate(lines, first):
         row = json.loads(line) if line.strip() else {}
@@ -113,17 +113,17 @@ def _explain(lines: list[str], first: int, schema: pa.Schema, path: Path, error:
             if value is not None and kinds.setdefault(name, kind) != kind:
                 return DataError(
                     f"expected values of one type in a column, but {name!r} in {where} is {kind}, "
-                    f"and {kinds[name]} before; write it one way throughout"
+                    f"and {kinds[name]} before; use one type throughout"
                 )
             try:
                 pa.array([value])
             except _REFUSALS as refusal:
-                return DataError(f"expected plain values, but {name!r} in {where} cannot be kept: {refusal}; mend it")
-    return DataError(f"expected values of one type in a column, but those in {path} differ: {error}; mend them")
+                return DataError(f"expected plain values, but {name!r} in {where} cannot be read: {refusal}; fix it")
+    return DataError(f"expected values of one type in a column, but those in {path} differ: {error}; fix them")
 
 
 def _kind_of(kind: pa.DataType) -> str | None:
-    """What a column known so far holds, in the words of ``_KINDS``; None where only nulls were met."""
+    """Return what a column holds so far, in the words of `_KINDS`; None if only nulls."""
     types = pa.types
     for test, python in (
         (types.is_string, str),

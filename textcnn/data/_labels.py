@@ -1,4 +1,4 @@
-"""Labels as they stand in a column, words or integers or booleans, to class names and ids."""
+"""Columns of labels (words, integers or booleans) as class names and class ids."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textcnn.data._picking import rows_where
+from textcnn.data.table_columns import rows_where
 from textcnn.errors import DataError
 
-_LISTED = 10
+_MOST_NAMES = 10  # in a message
 
 
 def declared_names(schema: pa.Schema, column: str) -> tuple[str, ...] | None:
-    """Give the class names that ``datasets`` writes beside a column of ids (its ``ClassLabel``), if it did."""
+    """Return the class names that `datasets` stores with a column of ids (its `ClassLabel`); None if there are none."""
     try:
         feature = json.loads(schema.metadata[b"huggingface"])["info"]["features"][column]
         kind, names = feature["_type"], feature["names"]
@@ -28,17 +28,17 @@ def declared_names(schema: pa.Schema, column: str) -> tuple[str, ...] | None:
 
 
 def class_names(column: pa.ChunkedArray, *, path: str | Path) -> list[str]:
-    """Name the classes that a column of labels has.
+    """Return the classes in a column of labels.
 
     Args:
-        column: words, integers (also written as text, or as whole floats) or booleans.
-        path: the file, for the errors.
+        column: Words, integers (also as text or as whole floats) or booleans.
+        path: The file, for the errors.
 
     Returns:
-        Distinct labels as text. Where all look like integers they are sorted as numbers, otherwise by code point.
+        The distinct labels as text, sorted as numbers if all look like integers, otherwise by code point.
 
     Raises:
-        DataError: a label is missing, the column holds no labels, or all are the same.
+        DataError: A label is missing, the column does not hold labels, or all labels are the same.
     """
     names = pc.unique(label_texts(column, path=path)).to_pylist()
     if len(names) < 2:
@@ -51,40 +51,40 @@ def class_names(column: pa.ChunkedArray, *, path: str | Path) -> list[str]:
 def encode_labels(
     column: pa.ChunkedArray, names: Sequence[str], *, path: str | Path, known_from: str = "train"
 ) -> pa.Int64Array:
-    """Give each label its place among the class names.
+    """Return each label's index in the class names.
 
     Args:
-        column: labels, as in `class_names`.
-        names: the classes.
-        path: the file, for the errors.
-        known_from: where ``names`` come from, for the errors.
+        column: Labels, as in `class_names`.
+        names: The classes.
+        path: The file, for the errors.
+        known_from: Where `names` come from, for the errors.
 
     Raises:
-        DataError: a label is missing, or is none of the names.
+        DataError: A label is missing, or is not among the names.
     """
     texts = label_texts(column, path=path)
     ids = pc.index_in(texts, value_set=pa.array(names, pa.string()))
     if ids.null_count:
         unknown = ids.is_null()
         label = texts.filter(unknown)[0].as_py()
-        known = ", ".join(repr(name) for name in names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
+        known = ", ".join(repr(name) for name in names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")
         raise DataError(
             f"expected labels known from {known_from} ({known}), but {path} has {label!r} in {rows_where(unknown)}; "
-            "mend the label or add examples of it there"
+            "fix the label or add examples of it there"
         )
     return ids.cast(pa.int64()).combine_chunks()
 
 
 def label_texts(column: pa.ChunkedArray, *, path: str | Path, names: Sequence[str] | None = None) -> pa.ChunkedArray:
-    """Give labels as text.
+    """Return labels as text.
 
     Args:
-        column: labels, as in `class_names`.
-        path: the file, for the errors.
-        names: class names for which the column's integers stand; -1 stands for none.
+        column: Labels, as in `class_names`.
+        path: The file, for the errors.
+        names: Class names that the column's integers index; -1 means a missing label.
 
     Raises:
-        DataError: a label is missing, stands for no name, or the column holds no labels.
+        DataError: A label is missing or indexes no name, or the column does not hold labels.
     """
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
@@ -100,19 +100,19 @@ def label_texts(column: pa.ChunkedArray, *, path: str | Path, names: Sequence[st
     missing = pc.fill_null(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(texts)), 0), True)
     if pc.any(missing).as_py():
         raise DataError(
-            f"expected a label in each row of {path}, but {rows_where(missing)} has none; fill or remove it"
+            f"expected a label in every row of {path}, but {rows_where(missing)} has none; fill or remove it"
         )
     return texts
 
 
 def _named(column: pa.ChunkedArray, names: Sequence[str], path: str | Path) -> pa.ChunkedArray:
-    """Names for ids; null where the id is missing or -1."""
+    """Return the names of ids; null where the id is missing or -1."""
     known = pc.and_(pc.greater_equal(column, 0), pc.less(column, len(names)))
     wrong = pc.fill_null(pc.and_not(pc.not_equal(column, -1), known), False)
     if pc.any(wrong).as_py():
         raise DataError(
             f"expected class ids from 0 to {len(names) - 1} in {path}, which names its classes, "
-            f"found {column.filter(wrong)[0].as_py()} in {rows_where(wrong)}; write the file anew"
+            f"found {column.filter(wrong)[0].as_py()} in {rows_where(wrong)}; write the file again"
         )
     return pc.take(pa.array(names, pa.string()), pc.if_else(known, column, None))
 
@@ -121,7 +121,7 @@ _WORDS = ("string", "large_string", "string_view")
 
 
 def _whole_numbers(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Floats as integers, if they are: pandas writes so where some are missing."""
+    """Return whole floats as integers: pandas stores integers as floats if some are missing."""
     if not pa.types.is_floating(column.type):
         return column
     try:

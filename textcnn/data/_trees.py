@@ -1,27 +1,27 @@
-"""Trees of the Stanford Sentiment Treebank: ``(3 (2 good) (2 film))``, a label 0-4 at every node."""
+"""Trees of the Stanford Sentiment Treebank: `(3 (2 good) (2 film))`, a label from 0 to 4 at every node."""
 
 from __future__ import annotations
 
 import re
 
-_PIECE = re.compile(r"[()]|[^() \t]+")  # words may hold other spaces: "8\xa01\/2"
+_PIECE = re.compile(r"[()]|[^() \t]+")  # words may contain other spaces: "8\xa01\/2"
 _ESCAPES = {"-LRB-": "(", "-RRB-": ")"}
 _LABELS = {"0": 0, "1": 1, "2": 2, "3": 3, "4": 4}
 
 
 def parse_tree(line: str) -> list[tuple[str, int]]:
-    r"""Read a tree's constituents in one pass, without recursion.
+    r"""Return a tree's constituents, parsed in one pass without recursion.
 
-    Brackets (``-LRB-``, ``-RRB-``) and the Penn Treebank's ``\/`` and ``\*`` are turned back into what they stand for.
+    Brackets (`-LRB-`, `-RRB-`) and the Penn Treebank's `\/` and `\*` are unescaped.
 
     Args:
-        line: one tree.
+        line: One tree.
 
     Returns:
         Text and label of every constituent, words joined by spaces; the whole sentence comes first.
 
     Raises:
-        ValueError: the line is no tree; the message says what was found.
+        ValueError: The line is no tree; the message says what was found.
     """
     pieces = _PIECE.findall(line)
     words: list[str] = []
@@ -41,7 +41,7 @@ def parse_tree(line: str) -> list[tuple[str, int]]:
             at += 2
             continue
         if not open_nodes:
-            raise ValueError(f"{piece!r} stands outside the tree")
+            raise ValueError(f"{piece!r} is outside the tree")
         if piece == ")":
             node = open_nodes.pop()
             label, first, _ = spans[node]

@@ -1,7 +1,7 @@
-"""Stratified splits and folds by seed, with numpy alone.
+"""Stratified splits and folds by seed, with numpy only.
 
-Only raw draws of PCG64 are used, whose stream numpy guarantees, so that a seed gives the same rows under every
-version of numpy.
+They use only raw draws of PCG64, whose stream numpy guarantees, so a seed gives the same rows in every version of
+numpy.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ def stratified_split(
     *,
     names: Sequence[str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split rows into training and validation, the share of each class kept.
+    """Split rows into training and validation in the same proportion for every class.
 
-    A class gives ``share`` of its rows to validation, rounded, yet at least one, and keeps at least one. With groups
-    these are dealt out whole, each as one of the rarest class among its rows, and shares hold about.
+    Validation gets `share` of each class, rounded, but at least one row, and training keeps at least one. Groups are
+    never divided; each counts as one unit of the rarest class among its rows, and proportions hold approximately.
 
     Args:
-        labels: class ids, (n,), 0 or more.
-        share: the part of validation, between 0 and 1.
+        labels: Class ids, (N,), 0 or more.
+        share: The share of validation, between 0 and 1.
         seed: 0 or more.
-        groups: group of each row, (n,); rows of one group stay together.
-        names: class names, for the errors.
+        groups: Group of each row, (N,); rows of one group stay together.
+        names: Class names, for the errors.
 
     Returns:
-        Row numbers of training and of validation, both ascending.
+        Indices of the training and of the validation rows, both ascending.
 
     Raises:
-        ConfigError: the share is not between 0 and 1.
-        DataError: a class does not reach both sides.
+        ConfigError: The share is not between 0 and 1.
+        DataError: A class is not on both sides.
     """
     if not 0 < share < 1:
         raise ConfigError(f"expected a validation share between 0 and 1, found {share}")
@@ -54,7 +54,7 @@ def stratified_split(
         lost = np.setdiff1d(labels, labels[side])
         if lost.size:
             raise DataError(
-                f"expected groups that can be split with each class on both sides, but with seed {seed} "
+                f"expected groups that can be split with every class on both sides, but with seed {seed} "
                 f"class {_name(lost[0], names)} is on one side only; try another seed, or give a validation file"
             )
     return training, validation
@@ -68,21 +68,22 @@ def stratified_folds(
     *,
     names: Sequence[str] | None = None,
 ) -> list[np.ndarray]:
-    """Deal rows out to folds, each class evenly; with groups these whole, as in `stratified_split`.
+    """Divide rows into folds in the same proportion for every class.
 
     Args:
-        labels: class ids, (n,), 0 or more.
-        folds: how many, 2 or more.
+        labels: Class ids, (N,), 0 or more.
+        folds: Number of folds, 2 or more.
         seed: 0 or more.
-        groups: group of each row, (n,).
-        names: class names, for the errors.
+        groups: Group of each row, (N,); treated as in `stratified_split`.
+        names: Class names, for the errors.
 
     Returns:
-        The test rows of each fold, ascending; every row is in one fold. Without groups every class is in each.
+        Indices of the test rows of each fold, ascending; every row is in exactly one fold. Without groups every class
+        is in every fold.
 
     Raises:
-        ConfigError: fewer than two folds.
-        DataError: a class has fewer examples (or groups) than there are folds.
+        ConfigError: There are fewer than two folds.
+        DataError: A class has fewer examples (or groups) than there are folds.
     """
     if folds < 2:
         raise ConfigError(f"expected 2 folds or more, found {folds}")
@@ -91,7 +92,7 @@ def stratified_folds(
     fold_of_unit = np.zeros(unit_classes.size, np.int64)
     dealt = 0
     for members in _shuffled_classes(unit_classes, seed):
-        # going on where the class before ended keeps the folds' sizes within one of each other
+        # Continuing where the previous class ended keeps the sizes of the folds within one of each other.
         fold_of_unit[members] = (dealt + np.arange(members.size)) % folds
         dealt += members.size
     fold_of_row = fold_of_unit[unit_of_row]
@@ -99,7 +100,7 @@ def stratified_folds(
 
 
 def _units(labels: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-    """What is dealt out: each unit's class (u,), and the unit of each row (n,)."""
+    """Return what is divided, rows or groups: the class of each unit, (U,), and the unit of each row, (N,)."""
     if groups is None:
         return labels, np.arange(labels.size)
     names, unit_of_row = np.unique(groups, return_inverse=True)
@@ -113,7 +114,7 @@ def _units(labels: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, n
 
 
 def _shuffled_classes(unit_classes: np.ndarray, seed: int) -> list[np.ndarray]:
-    """The units of each class, in an order that the seed gives."""
+    """Return the units of each class, shuffled by the seed."""
     order = np.argsort(np.random.PCG64(seed).random_raw(unit_classes.size), kind="stable")
     return [order[unit_classes[order] == each] for each in np.unique(unit_classes)]
 

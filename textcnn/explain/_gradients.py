@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from textcnn.inference.predictor import Predictor
-    from textcnn.nn.network import Network
+    from textcnn.nn.base import TextNetwork
 
 POINTS = (16, 32, 64, 128, 256)
 ENOUGH = 0.01  # of a logit
@@ -61,7 +61,7 @@ def integrate(predictor: Predictor, ids: np.ndarray) -> tuple[np.ndarray, np.nda
 _TABLES = ("channels.", "ngrams.")
 
 
-def _logits(network: Network, rows: torch.Tensor) -> torch.Tensor:
+def _logits(network: TextNetwork, rows: torch.Tensor) -> torch.Tensor:
     """Logits (B, K) of B copies of a text's rows, (B, L, C, D)."""
     import torch
 
@@ -72,7 +72,7 @@ def _logits(network: Network, rows: torch.Tensor) -> torch.Tensor:
     return logits
 
 
-def _parts(network: Network, rows: torch.Tensor, points: int) -> np.ndarray:
+def _parts(network: TextNetwork, rows: torch.Tensor, points: int) -> np.ndarray:
     """Row times mean gradient at the middles of `points` equal pieces of the way, (L, K)."""
     import torch
 

@@ -5,20 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textcnn.inference.artifact import Artifact
+from textcnn.settings.architectures import make_network
 from textcnn.text.vocabulary import FIRST_WORD
 
 if TYPE_CHECKING:
-    from textcnn.nn.network import Network
+    from textcnn.nn.base import TextNetwork
 
 
-def as_network(artifact: Artifact) -> Network:
+def as_network(artifact: Artifact) -> TextNetwork:
     """The model in evaluation mode."""
     import torch
 
-    from textcnn.nn.network import make_network
-
     tables = {name: torch.from_numpy(array) for name, array in artifact.weights.items()}
-    network = make_network(
+    network: TextNetwork = make_network(
         artifact.model,
         vocabulary_size=len(artifact.words) + FIRST_WORD,
         classes=len(artifact.classes),

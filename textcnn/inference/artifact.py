@@ -6,8 +6,12 @@
     metrics.json        scores on validation and test
     README.md           a model card
 
-A folder is written beside its final place and renamed into it, an old one moved aside first, so
-that a crash at any step leaves a model that loads. Loading runs no code and checks everything.
+A folder is written beside its final location and renamed into it, an old one moved aside first, so that a crash at any
+step leaves a model that loads. Loading runs no code. It checks each file but config.json against its SHA-256, and that
+settings, classes, words, weights and n-grams are of their types, finite and consistent.
+
+A missing setting takes its default, an unknown one is refused by name. The version rises only when old bytes mean
+something else; `UPGRADES` then has a function that reads the version before.
 """
 
 from __future__ import annotations
@@ -17,28 +21,23 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from textcnn.errors import ConfigError, ModelError
-from textcnn.settings.config import (
-    ARCHITECTURES,
-    KimConfig,
-    ModelConfig,
-    StackedConfig,
-    TextConfig,
-    architecture_of,
-    from_json,
-    to_json,
-)
+from textcnn.settings.architectures import architecture_named, architecture_of
+from textcnn.settings.config import NetworkConfig, TextConfig, from_json, to_json
 from textcnn.text.vocabulary import FIRST_WORD
 from textcnn.version import __version__
 
 FORMAT, VERSION = "textcnn", 4
+# From each older version that is still read: config.json as the next version has it.
+UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 WEIGHTS, VOCABULARY, METRICS, CARD, CONFIG = (
     "model.safetensors",
     "vocabulary.json",
@@ -66,7 +65,7 @@ class Artifact:
     """
 
     text: TextConfig
-    model: ModelConfig
+    model: NetworkConfig
     classes: np.ndarray
     words: Sequence[str]
     weights: dict[str, np.ndarray]
@@ -76,30 +75,12 @@ class Artifact:
 
 
 def weight_shapes(
-    model: ModelConfig, *, vocabulary_size: int, classes: int, ngrams: int = 0
+    model: NetworkConfig, *, vocabulary_size: int, classes: int, ngrams: int = 0
 ) -> dict[str, tuple[int, ...]]:
     """The arrays that a model of these settings, with so many n-grams in its bag, consists of."""
     table = (vocabulary_size, model.dimension)
     shapes: dict[str, tuple[int, ...]] = {"softmax.weight": (classes, model.features), "softmax.bias": (classes,)}
-    columns = model.dimension * model.channel_count
-    if isinstance(model, KimConfig):
-        shapes["convolution.weight"] = (sum(model.region_sizes), model.feature_maps, columns)
-        shapes["convolution.bias"] = (len(model.region_sizes), model.feature_maps)
-    elif isinstance(model, StackedConfig):
-        sizes, maps = model.region_sizes, model.feature_maps
-        shapes["convolution.weight"] = (sizes[0], maps[0], columns)
-        shapes["convolution.bias"] = (1, maps[0])
-        for layer in range(1, len(sizes)):
-            shapes[f"deeper.{layer - 1}.weight"] = (maps[layer], maps[layer - 1], sizes[layer])
-            shapes[f"deeper.{layer - 1}.bias"] = (maps[layer],)
-    else:
-        sizes, maps = model.region_sizes, model.feature_maps
-        shapes["convolution.weight"] = (model.channel_count, sizes[0], maps[0], model.dimension)
-        for layer, size in enumerate(sizes):
-            rows = model.dimension // 2**layer
-            shapes[f"biases.{layer}"] = (maps[layer], rows // 2)
-            if layer:
-                shapes[f"deeper.{layer - 1}.weight"] = (rows, maps[layer], maps[layer - 1], size)
+    shapes |= architecture_of(model).scorer_class().weight_shapes(model)
     if model.channels in ("static", "multichannel"):
         shapes["channels.fixed"] = table
     if model.channels != "static":
@@ -157,7 +138,7 @@ def save_artifact(artifact: Artifact, path: Path, *, overwrite: bool = False) ->
         "format": FORMAT,
         "version": VERSION,
         "textcnn": __version__,
-        "architecture": architecture_of(artifact.model),
+        "architecture": architecture_of(artifact.model).name,
         "text": to_json(artifact.text),
         "model": to_json(artifact.model),
         "classes": {"type": _label_type(artifact.classes), "values": artifact.classes.tolist()},
@@ -186,7 +167,7 @@ def save_artifact(artifact: Artifact, path: Path, *, overwrite: bool = False) ->
     shutil.rmtree(old, ignore_errors=True)
 
 
-def load_artifact(path: Path | str) -> Artifact:
+def load_artifact(path: str | PathLike[str]) -> Artifact:
     """Read and check a model folder.
 
     Raises:
@@ -198,7 +179,7 @@ def load_artifact(path: Path | str) -> Artifact:
     words = _parse(contents[VOCABULARY], path / VOCABULARY)
     try:
         text = from_json(TextConfig, config["text"], where="text")
-        model = from_json(ARCHITECTURES[config["architecture"]], config["model"], where="model")
+        model = from_json(architecture_named(config["architecture"]).config, config["model"], where="model")
         classes = _classes(config["classes"])
     except (ConfigError, KeyError, TypeError, ValueError, OverflowError) as error:
         raise ModelError(f"{path / CONFIG}: expected the settings of a model, found a fault in {error}") from None
@@ -208,6 +189,8 @@ def load_artifact(path: Path | str) -> Artifact:
     ngrams = len(weights[NGRAMS]) if NGRAMS in weights else 0
     shapes = weight_shapes(model, vocabulary_size=len(words) + FIRST_WORD, classes=len(classes), ngrams=ngrams)
     found = {name: weight.shape for name, weight in weights.items()}
+    if ngrams:
+        _check_ngrams(weights[NGRAMS], model.ngrams, len(words) + FIRST_WORD, path / WEIGHTS)
     if found != shapes:
         raise ModelError(f"{path / WEIGHTS}: expected arrays of the shapes {shapes}, found {found}")
     metrics = _parse(contents[METRICS], path / METRICS)
@@ -249,11 +232,21 @@ def _load_config(path: Path) -> dict[str, Any]:
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise ModelError(f"{path / CONFIG}: expected a model of textcnn, found a file of another program")
     version = config.get("version")
-    if version != VERSION:
+    if type(version) is not int or version < 1:
+        raise ModelError(f"{path / CONFIG}: expected a version of the format from 1 to {VERSION}, found {version!r}")
+    if version > VERSION:
         raise ModelError(
-            f"{path / CONFIG}: expected version {VERSION} of the format, found {version!r}; "
-            "load it with the textcnn that saved it, or upgrade textcnn"
+            f"{path / CONFIG}: expected version {VERSION} of the format or an older one, found {version}: "
+            f"a newer textcnn saved it (this is {__version__}); upgrade textcnn"
         )
+    while version < VERSION:
+        if version not in UPGRADES:
+            raise ModelError(
+                f"{path / CONFIG}: expected version {VERSION} of the format, found {version}, which is no longer read: "
+                f"an older textcnn saved it ({config.get('textcnn', 'of an unknown version')}); train the model again"
+            )
+        config = UPGRADES[version](config)
+        version += 1
     if not isinstance(config.get("files"), dict):
         raise ModelError(f"{path / CONFIG}: expected the SHA-256 of each file under 'files', found none")
     return config
@@ -297,6 +290,18 @@ def _load_weights(content: bytes, path: Path) -> dict[str, np.ndarray]:
         elif weight.dtype != np.float32 or not np.isfinite(weight).all():
             raise ModelError(f"{path}: expected finite float32 numbers in {name}, found others")
     return weights
+
+
+def _check_ngrams(keys: np.ndarray, order: int, vocabulary_size: int, path: Path) -> None:
+    """Raise ModelError unless each number is that of 1 to `order` known words (`textcnn.text.ngrams`)."""
+    left, right = keys, vocabulary_size**order < 1 << 63 and bool((keys > 0).all())
+    for _ in range(order if right else 0):
+        left, word = np.divmod(left, vocabulary_size)
+        right = right and bool(((word >= FIRST_WORD) | ((word == 0) & (left == 0))).all())
+    if not right or left.any():
+        raise ModelError(
+            f"{path}: expected in {NGRAMS} the numbers of n-grams of 1 to {order} of the model's words, found others"
+        )
 
 
 def _resolved(path: Path) -> Path:

@@ -20,6 +20,8 @@ def as_labels(y: Any, texts: int, *, what: str = "y") -> np.ndarray:
     Raises:
         DataError: not one label for each text, a missing label, or labels of several types.
     """
+    if texts == 0:
+        raise DataError(f"{what}: expected labels of texts, found no texts")
     # A list keeps its own types: numpy would make strings of "a" and 1, and a number of a missing label.
     labels = np.array(y, dtype=object) if isinstance(y, (list, tuple)) else np.asarray(y)
     if labels.ndim != 1 or len(labels) != texts:
@@ -30,8 +32,6 @@ def as_labels(y: Any, texts: int, *, what: str = "y") -> np.ndarray:
             names = ", ".join(sorted(kind.__name__ for kind in kinds))
             raise DataError(f"{what}: expected labels of one type, none missing, found {names}")
         labels = np.array(labels.tolist())
-    if texts == 0:
-        raise DataError(f"{what}: expected labelled texts, found none")
     if labels.dtype.kind not in "Uiubf":
         raise DataError(f"{what}: expected labels that are strings, numbers or booleans, found {labels.dtype}")
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():

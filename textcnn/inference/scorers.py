@@ -13,7 +13,7 @@ from typing import Any, cast
 import numpy as np
 
 from textcnn import kernels
-from textcnn.settings.config import ChannelConfig, DCNNConfig, KimConfig, ModelConfig, StackedConfig
+from textcnn.settings.config import DCNNConfig, KimConfig, NetworkConfig, StackedConfig
 from textcnn.text.tokens import Encoded, run_positions
 from textcnn.text.vocabulary import PAD
 
@@ -33,7 +33,7 @@ def _identity(x: np.ndarray) -> np.ndarray:
 _ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"relu": _relu, "tanh": np.tanh, "identity": _identity}
 
 
-def word_rows(config: ChannelConfig, weights: dict[str, np.ndarray]) -> np.ndarray:
+def word_rows(config: NetworkConfig, weights: dict[str, np.ndarray]) -> np.ndarray:
     """The rows of all words, (V, C, D), as in `textcnn.nn._channels`."""
     tables = [weights[name] for name in ("channels.fixed", "channels.tuned") if name in weights]
     if len(tables) == 1:
@@ -120,6 +120,14 @@ class KimScorer:
         config: the network's settings.
         weights: its arrays, by name.
     """
+
+    @staticmethod
+    def weight_shapes(model):
+        columns = model.dimension * model.channel_count
+        return {
+            "convolution.weight": (sum(model.region_sizes), model.feature_maps, columns),
+            "convolution.bias": (len(model.region_sizes), model.feature_maps),
+        }
 
     def __init__(self, config: KimConfig, weights: dict[str, np.ndarray]) -> None:
         self.config = config
@@ -285,6 +293,18 @@ class DCNNScorer(_ByLength):
         weights: its arrays, by name.
     """
 
+    @staticmethod
+    def weight_shapes(model):
+        shapes = {}
+        sizes, maps = model.region_sizes, model.feature_maps
+        shapes["convolution.weight"] = (model.channel_count, sizes[0], maps[0], model.dimension)
+        for layer, size in enumerate(sizes):
+            rows = model.dimension // 2**layer
+            shapes[f"biases.{layer}"] = (maps[layer], rows // 2)
+            if layer:
+                shapes[f"deeper.{layer - 1}.weight"] = (rows, maps[layer], maps[layer - 1], size)
+        return shapes
+
     def __init__(self, config: DCNNConfig, weights: dict[str, np.ndarray]) -> None:
         super().__init__(config, weights)
         self.filters = weights["convolution.weight"]  # (C, m, F, D)
@@ -369,6 +389,18 @@ class StackedScorer(_ByLength):
         weights: its arrays, by name.
     """
 
+    @staticmethod
+    def weight_shapes(model):
+        shapes = {}
+        columns = model.dimension * model.channel_count
+        sizes, maps = model.region_sizes, model.feature_maps
+        shapes["convolution.weight"] = (sizes[0], maps[0], columns)
+        shapes["convolution.bias"] = (1, maps[0])
+        for layer in range(1, len(sizes)):
+            shapes[f"deeper.{layer - 1}.weight"] = (maps[layer], maps[layer - 1], sizes[layer])
+            shapes[f"deeper.{layer - 1}.bias"] = (maps[layer],)
+        return shapes
+
     def __init__(self, config: StackedConfig, weights: dict[str, np.ndarray]) -> None:
         super().__init__(config, weights)
         self.filters = weights["convolution.weight"]  # (h, F, C D)
@@ -402,8 +434,7 @@ class StackedScorer(_ByLength):
 Scorer = KimScorer | DCNNScorer | StackedScorer
 
 
-def make_scorer(config: ModelConfig, weights: dict[str, np.ndarray]) -> Scorer:
-    """The scorer of a model's architecture, without the bag of n-grams."""
-    if isinstance(config, KimConfig):
-        return KimScorer(config, weights)
-    return DCNNScorer(config, weights) if isinstance(config, DCNNConfig) else StackedScorer(config, weights)
+def make_scorer(config, weights):
+    from textcnn.settings.architectures import architecture_of
+
+    return architecture_of(config).scorer_class()(config, weights)

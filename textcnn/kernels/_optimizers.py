@@ -17,7 +17,7 @@ def settle_adam(
     betas: tuple[float, float],
     threads: int = 1,
 ) -> None:
-    """Bring rows up to step `steps` (`textcnn.training._row_optimizers.AdamRows`).
+    """Bring rows up to step `steps` (`textcnn.training._row_optimizers.RowAdam`).
 
     Args:
         state: the table and its moments m and v, (V, D), and the step that each row was last brought up to, (V,) int64;

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from textcnn.settings.config import ChannelConfig
+from textcnn.settings.config import NetworkConfig
 from textcnn.text.vocabulary import FIRST_WORD
 
 
@@ -30,7 +30,7 @@ class Channels(nn.Module):
             with `nn.Embedding`; for optimisers that take one.
     """
 
-    def __init__(self, config: ChannelConfig, vocabulary_size: int, vectors: torch.Tensor | None) -> None:
+    def __init__(self, config: NetworkConfig, vocabulary_size: int, vectors: torch.Tensor | None) -> None:
         super().__init__()
         shape = (vocabulary_size, config.dimension)
         if config.pretrained and (vectors is None or vectors.shape != shape):

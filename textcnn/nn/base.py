@@ -7,7 +7,7 @@ from torch import nn
 
 from textcnn.nn._channels import Channels
 from textcnn.nn.bag import Found, NgramBag
-from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig
+from textcnn.settings.config import NetworkConfig
 
 
 class TextNetwork(nn.Module):
@@ -18,13 +18,18 @@ class TextNetwork(nn.Module):
         vocabulary_size: V, padding (id 0) and the unknown word (id 1) among them.
         classes: K.
         vectors: word vectors of the vocabulary, (V, D), for all channels but `rand`.
-        ngrams: of the bag, where the settings ask for one: their numbers, rising, (G,) int64, and their inverse
-            document frequencies, (G,) (`textcnn.text.ngrams.collect_ngrams`).
+        ngrams: of the bag of n-grams: their numbers, rising, (G,) int64, and their factors, (G,)
+            (`textcnn.text.ngrams.collect_ngrams`); None for a network without a bag, whatever the settings say.
+
+    Raises:
+        ValueError: n-grams for settings without a bag.
     """
+
+    config: NetworkConfig
 
     def __init__(
         self,
-        config: KimConfig | DCNNConfig | StackedConfig,
+        config: NetworkConfig,
         *,
         vocabulary_size: int,
         classes: int,
@@ -32,8 +37,9 @@ class TextNetwork(nn.Module):
         ngrams: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> None:
         super().__init__()
-        if (ngrams is None) != (config.ngrams == 0):
-            raise ValueError(f"ngrams: expected numbers of n-grams for an order above 0, found {config.ngrams}")
+        if ngrams is not None and config.ngrams == 0:
+            raise ValueError("ngrams: expected none for settings of order 0, found some")
+        self.config = config
         self.channels = Channels(config, vocabulary_size, vectors)
         self.dropout = nn.Dropout(config.dropout)
         self.softmax = nn.Linear(config.features, classes)

@@ -78,6 +78,8 @@ class DCNN(TextNetwork):
         torch.Size([2, 2])
     """
 
+    config: DCNNConfig
+
     def __init__(
         self,
         config: DCNNConfig,
@@ -88,7 +90,6 @@ class DCNN(TextNetwork):
         ngrams: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> None:
         super().__init__(config, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors, ngrams=ngrams)
-        self.config = config
         self.convolution = RowLookupConvolution(
             channels=self.channels.count,
             dimension=config.dimension,

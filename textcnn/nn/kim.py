@@ -40,6 +40,8 @@ class KimCNN(TextNetwork):
         torch.Size([2, 2])
     """
 
+    config: KimConfig
+
     def __init__(
         self,
         config: KimConfig,
@@ -50,7 +52,6 @@ class KimCNN(TextNetwork):
         ngrams: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> None:
         super().__init__(config, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors, ngrams=ngrams)
-        self.config = config
         self.convolution = LookupConvolution(
             dimension=self.channels.count * config.dimension,
             region_sizes=config.region_sizes,

@@ -29,6 +29,8 @@ class StackedCNN(TextNetwork):
         ngrams: of the bag of n-grams, see `TextNetwork`.
     """
 
+    config: StackedConfig
+
     def __init__(
         self,
         config: StackedConfig,
@@ -39,7 +41,6 @@ class StackedCNN(TextNetwork):
         ngrams: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> None:
         super().__init__(config, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors, ngrams=ngrams)
-        self.config = config
         self.convolution = LookupConvolution(
             dimension=self.channels.count * config.dimension,
             region_sizes=config.region_sizes[:1],

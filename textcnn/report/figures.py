@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textcnn.explain.exact import is_exact
+from textcnn.explain.explanation import explain
 from textcnn.explain.results import Explanation
 from textcnn.inference.scorers import word_rows
 from textcnn.metrics import calibration_error, evaluate, log_loss, reliability, softmax
@@ -209,7 +210,7 @@ def _groups(values: np.ndarray, right: np.ndarray, begins: tuple[float, ...], fo
 
 
 def _shown(predictor: Predictor, texts: Texts, rows: np.ndarray) -> list[Shown]:
-    explanations = predictor.explain([texts.texts[row] for row in rows.tolist()])
+    explanations = explain(predictor, [texts.texts[row] for row in rows.tolist()])
     labels = [str(predictor.classes_[texts.labels[row]]) for row in rows.tolist()]
     return [Shown(*pair) for pair in zip(explanations, labels, strict=True)]
 
@@ -253,7 +254,7 @@ def _ngrams(predictor: Predictor, test: Texts) -> dict[str, list[tuple[str, floa
     """
     sums: list[dict[str, float]] = [{} for _ in predictor.classes_]
     counts: dict[str, int] = {}
-    for explanation in predictor.explain(list(test.texts[: explained(predictor)])):
+    for explanation in explain(predictor, list(test.texts[: explained(predictor)])):
         for k, of_class in enumerate(sums):
             for ngram in explanation.ngrams(k):
                 key = " ".join(word.word for word in explanation.words[ngram.begin : ngram.end])

@@ -12,7 +12,7 @@ from textcnn.files import written_whole
 from textcnn.inference.artifact import Artifact
 from textcnn.report.figures import Figures, Texts, gather
 from textcnn.report.plots import as_svg, plots
-from textcnn.settings.config import architecture_of
+from textcnn.settings.architectures import architecture_of
 from textcnn.version import __version__
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _settings(artifact: Artifact, figures: Figures) -> list[tuple[str, list[tupl
     data.append(("words known", len(artifact.words)))
     parts = [
         ("Data", data),
-        ("Network", [("architecture", architecture_of(artifact.model)), *vars(artifact.model).items()]),
+        ("Network", [("architecture", architecture_of(artifact.model).name), *vars(artifact.model).items()]),
         ("Text", list(vars(artifact.text).items())),
     ]
     for name in ("settings", "environment"):

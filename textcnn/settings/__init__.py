@@ -1,1 +1,1 @@
-"""Settings."""
+"""Settings: what they are (`config`), the networks that there are (`architectures`), flat names, and presets."""

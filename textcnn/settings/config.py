@@ -1,146 +1,98 @@
-"""Settings: one frozen dataclass a component; its constructor validates, its fields are the saved JSON."""
+"""Settings: one frozen dataclass per component, whose fields are the saved JSON, the keywords and the flags."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from textcnn.errors import ConfigError
+from textcnn.settings._fields import Checked, documented, option
 
 TOKENIZERS = ("unicode", "kim", "kim-sst", "whitespace")
 CHANNELS = ("rand", "static", "non-static", "multichannel")
-MULTICHANNEL_FILTERS = ("shared", "separate")
-ACTIVATIONS = ("relu", "tanh", "identity")
-PADDINGS = ("wide", "narrow")
-POOLINGS = ("max", "average", "k-max")
-GLOBAL_POOLINGS = ("max", "average")
-OPTIMIZERS = ("adam", "adadelta", "adagrad")
-LARGEST = 2**32  # of whole numbers: beyond it a setting is a slip of the hand
 LONGEST_NGRAM = 3
-LAYERS = ("word vectors", "convolutions", "softmax")  # of the L2 penalty
-FREEZABLE = ("embeddings", "convolution")
-PRECISIONS = ("fp32", "bf16")
-MONITORS = ("accuracy", "macro_f1", "loss")
+LAYERS = ("embeddings", "convolution", "softmax")  # of every network: for the L2 penalty, freezing and transfer
+FREEZABLE = LAYERS[:2]
 
-# The optimisers' usual step sizes; Adadelta's 1.0 is the method of Zeiler (2012) as published.
+# The optimisers' usual learning rates; Adadelta's 1.0 is the method of Zeiler (2012) as published.
 LEARNING_RATES = {"adam": 1e-3, "adadelta": 1.0, "adagrad": 1e-2}
 
-Config = TypeVar("Config", bound="TextConfig | KimConfig | DCNNConfig | StackedConfig | TrainingConfig")
+Config = TypeVar("Config", bound=Checked)
+
+_ACTIVATION: dict[str, Any] = {
+    "help": "Nonlinearity of the feature maps.",
+    "choices": ("relu", "tanh", "identity"),
+}
+_REGION_SIZES: dict[str, Any] = {
+    "help": "Words in a window (h; m of the DCNN): of each group of filters for kim, of each layer for the others.",
+    "least": 1,
+}
+_FEATURE_MAPS: dict[str, Any] = {
+    "help": "Feature maps F: filters of each region size for kim, of each layer for the others.",
+    "least": 1,
+}
 
 
-def _one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ConfigError(f"{name}: expected one of {', '.join(choices)}, found {value!r}")
-
-
-def _number(
-    name: str,
-    value: Any,
-    *,
-    least: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
-    whole: bool = False,
-) -> None:
-    """Raise ConfigError unless `value` is a finite number (a whole one) within the bounds given."""
-    bounds = [
-        text
-        for text, bound in ((f"at least {least}", least), (f"above {above}", above), (f"below {below}", below))
-        if bound is not None
-    ]
-    right_type = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
-    if right_type and whole and value > LARGEST:
-        raise ConfigError(f"{name}: expected a whole number up to {LARGEST:,}, found a larger one")
-    if (
-        not right_type
-        or not math.isfinite(value)
-        or (least is not None and value < least)
-        or (above is not None and value <= above)
-        or (below is not None and value >= below)
-    ):
-        kind = "a whole number" if whole else "a number"
-        raise ConfigError(f"{name}: expected {' '.join([kind, ' and '.join(bounds)]).strip()}, found {value!r}")
-
-
-def _numbers(name: str, value: Any) -> tuple[int, ...]:
-    """`value` as a tuple; ConfigError unless it is whole numbers of 1 or more, or a single one."""
-    if isinstance(value, int):
-        value = (value,)
-    if not isinstance(value, (tuple, list)) or not value:
-        raise ConfigError(f"{name}: expected whole numbers such as (3, 4, 5), found {value!r}")
-    for number in value:
-        _number(name, number, least=1, whole=True)
-    return tuple(value)
-
-
-def _layers(config: DCNNConfig | StackedConfig) -> int:
-    """Put the region sizes and feature maps, one for each layer, into tuples; how many layers there are."""
-    for name in ("region_sizes", "feature_maps"):
-        object.__setattr__(config, name, _numbers(name, getattr(config, name)))
-    layers = len(config.region_sizes)
-    if len(config.feature_maps) != layers:
-        raise ConfigError(
-            f"feature_maps: expected one number for each of the {layers} region sizes, found {config.feature_maps}"
-        )
-    return layers
-
-
+@documented
 @dataclass(frozen=True, kw_only=True)
-class TextConfig:
-    """How a text becomes ids.
+class TextConfig(Checked):
+    """How a text becomes word ids."""
 
-    Args:
-        tokenizer: `unicode`, `kim`, `kim-sst` or `whitespace` (see `textcnn.text.tokenizer`).
-        lowercase: lower-case each character first.
-        min_count: keep the words that occur at least so often in the training texts.
-        max_size: keep at most so many words, the most frequent ones; None keeps all.
-        max_length: read at most so many tokens of a text, its first; None reads all.
-        unseen_words: with word vectors, keep so many words of their file at most that are in no training text: its
-            first, the most frequent of the texts it was made from; at 300 dimensions 10,000 of them take 12 MB.
+    tokenizer: str = option(
+        "unicode", "Grammar of the tokens: any language; Kim's cleaning, or that for SST; split at white space.",
+        choices=TOKENIZERS,
+    )  # fmt: skip
+    lowercase: bool = option(True, "Lower-case the texts.", flag="--lowercase/--keep-case")
+    min_count: int = option(1, "Keep the words that occur at least N times in the training texts.", least=1)
+    max_size: int | None = option(
+        None, "Keep at most N words, the most frequent.", kind=int, least=1, optional=True, unset="all"
+    )
+    max_length: int | None = option(
+        None, "Read at most N tokens of a text, its first.", kind=int, least=1, optional=True, unset="all"
+    )
+    unseen_words: int = option(
+        20_000, "With word vectors, also keep at most N words of their file that no training text has, its first.",
+        least=0,
+    )  # fmt: skip
+
+
+@documented
+@dataclass(frozen=True, kw_only=True)
+class NetworkConfig(Checked):
+    """The settings that all networks share: channels, dropout, and the bag of n-grams.
+
+    Attributes:
+        default_max_norm: the bound on the softmax weights where `TrainingConfig.max_norm` is None.
+        projects_words: whether the first layer is a matrix product over word vectors, which bfloat16 can do.
     """
 
-    tokenizer: str = "unicode"
-    lowercase: bool = True
-    min_count: int = 1
-    max_size: int | None = None
-    max_length: int | None = None
-    unseen_words: int = 20_000
+    default_max_norm: ClassVar[float] = 3.0
+    projects_words: ClassVar[bool] = True
 
-    def __post_init__(self) -> None:
-        _one_of("tokenizer", self.tokenizer, TOKENIZERS)
-        _number("min_count", self.min_count, least=1, whole=True)
-        _number("unseen_words", self.unseen_words, least=0, whole=True)
-        for name in ("max_size", "max_length"):
-            if getattr(self, name) is not None:
-                _number(name, getattr(self, name), least=1, whole=True)
+    channels: str = option(
+        "rand",
+        "Embedding channels: rand (trained from random), static (word vectors, fixed), non-static (word vectors, "
+        "trained) or multichannel (both).",
+        choices=CHANNELS,
+        unset="rand, with --vectors non-static",
+    )
+    multichannel_filters: str = option(
+        "shared",
+        "For multichannel: each filter is shared by both channels, as in Kim (2014), or has separate weights for each.",
+        choices=("shared", "separate"),
+    )
+    dimension: int = option(
+        300, "Dimension D of the word vectors; with --vectors that of the file.", least=1,
+    )  # fmt: skip
+    ngrams: int = option(
+        2,
+        "Words of the longest n-gram in the linear bag of n-grams beside the network; 0 for none, as in the papers.",
+        least=0,
+        below=LONGEST_NGRAM + 1,
+    )
 
-
-@dataclass(frozen=True, kw_only=True)
-class ChannelConfig:
-    """What a word's row is made of: the settings that all networks share.
-
-    Args:
-        channels: `rand` (one table, random), `static` (word vectors, fixed), `non-static`
-            (word vectors, trained) or `multichannel` (both).
-        multichannel_filters: `shared`, Kim's form: each filter is applied to both channels
-            and the results are added; `separate`: a filter has weights of its own for each channel.
-        dimension: D, the length of a word vector.
-        ngrams: words of the longest n-gram in the linear bag of n-grams beside the network (`textcnn.text.ngrams`); 0,
-            the papers' networks, for none.
-    """
-
-    channels: str = "rand"
-    multichannel_filters: str = "shared"
-    dimension: int = 300
-    ngrams: int = 0
-
-    def __post_init__(self) -> None:
-        _one_of("channels", self.channels, CHANNELS)
-        _one_of("multichannel_filters", self.multichannel_filters, MULTICHANNEL_FILTERS)
-        _number("dimension", self.dimension, least=1, whole=True)
-        _number("ngrams", self.ngrams, least=0, below=LONGEST_NGRAM + 1, whole=True)
+    dropout: float = option(0.5, "Share of the penultimate layer's values dropped in training.", least=0, below=1)
 
     @property
     def pretrained(self) -> bool:
@@ -149,77 +101,61 @@ class ChannelConfig:
 
     @property
     def channel_count(self) -> int:
-        """C, rows of a word that a filter has weights of its own for."""
+        """C, the rows of a word for which a filter has weights of its own."""
         return 2 if self.channels == "multichannel" and self.multichannel_filters == "separate" else 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class KimConfig(ChannelConfig):
-    """The network of Kim (2014), section 2 and 3.1; the defaults are the paper's.
-
-    Args:
-        channels, multichannel_filters, dimension, ngrams: see `ChannelConfig`.
-        region_sizes: h, the words in a window, one number a region.
-        feature_maps: F, filters for each region size.
-        activation: `relu`, `tanh` or `identity`.
-        padding: `wide` (every window that touches a word) or `narrow` (windows of words alone).
-        pooling: `max` over time, `average` or `k-max`.
-        k: values that k-max pooling keeps.
-        dropout: share of the pooled features dropped in training.
-    """
-
-    region_sizes: tuple[int, ...] = (3, 4, 5)
-    feature_maps: int = 100
-    activation: str = "relu"
-    padding: str = "wide"
-    pooling: str = "max"
-    k: int = 3
-    dropout: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _one_of("activation", self.activation, ACTIVATIONS)
-        _one_of("padding", self.padding, PADDINGS)
-        _one_of("pooling", self.pooling, POOLINGS)
-        for name in ("feature_maps", "k"):
-            _number(name, getattr(self, name), least=1, whole=True)
-        _number("dropout", self.dropout, least=0, below=1)
-        object.__setattr__(self, "region_sizes", _numbers("region_sizes", self.region_sizes))
 
     @property
     def features(self) -> int:
-        """Length of the penultimate layer: one value a filter, k of them with k-max pooling."""
+        """Length of the penultimate layer."""
+        raise NotImplementedError
+
+
+@documented
+@dataclass(frozen=True, kw_only=True)
+class KimConfig(NetworkConfig):
+    """The network of Kim (2014), sections 2 and 3.1; the defaults are the paper's, but for the bag of n-grams."""
+
+    region_sizes: tuple[int, ...] = option((3, 4, 5), **_REGION_SIZES)
+    feature_maps: int = option(100, **_FEATURE_MAPS)
+    activation: str = option("relu", **_ACTIVATION)
+    padding: str = option(
+        "wide", "Windows that touch a word (wide), or windows of words alone (narrow).", choices=("wide", "narrow")
+    )
+    pooling: str = option(
+        "max", "Pooling of a feature map over the text; max is the paper's.", choices=("max", "average", "k-max")
+    )
+    k: int = option(3, "Values that k-max pooling keeps.", least=1)
+
+    @property
+    def features(self) -> int:
+        """Length of the penultimate layer: one value per filter, k of them with k-max pooling."""
         return len(self.region_sizes) * self.feature_maps * (self.k if self.pooling == "k-max" else 1)
 
 
+@documented
 @dataclass(frozen=True, kw_only=True)
-class DCNNConfig(ChannelConfig):
-    """The network of Kalchbrenner et al. (2014), section 3; the defaults are the paper's for SST-2.
+class DCNNConfig(NetworkConfig):
+    """The network of Kalchbrenner et al. (2014), section 3; the defaults are the paper's for SST-2, but for the bag.
 
-    Args:
-        channels, multichannel_filters, dimension, ngrams: see `ChannelConfig`; each layer halves the dimension.
-        region_sizes: m, one for each layer.
-        feature_maps: F, one for each layer.
-        k_top: values that the last layer's pooling keeps.
-        dropout: share of the last layer's values dropped in training.
+    Each layer halves the dimension.
     """
 
-    dimension: int = 48
-    region_sizes: tuple[int, ...] = (7, 5)
-    feature_maps: tuple[int, ...] = (6, 14)
-    k_top: int = 4
-    dropout: float = 0.5
+    default_max_norm: ClassVar[float] = 0.0
+    projects_words: ClassVar[bool] = False
+
+    dimension: int = option(48, "Dimension D of the word vectors; with --vectors that of the file.", least=1)
+    region_sizes: tuple[int, ...] = option((7, 5), **_REGION_SIZES)
+    feature_maps: tuple[int, ...] = option((6, 14), **_FEATURE_MAPS)
+    k_top: int = option(4, "Values that the last layer's pooling keeps.", least=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        layers = _layers(self)
+        layers = _count_layers(self)
         if self.dimension % 2**layers:
             raise ConfigError(
                 f"dimension: expected a multiple of {2**layers}, since each of the {layers} layers folds the rows "
                 f"in pairs, found {self.dimension}"
             )
-        _number("k_top", self.k_top, least=1, whole=True)
-        _number("dropout", self.dropout, least=0, below=1)
 
     @property
     def features(self) -> int:
@@ -227,147 +163,131 @@ class DCNNConfig(ChannelConfig):
         return self.k_top * self.feature_maps[-1] * (self.dimension // 2 ** len(self.region_sizes))
 
 
+@documented
 @dataclass(frozen=True, kw_only=True)
-class StackedConfig(ChannelConfig):
-    """Several convolutions with local max pooling between them (`textcnn.nn.stacked`).
+class StackedConfig(NetworkConfig):
+    """Several convolutions with local max pooling between them (`textcnn.nn.stacked`)."""
 
-    Args:
-        channels, multichannel_filters, dimension, ngrams: see `ChannelConfig`.
-        region_sizes: h, one for each layer.
-        feature_maps: F, one for each layer.
-        activation: `relu`, `tanh` or `identity`.
-        pool_size: neighbouring values that a local pooling makes one of.
-        global_pooling: `max` or `average`, of the last layer over the whole text.
-        dropout: share of the pooled features dropped in training.
-    """
-
-    region_sizes: tuple[int, ...] = (3, 3)
-    feature_maps: tuple[int, ...] = (100, 100)
-    activation: str = "relu"
-    pool_size: int = 2
-    global_pooling: str = "max"
-    dropout: float = 0.5
+    region_sizes: tuple[int, ...] = option((3, 3), **_REGION_SIZES)
+    feature_maps: tuple[int, ...] = option((100, 100), **_FEATURE_MAPS)
+    activation: str = option("relu", **_ACTIVATION)
+    pool_size: int = option(2, "Neighbouring values that local pooling takes the largest of.", least=1)
+    global_pooling: str = option("max", "Pooling of the last layer over the whole text.", choices=("max", "average"))
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _layers(self)
-        _one_of("activation", self.activation, ACTIVATIONS)
-        _one_of("global_pooling", self.global_pooling, GLOBAL_POOLINGS)
-        _number("pool_size", self.pool_size, least=1, whole=True)
-        _number("dropout", self.dropout, least=0, below=1)
+        _count_layers(self)
 
     @property
     def features(self) -> int:
-        """Length of the penultimate layer: one value for each map of the last layer."""
+        """Length of the penultimate layer: one value per map of the last layer."""
         return self.feature_maps[-1]
 
 
+@documented
 @dataclass(frozen=True, kw_only=True)
-class TrainingConfig:
+class TrainingConfig(Checked):
     """How a network is trained.
 
-    Args:
-        optimizer: `adam`, `adadelta` or `adagrad`.
-        learning_rate: step size; None takes the optimiser's usual one (`LEARNING_RATES`).
-        batch_size: texts a step.
-        max_epochs: passes over the training texts at most.
-        patience: stop after so many epochs without a better validation score.
-        monitor: the validation score: `accuracy`, `macro_f1` or `loss`.
-        max_norm: s, the bound on the L2 norm of each class's softmax weights (Kim 2014, section 2.1);
-            0 leaves them free. The paper scales the weights down by the share kept at test time, we
-            scale the features up in training instead: our weights are held to s (1 - dropout).
-        l2: weight of the squared norm in the loss (half of it): one number for all layers, or one
-            for each: word vectors, convolutions, softmax (Kalchbrenner et al. 2014, section 5.1).
-        class_weight: None; `balanced`, which weighs each example by the inverse of its class's
-            frequency; or a weight for each class, in the order of the classes.
-        validation_share: part of the training texts held out where no validation texts are given.
-        seed: governs the split, the initial weights, the batches and dropout.
-        device: `auto` (CUDA where present), `cpu`, `cuda` or `cuda:N`.
-        precision: of the product that projects the words in training, `fp32` or `bf16`, which is faster where the
-            processor multiplies such numbers; everything else, predictions too, stays in `fp32`.
-        freeze: layers that stay as they are: `embeddings` (the word vectors), `convolution` (all convolutions).
-        vector_norm: L2 norm that each word vector of a file is scaled to before training; 0 leaves them as they are.
+    `max_norm` is s of Kim (2014), section 2.1: a bound on the L2 norm of each class's softmax weights. The paper scales
+    the weights down by the share kept at test time, we scale the features up in training instead: our weights are held
+    to s (1 - dropout).
     """
 
-    optimizer: str = "adam"
-    learning_rate: float | None = None
-    batch_size: int = 50
-    max_epochs: int = 25
-    patience: int = 5
-    monitor: str = "accuracy"
-    max_norm: float = 3.0
-    l2: float | tuple[float, ...] = 0.0
-    class_weight: str | tuple[float, ...] | None = None
-    validation_share: float = 0.1
-    seed: int = 0
-    device: str = "auto"
-    precision: str = "fp32"
-    freeze: tuple[str, ...] = ()
-    vector_norm: float = 0.0
+    optimizer: str = option("adam", "Optimiser.", choices=tuple(LEARNING_RATES))
+    learning_rate: float | None = option(
+        None, "Learning rate.", kind=float, above=0, optional=True, unset="adam 0.001, adadelta 1.0, adagrad 0.01"
+    )
+    batch_size: int = option(50, "Texts per step.", least=1)
+    max_epochs: int = option(25, "Passes over the training texts, at most.", least=1, flag="--epochs")
+    patience: int = option(5, "Stop after N epochs without a better validation score.", least=1)
+    monitor: str = option(
+        "accuracy", "Validation score that chooses the epoch.", choices=("accuracy", "macro_f1", "loss")
+    )
+    max_norm: float | None = option(
+        None, "Bound on the L2 norm of each class's softmax weights, 0 for none.",
+        kind=float, least=0, optional=True, unset="3, dcnn 0",
+    )  # fmt: skip
+    l2: float | tuple[float, ...] = option(
+        0.0, f"Weight of the L2 penalty: one number, or one for each layer ({', '.join(LAYERS)}).",
+        values="either", least=0,
+    )  # fmt: skip
+    class_weight: str | tuple[float, ...] | None = option(
+        None,
+        "Weights of the classes in the loss: balanced (the inverse of their frequencies), or by name such as "
+        "good=1,bad=2 or a JSON object.",
+        kind=float,
+        values="many",
+        words=("balanced",),
+        above=0,
+        optional=True,
+        unset="none",
+    )
+    validation_share: float = option(
+        0.1, "Share of the training texts held out for validation where none are given.", above=0, below=1
+    )
+    seed: int = option(
+        0, "Governs the split, the initial weights, the batches and dropout.",
+        least=0, below=2**32, keyword="random_state",
+    )  # fmt: skip
+    device: str = option("auto", "Where to compute: auto (CUDA where present), cpu, cuda or cuda:N.")
+    precision: str = option(
+        "fp32",
+        "Precision of the first layer's matrix product in training (kim, stacked); bf16 pays where the processor "
+        "multiplies such numbers.",
+        choices=("fp32", "bf16"),
+    )
+    freeze: tuple[str, ...] = option((), f"Layers to leave as they are: {', '.join(FREEZABLE)}.", choices=FREEZABLE)
+    vector_norm: float = option(5.0, "L2 norm that the word vectors of a file are scaled to, 0 for their own.", least=0)
 
     def __post_init__(self) -> None:
-        _one_of("optimizer", self.optimizer, OPTIMIZERS)
-        _one_of("monitor", self.monitor, MONITORS)
-        _one_of("precision", self.precision, PRECISIONS)
-        object.__setattr__(self, "freeze", (self.freeze,) if isinstance(self.freeze, str) else tuple(self.freeze))
-        for layer in self.freeze:
-            _one_of("freeze", layer, FREEZABLE)
-        if isinstance(self.class_weight, str):
-            _one_of("class_weight", self.class_weight, ("balanced",))
-        elif self.class_weight is not None:
-            for weight in self.class_weight:
-                _number("class_weight", weight, above=0)
-            object.__setattr__(self, "class_weight", tuple(self.class_weight))
-        for name in ("batch_size", "max_epochs", "patience"):
-            _number(name, getattr(self, name), least=1, whole=True)
-        if self.learning_rate is not None:
-            _number("learning_rate", self.learning_rate, above=0)
-        for name in ("max_norm", "vector_norm"):
-            _number(name, getattr(self, name), least=0)
-        if isinstance(self.l2, (tuple, list)):
-            object.__setattr__(self, "l2", tuple(self.l2))
+        super().__post_init__()
         if isinstance(self.l2, tuple) and len(self.l2) != len(LAYERS):
             raise ConfigError(
                 f"l2: expected one number, or one for each of the {len(LAYERS)} layers ({', '.join(LAYERS)}), "
                 f"found {len(self.l2)}"
             )
-        for weight in self.l2 if isinstance(self.l2, tuple) else (self.l2,):
-            _number("l2", weight, least=0)
-        _number("validation_share", self.validation_share, above=0, below=1)
-        _number("seed", self.seed, least=0, below=2**32, whole=True)
-        if self.device not in ("auto", "cpu", "cuda") and not str(self.device).startswith("cuda:"):
+        if self.device not in ("auto", "cpu", "cuda") and not self.device.startswith("cuda:"):
             raise ConfigError(f"device: expected auto, cpu, cuda or cuda:N, found {self.device!r}")
 
     @property
-    def step_size(self) -> float:
+    def rate(self) -> float:
         """The learning rate given, or the optimiser's usual one."""
         return LEARNING_RATES[self.optimizer] if self.learning_rate is None else self.learning_rate
 
 
-ModelConfig = KimConfig | DCNNConfig | StackedConfig
-ARCHITECTURES: dict[str, type[ModelConfig]] = {"kim": KimConfig, "dcnn": DCNNConfig, "stacked": StackedConfig}
+def _count_layers(config: DCNNConfig | StackedConfig) -> int:
+    """Return the number of layers; ConfigError unless region sizes and feature maps have one number for each."""
+    layers = len(config.region_sizes)
+    if len(config.feature_maps) != layers:
+        raise ConfigError(
+            f"feature_maps: expected one number for each of the {layers} region sizes, found {config.feature_maps}"
+        )
+    return layers
 
 
-def architecture_of(config: ModelConfig) -> str:
-    """The name of a network's architecture."""
-    return next(name for name, kind in ARCHITECTURES.items() if isinstance(config, kind))
-
-
-def to_json(config: TextConfig | ModelConfig | TrainingConfig) -> dict[str, Any]:
-    """The settings as a JSON object."""
-    return dataclasses.asdict(config)
+def to_json(config: Checked) -> dict[str, Any]:
+    """Return the settings as a JSON object."""
+    return dataclasses.asdict(config)  # type: ignore[call-overload]
 
 
 def from_json(kind: type[Config], values: Any, *, where: str) -> Config:
-    """Settings read back from `values`; `where` names the file in errors.
+    """Read settings back from a JSON object; a missing one takes its default.
+
+    Args:
+        kind: the dataclass.
+        values: what `to_json` gave.
+        where: names the file in errors.
 
     Raises:
-        ConfigError: an unknown or missing setting, or a value out of its range.
+        ConfigError: not an object, an unknown setting, or a value out of its range.
     """
-    names = {field.name for field in dataclasses.fields(kind)}
-    if not isinstance(values, dict) or set(values) != names:
-        found = sorted(values) if isinstance(values, dict) else values
-        raise ConfigError(f"{where}: expected the settings {sorted(names)}, found {found}")
+    names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if not isinstance(values, dict):
+        raise ConfigError(f"{where}: expected an object of settings, found {values!r}")
+    unknown = sorted(values.keys() - names)
+    if unknown:
+        raise ConfigError(f"{where}: expected the settings {sorted(names)}, found {', '.join(unknown)} beside them")
     try:
         return kind(**values)
     except ConfigError as error:

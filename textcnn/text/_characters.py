@@ -1,9 +1,9 @@
-"""What each Unicode character is to the tokenizer.
+"""The class of every Unicode character in the grammars of `textcnn.text.tokenizer`.
 
-The table fixes the grammar of `text.py` for every engine and every version of Python: a saved
-model reads a text the same way wherever it is loaded. The ranges come from the general categories
-of Unicode 15.1 (letters and numbers are WORD, marks and format characters JOINER, ...); a code
-point that was unassigned between two of one class belongs to that class.
+The table fixes the grammars for every regular expression engine and every version of Python, so that a saved model
+reads a text the same way wherever it is loaded. The ranges come from the general categories of Unicode 15.1 (letters
+and numbers are WORD, marks and format characters JOINER, ...); an unassigned code point between two of the same class
+belongs to that class.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 
-# One byte per class, which is also the letter that stands for it in the written grammar.
+# One byte per class; as a letter it is the class in the regular expression of the grammar `unicode`.
 OTHER, SPACE, CONTROL, WORD, CHARACTER, JOINER, FLAG, APOSTROPHE, ZWJ = b"osxwcjraz"
 
 # Inclusive ranges of code points in hexadecimal.
@@ -21,7 +21,7 @@ _RANGES = {
     SPACE: """
         9-d 1c-20 85 a0 1680 2000-200a 2028-2029 202f 205f 3000
     """,
-    # no text: separates tokens, except in the whitespace grammar
+    # not text: separates tokens, except in the grammar `whitespace`
     CONTROL: """
         0-8 e-1b 7f-84 86-9f 200b d800-dfff feff
     """,
@@ -61,14 +61,14 @@ _RANGES = {
         1e4d0-1e4eb 1e4f0-1e8cf 1e900-1e943 1e94b-1e959 1ec71-1ecab 1ecad-1ecaf 1ecb1-1ed2d 1ed2f-1eebb 1f100-1f10c
         1fbf0-1fbf9
     """,
-    # letters of scripts that do not (Han, kana, Thai, Lao, Khmer, Burmese): a token each
+    # letters of scripts that do not (Han, kana, Thai, Lao, Khmer, Burmese): one token each
     CHARACTER: """
         e01-e30 e32-e33 e40-e46 e81-eb0 eb2-eb3 ebd-ec6 edc-edf 1000-102a 103f 1050-1055 105a-105d 1061 1065-1066
         106e-1070 1075-1081 108e 1780-17b3 17d7 17dc 17f0-17f9 3005-3007 3021-3029 3031-3035 3038-303c 3041-3096
         309d-309f 30a1-30fa 30fc-312f 31a0-31bf 31f0-31ff 3400-4dbf 4e00-9fff a9e0-a9e4 a9e6-a9ef a9fa-a9fe
         aa60-aa76 aa7a aa7e-aa7f f900-fad9 ff66-ff9f 16fe0-16fe1 16fe3 17000-1b2fb 20000-323af
     """,
-    # marks, variation selectors, skin tones: part of what they follow
+    # marks, variation selectors, skin tones: belong to the character before
     JOINER: """
         ad 300-36f 483-489 591-5bd 5bf 5c1-5c2 5c4-5c5 5c7 600-605 610-61a 61c 64b-65f 670 6d6-6dd 6df-6e4 6e7-6e8
         6ea-6ed 70f 711 730-74a 7a6-7b0 7eb-7f3 7fd 816-819 81b-823 825-827 829-82d 859-85b 890-89f 8ca-903 93a-93c
@@ -104,7 +104,7 @@ _RANGES = {
 
 @cache
 def classes() -> np.ndarray:
-    """The class of every code point, shape (0x110000,), uint8; read-only."""
+    """Return the class of every code point, (0x110000,) uint8; read-only."""
     table = np.full(0x110000, OTHER, dtype=np.uint8)
     for character_class, ranges in _RANGES.items():
         for span in ranges.split():

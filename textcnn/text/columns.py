@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from textcnn.errors import DataError
 
+Texts: TypeAlias = Sequence[str] | np.ndarray | pa.Array | pa.ChunkedArray | Iterable[str]
+"""Texts in any usual container; a pandas Series or Index counts as an iterable. A bare `str` is refused at run time."""
 
-def as_column(texts: object, *, what: str = "texts") -> pa.ChunkedArray:
-    """Strings in any usual container as an Arrow column.
+
+def as_column(texts: Texts, *, what: str = "texts") -> pa.ChunkedArray:
+    """Return texts as an Arrow column.
 
     Args:
-        texts: a list, tuple, numpy array, pandas Series or Index, Arrow array or other iterable.
-        what: names the argument in errors.
+        texts: N strings, none missing.
+        what: The name of the argument, for the errors.
+
+    Returns:
+        N strings (`string` or `large_string`).
 
     Raises:
-        DataError: a bare string, something that is not text, or a missing value.
+        DataError: `texts` is a bare string, or has a missing value or something that is not text.
     """
     if isinstance(texts, (str, bytes)):
         raise DataError(f"{what}: expected a list of strings, found a single one; write [{texts!r:.40}]")
@@ -30,7 +38,7 @@ def as_column(texts: object, *, what: str = "texts") -> pa.ChunkedArray:
         column = _from_objects(texts, what)
     if not (pa.types.is_string(column.type) or pa.types.is_large_string(column.type)):
         if len(column) and not pa.types.is_null(column.type):
-            column = _cast(column, what)
+            column = _as_plain_strings(column, what)
         elif len(column):
             raise DataError(f"{what}: expected strings, found a missing value at row 0")
         else:
@@ -41,15 +49,15 @@ def as_column(texts: object, *, what: str = "texts") -> pa.ChunkedArray:
     return column
 
 
-def _cast(column: pa.ChunkedArray, what: str) -> pa.ChunkedArray:
-    """Dictionary and view encodings of strings as plain strings."""
+def _as_plain_strings(column: pa.ChunkedArray, what: str) -> pa.ChunkedArray:
+    """Convert Arrow's dictionary and view forms of strings."""
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
         raise DataError(f"{what}: expected strings, found {column.type}")
     return column.cast(pa.large_string())
 
 
-def _from_objects(texts: object, what: str) -> pa.ChunkedArray:
+def _from_objects(texts: Sequence[str] | np.ndarray | Iterable[str], what: str) -> pa.ChunkedArray:
     if getattr(texts, "ndim", 1) != 1:
         raise DataError(f"{what}: expected one dimension, found the shape {getattr(texts, 'shape', None)}")
     if not isinstance(texts, Iterable):

@@ -1,9 +1,8 @@
 """Columns of texts to flat ids.
 
-Where the compiled loops are there, one of them takes a text's bytes to ids in one sweep. It knows the
-grammars `unicode` and `whitespace` for the characters that need no look at their neighbours
-(`easy_characters`); a text with others goes the way of `Tokenizer.columns`, as all texts do in the
-other grammars. Tests hold the ways equal.
+If the compiled loops are available, one of them turns a text's bytes into ids in a single pass. It handles the grammars
+`unicode` and `whitespace` for characters that do not depend on their neighbours (`easy_characters`); texts with other
+characters, and all texts in the other grammars, go through `Tokenizer.columns`. Tests show that all paths agree.
 """
 
 from __future__ import annotations
@@ -22,22 +21,41 @@ from textcnn.text.tokenizer import Tokenizer, lower
 from textcnn.text.tokens import Encoded
 from textcnn.text.vocabulary import FIRST_WORD, UNKNOWN, Vocabulary
 
-# What a character is to the compiled loop (the enumeration in `_kernels.c`).
+# The kinds of characters in the compiled loop (the enumeration in `_kernels.c`).
 _SEPARATOR, _SINGLE, _WORD, _APOSTROPHE, _DIFFICULT = range(5)
-_CHARACTERS = 0x2070  # those behind are difficult: alphabets with their punctuation come before
-_JAMO = range(0x1100, 0x1200)  # two of them may make one character, without a mark among them
+_CHARACTERS = 0x2070  # all from here on are difficult; alphabets and their punctuation come before
+_JAMO = range(0x1100, 0x1200)  # two of them may compose into one character although neither is a mark
 
 
 def encode_texts(texts: pa.ChunkedArray | pa.Array, tokenizer: Tokenizer, vocabulary: Vocabulary) -> Encoded:
-    """A whole column of strings as flat ids (int32) and offsets (int64)."""
+    """Return the ids of a column of strings.
+
+    Args:
+        texts: N strings without nulls.
+        tokenizer: Splits them into tokens.
+        vocabulary: Gives the tokens their ids.
+
+    Returns:
+        Flat ids (int32) and offsets (int64).
+    """
     chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
-    way = _encode_compiled if _compiled(tokenizer) else _encode_columns
-    parts = [way(chunk.cast(pa.large_string()), tokenizer, vocabulary) for chunk in chunks if len(chunk)]
+    encode = _encode_compiled if _compiled(tokenizer) else _encode_columns
+    parts = [encode(chunk.cast(pa.large_string()), tokenizer, vocabulary) for chunk in chunks if len(chunk)]
     return _joined([ids for ids, _ in parts], [lengths for _, lengths in parts])
 
 
 def encode_few(texts: Sequence[str], tokenizer: Tokenizer, vocabulary: Vocabulary, *, warm: bool) -> Encoded:
-    """A few strings as flat ids, at little cost to start; `warm` where more will follow, so that tables pay."""
+    """Return the ids of a few strings at a low fixed cost.
+
+    Args:
+        texts: N strings.
+        tokenizer: Splits them into tokens.
+        vocabulary: Gives the tokens their ids.
+        warm: Whether more calls will follow, so that building the tables of the compiled loop pays off.
+
+    Returns:
+        Flat ids (int32) and offsets (int64).
+    """
     if warm and _compiled(tokenizer):
         parts = [text.encode() for text in texts]
         data = np.frombuffer(b"".join(parts), np.uint8)
@@ -63,7 +81,7 @@ def _joined(ids: list[np.ndarray], lengths: list[np.ndarray]) -> Encoded:
 def _encode_columns(
     texts: pa.LargeStringArray, tokenizer: Tokenizer, vocabulary: Vocabulary
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ids and the tokens of each text."""
+    """Return the ids of N texts and the number of tokens per text, (N,)."""
     chunks = [(vocabulary.encode(tokens.words), tokens.lengths) for tokens in tokenizer.columns(texts)]
     return np.concatenate([ids for ids, _ in chunks]), np.concatenate([lengths for _, lengths in chunks])
 
@@ -71,7 +89,7 @@ def _encode_columns(
 def _encode_compiled(
     texts: pa.LargeStringArray, tokenizer: Tokenizer, vocabulary: Vocabulary
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The same through the compiled loop, and `_encode_columns` for difficult texts."""
+    """Return what `_encode_columns` returns, from the compiled loop for easy texts."""
     _, ends, data = texts.buffers()
     offsets = np.frombuffer(ends, np.int64)[texts.offset : texts.offset + len(texts) + 1]
     ids, lengths = _sweep(np.frombuffer(data or b"", np.uint8), offsets, tokenizer, vocabulary)
@@ -88,7 +106,7 @@ def _encode_compiled(
 def _sweep(
     data: np.ndarray, offsets: np.ndarray, tokenizer: Tokenizer, vocabulary: Vocabulary
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Ids of the easy texts and the tokens of each text, -1 for the difficult ones."""
+    """Return the ids of the easy texts and the number of tokens per text, (N,); -1 for difficult texts."""
     config = tokenizer.config
     kinds, lowered = easy_characters(config.tokenizer, config.lowercase)
     return vocabulary.table.encode(
@@ -98,9 +116,16 @@ def _sweep(
 
 @cache
 def easy_characters(grammar: str, lowercase: bool) -> tuple[np.ndarray, np.ndarray]:
-    """What the first characters are to the compiled loop, uint8, and what lower-casing makes of them, uint32.
+    """Return the tables of the compiled loop for the first `_CHARACTERS` characters C.
 
-    Difficult are those that join the character before them or that NFC changes or may join with another.
+    Difficult are those that join the character before them, and those that NFC changes or may compose with another.
+
+    Args:
+        grammar: `unicode` or `whitespace`.
+        lowercase: Whether to lower-case.
+
+    Returns:
+        The kind of each character, (C,) uint8, and its lower case, (C,) uint32.
     """
     whitespace = grammar == "whitespace"
     kinds = np.full(_CHARACTERS, _WORD if whitespace else _SINGLE, np.uint8)

@@ -1,21 +1,21 @@
-"""A linear bag of n-grams: which n-grams the training texts have, and their part of the logits, in numpy.
+"""A linear bag of n-grams: the n-grams of the training texts, their numbers and factors, and how to find them in texts.
 
-A network that pools the largest responses tells little of a text's many weak signs, which a linear model adds up; the
-bag is that linear model, trained together with the network as its wide part (Cheng et al. 2016, Wide & Deep Learning
-for Recommender Systems; for n-grams in sentiment Wang and Manning 2012, Baselines and Bigrams). A text's features are
-those of a TF-IDF model, presence times inverse document frequency, each times how far its naive-Bayes log-count ratio
-is from 0, scaled to unit length; its part of the logits
+A network that pools the largest responses ignores a text's many weak signals, which a linear model adds up; the bag is
+that linear model, trained jointly with the network as its wide part (Cheng et al. 2016, Wide & Deep Learning for
+Recommender Systems; for n-grams in sentiment Wang and Manning 2012, Baselines and Bigrams). A text's features are those
+of a TF-IDF model (presence times inverse document frequency), each multiplied by the magnitude of its naive Bayes
+log-count ratio and scaled to unit length. A text adds to the logits
 
-    SCALE sum_g t_g U_g / sqrt(sum_g t_g^2)    over its distinct known n-grams g, U of the shape (G, K),
-    with t_g = (1 + log(N / how many of the N training texts have g)) max_k |r_gk|
-    and  r_gk = log(p_gk / sum_g p_gk) - log(q_gk / sum_g q_gk),
-         p_gk and q_gk one more than how many training texts of class k, and of the others, have g
+    SCALE sum_g t_g U_g / sqrt(sum_g t_g^2)    over its distinct known n-grams g, with weights U, (G, K),
+    t_g  = (1 + log(N / N_g)) max_k |r_gk|     N training texts, N_g of them with g,
+    r_gk = log(p_gk / sum_g p_gk) - log(q_gk / sum_g q_gk),
+           p_gk (q_gk): 1 + the number of training texts of class k (of the other classes) with g.
 
-is a look-up like the rest. Deviations from Wang and Manning: the ratio's size alone is taken, since U has the sign; it
-stands beside the inverse document frequency; texts have unit length.
+Like the first layer this is a look-up. Deviations from Wang and Manning: only the magnitude of the ratio is used, since
+U has the sign; it is combined with the inverse document frequency; texts have unit length.
 
-An n-gram of the words w_1 ... w_n is known by the number (w_1 V + w_2) V + ... + w_n, V the size of the
-vocabulary. Padding and unknown words (ids 0 and 1) make no n-gram, so that the numbers are distinct.
+The n-gram of the words w_1 ... w_n has the number (w_1 V + w_2) V + ... + w_n, where V is the size of the vocabulary.
+Padding and unknown words (ids 0 and 1) are in no n-gram, which makes the numbers distinct.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ from textcnn import kernels
 from textcnn.text.tokens import Encoded
 from textcnn.text.vocabulary import FIRST_WORD
 
-# The optimisers' steps are made for weights within a network; those of the bag stand where a step of 0.001 is little.
+# Learning rates are chosen for the weights of a network; without this factor 0.001 would be too small for the bag.
 SCALE = 20
-MOST_NGRAMS = 1 << 20  # a bound on the size of a model
+MOST_NGRAMS = 1 << 20  # bounds the size of a model
 CHUNK = 1 << 21  # words counted at a time
-LEAST_RATIO = 0.1  # so that no known n-gram is nothing
+LEAST_RATIO = 0.1  # so that every known n-gram counts
 
 
 def ngrams_of(texts: Encoded, order: int, vocabulary_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """All n-grams of 1 to `order` words in N texts.
+    """Return all n-grams of 1 to `order` words in N texts.
 
     Args:
-        texts: the texts.
-        order: words of the longest.
+        texts: The texts.
+        order: Number of words in the longest n-gram.
         vocabulary_size: V.
 
     Returns:
-        Their numbers, and which text each is in, (M,) int64 both; those of one order one text after the other.
+        Their numbers and the index of the text of each, both (M,) int64; sorted by order, then by text.
     """
     ids = texts.ids.astype(np.int64)
     text_of = np.repeat(np.arange(len(texts.lengths)), texts.lengths)
@@ -63,18 +63,18 @@ def ngrams_of(texts: Encoded, order: int, vocabulary_size: int) -> tuple[np.ndar
 def collect_ngrams(
     texts: Encoded, labels: np.ndarray, *, classes: int, order: int, vocabulary_size: int, most: int = MOST_NGRAMS
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The n-grams of the training texts.
+    """Return the n-grams of the training texts.
 
     Args:
-        texts: N of them.
-        labels: their class ids, (N,).
+        texts: The N training texts.
+        labels: Their class ids, (N,).
         classes: K.
-        order: words of the longest.
+        order: Number of words in the longest n-gram.
         vocabulary_size: V.
-        most: keep so many, those that most texts have; of equals the smaller number.
+        most: Keep at most this many, those in the most texts; ties go to the smaller number.
 
     Returns:
-        Their numbers in rising order, (G,) int64, and their factors t, (G,) float32.
+        Their numbers in ascending order, (G,) int64, and their factors t, (G,) float32.
     """
     keys, counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
     for part, _ in _chunks(texts, labels):
@@ -95,7 +95,7 @@ def collect_ngrams(
 
 
 def _chunks(texts: Encoded, labels: np.ndarray) -> Iterator[tuple[Encoded, np.ndarray]]:
-    """The texts a few at a time, with their labels."""
+    """Yield the texts with their labels, about `CHUNK` words at a time."""
     edges = np.searchsorted(texts.offsets, np.arange(0, len(texts.ids) + CHUNK, CHUNK))
     for begin, end in itertools.pairwise(edges):
         offsets = texts.offsets[begin : end + 1]
@@ -103,23 +103,23 @@ def _chunks(texts: Encoded, labels: np.ndarray) -> Iterator[tuple[Encoded, np.nd
 
 
 def _ratios(inside: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """r, (G, K), from how many texts of each class have an n-gram, (G, K), and how many of all, (G,)."""
+    """Return r, (G, K), from the number of texts with each n-gram per class, (G, K), and in total, (G,)."""
     p, q = inside + 1, counts[:, None] - inside + 1
     return np.log(p / p.sum(axis=0)) - np.log(q / q.sum(axis=0))
 
 
 def _counted(texts: Encoded, order: int, vocabulary_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """N-grams in rising order, and how many of the texts have each."""
+    """Return the numbers of the n-grams in ascending order, and how many of the texts have each."""
     keys, where = ngrams_of(texts, order, vocabulary_size)
     by_key = np.lexsort((where, keys))
     keys, where = keys[by_key], where[by_key]
-    once = np.ones(len(keys), bool)  # in a text
+    once = np.ones(len(keys), bool)  # the first of an n-gram in a text
     once[1:] = (keys[1:] != keys[:-1]) | (where[1:] != where[:-1])
     return np.unique(keys[once], return_counts=True)
 
 
 def _summed(keys: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct keys in rising order with the sums of their counts."""
+    """Return the distinct keys in ascending order and the sums of their counts."""
     by_key = np.argsort(keys, kind="stable")
     keys, counts = keys[by_key], counts[by_key]
     first = np.flatnonzero(np.diff(keys, prepend=-1))
@@ -127,7 +127,7 @@ def _summed(keys: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def words_of(key: int, vocabulary_size: int) -> list[int]:
-    """The word ids of an n-gram's number."""
+    """Return the word ids of an n-gram from its number."""
     ids: list[int] = []
     while key:
         key, word = divmod(key, vocabulary_size)
@@ -139,8 +139,8 @@ class NgramIndex:
     """Finds the known n-grams of texts.
 
     Args:
-        keys: their numbers, rising, (G,) int64.
-        order: words of the longest.
+        keys: Their numbers, ascending, (G,) int64.
+        order: Number of words in the longest n-gram.
         vocabulary_size: V.
     """
 
@@ -154,17 +154,20 @@ class NgramIndex:
             self.table = kernels.NgramTable(keys, first_word=FIRST_WORD, **sizes)
 
     def __getstate__(self) -> dict[str, object]:
-        """Without what can be made again."""
+        """Return the state without the table, which is rebuilt."""
         return {name: vars(self)[name] for name in ("keys", "order", "vocabulary_size")}
 
     def __setstate__(self, state: dict[str, object]) -> None:
         self.__init__(**state)  # type: ignore[misc]
 
     def find(self, texts: Encoded) -> tuple[np.ndarray, np.ndarray]:
-        """The rows of the known n-grams of each text, each once, one text after the other, and how many it has.
+        """Return the distinct known n-grams of each of N texts.
+
+        Args:
+            texts: The texts.
 
         Returns:
-            Rows (M,) and counts (N,), int64.
+            Their indices in `keys`, text by text, (M,) int64, and the number of them per text, (N,) int64.
         """
         if self.table is not None:
             return self.table.find(texts.ids, texts.offsets)

@@ -1,21 +1,19 @@
-"""Texts to tokens to ids.
+"""Texts to tokens.
 
-One grammar, two paths. `Tokenizer.columns` takes an Arrow column and works on all its characters
-at once: a character is a number, a token begins where two neighbours say so, and no Python object
-is made for a text or a token. `Tokenizer.spans` takes a single text through a regular expression,
-which costs microseconds and says where in the original each token stands. Tests hold the two
-equal on any text.
+Each grammar has two implementations. `Tokenizer.columns` takes an Arrow column and works on all its characters at once:
+characters are numbers, neighbouring characters decide where a token begins, and there is no Python object per text or
+token. `Tokenizer.spans` runs a regular expression over a single text, which costs microseconds and gives the position
+of each token in the original. Tests show that they agree on any text.
 
-The grammars (of NFC text, lower-cased per character if asked):
+The grammars (on NFC text, optionally lower-cased character by character):
 
-- `unicode`: words of any language with their inner apostrophes (`don't`), single punctuation
-  marks, symbols and emoji (a sequence that shows as one emoji is one token); scripts without
-  spaces between words give a token a character.
-- `kim`: the cleaning of Kim (2014): ASCII letters and digits, ``'`` and `` ` `` make words,
-  ``( ) , ! ?`` stand alone, the clitics `'s 've n't 're 'd 'll` are cut off.
-- `kim-sst`: the same for the Stanford treebank, which is tokenized already: nothing is cut off
-  and ``( ) , ! ?`` stay within words.
-- `whitespace`: what `str.split()` gives.
+- `unicode`: Words of any language including inner apostrophes (`don't`), single punctuation marks, symbols and emoji (a
+  sequence displayed as one emoji is one token); in scripts without spaces between words, every character is a token.
+- `kim`: The cleaning of Kim (2014), `clean_str` in his code: words of ASCII letters, digits, apostrophes and backticks;
+  brackets, commas, exclamation and question marks are tokens; the clitics `'s 've n't 're 'd 'll` are split off.
+- `kim-sst`: The same for the Stanford treebank, which is already tokenized: no clitics are split off, and brackets,
+  commas, exclamation and question marks may be part of words.
+- `whitespace`: The result of `str.split()`.
 """
 
 from __future__ import annotations
@@ -31,10 +29,10 @@ from textcnn.settings.config import TextConfig
 from textcnn.text._characters import APOSTROPHE, CONTROL, FLAG, JOINER, OTHER, SPACE, WORD, ZWJ, classes
 from textcnn.text.tokens import Token, Tokens, offsets_of, run_positions
 
-CHUNK = 1 << 20  # tokens are numbered in chunks of about so many characters
+CHUNK = 1 << 20  # approximate number of bytes that are tokenized at once
 
-# The grammar `unicode` over the class letters of `characters.py`: a word with inner apostrophes;
-# a pair of regional indicators; emoji joined by ZWJ; any other visible character. Marks follow along.
+# The grammar `unicode` over the class letters of `_characters.py`: a word with inner apostrophes; a pair of regional
+# indicators; emoji joined by ZWJ; any other visible character. Each may be followed by marks.
 _UNICODE = re.compile(rb"w[wjz]*(?:'w[wjz]*)*|rr?[jz]*|o[jz]*(?:(?<=z)o[jz]*)*|[c'][jz]*".replace(b"'", b"a"))
 _KIM = re.compile(r"[(),!?]|[A-Za-z0-9'`](?:(?!'s|'ve|n't|'re|'d|'ll)[A-Za-z0-9'`])*")
 _KIM_SST = re.compile(r"[A-Za-z0-9(),!?'`]+")
@@ -42,22 +40,29 @@ _WHITESPACE = re.compile(r"\S+")
 
 
 def lower(text: str) -> str:
-    """Lower-case each character by itself: no final sigma, no character that becomes two."""
+    """Lower-case each character on its own: no final sigma, and no character becomes two."""
     return text.replace("Σ", "σ").replace("İ", "i").lower()
 
 
 class Tokenizer:
-    """Texts to tokens by one of the four grammars.
+    """Splits texts into tokens by one of the four grammars.
 
     Args:
-        config: which grammar, lower-casing, and the number of tokens read of a text.
+        config: The grammar, lower-casing, and the largest number of tokens per text.
     """
 
     def __init__(self, config: TextConfig) -> None:
         self.config = config
 
     def columns(self, texts: pa.ChunkedArray | pa.Array) -> Iterator[Tokens]:
-        """Tokenize a column of strings without nulls, in chunks of bounded size, in order."""
+        """Tokenize a column of strings.
+
+        Args:
+            texts: Strings without nulls.
+
+        Yields:
+            The tokens of consecutive texts, about `CHUNK` bytes at a time.
+        """
         chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
         for chunk in chunks:
             for part in _bounded(chunk.cast(pa.large_string())):
@@ -79,9 +84,12 @@ class Tokenizer:
         return Tokens(words, offsets)
 
     def spans(self, text: str) -> list[Token]:
-        """The tokens of one text with their places in it.
+        """Return the tokens of one text with their positions.
 
-        Where `text` is not NFC, a token's place is that of the characters it was composed from.
+        If `text` is not NFC, the positions are those of the characters from which a token was composed.
+
+        Args:
+            text: The text.
         """
         origin = None
         if not text.isascii() and not unicodedata.is_normalized("NFC", text):
@@ -102,7 +110,7 @@ class Tokenizer:
 
 
 def _bounded(texts: pa.LargeStringArray) -> Iterator[pa.LargeStringArray]:
-    """Cut a column where its characters pass a multiple of CHUNK; a single long text stays whole."""
+    """Split a column where the number of its bytes passes a multiple of `CHUNK`; a single long text stays whole."""
     if not len(texts):
         return
     ends = np.frombuffer(texts.buffers()[1], dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
@@ -114,7 +122,7 @@ def _bounded(texts: pa.LargeStringArray) -> Iterator[pa.LargeStringArray]:
 
 
 def _characters(texts: pa.LargeStringArray, *, lowercase: bool) -> tuple[np.ndarray, np.ndarray]:
-    """All characters of a column as numbers (uint8 if all are ASCII, else uint32), and the texts' borders (N + 1,)."""
+    """Return the code points of N texts (uint8 if all are ASCII, else uint32) and the texts' offsets, (N + 1,)."""
     _, ends, data = texts.buffers()
     borders = np.frombuffer(ends, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
     content = np.frombuffer(data or b"", dtype=np.uint8)[borders[0] : borders[-1]]
@@ -123,7 +131,7 @@ def _characters(texts: pa.LargeStringArray, *, lowercase: bool) -> tuple[np.ndar
         return (_ASCII_LOWER[content] if lowercase else content), borders
     text = content.tobytes().decode()
     if not unicodedata.is_normalized("NFC", text):
-        # Rare: compose text by text, so that a mark never joins the text before.
+        # Rare: compose text by text, so that a mark never joins the previous text.
         composed = pa.array([unicodedata.normalize("NFC", t) for t in texts.to_pylist()], pa.large_string())
         if not composed.equals(texts):
             return _characters(composed, lowercase=lowercase)
@@ -136,7 +144,7 @@ _ASCII_LOWER = np.frombuffer(bytes(range(0x80)).lower(), dtype=np.uint8)
 
 
 def _strings(codes: np.ndarray, start: np.ndarray) -> pa.Array:
-    """Characters to an Arrow column of strings, a new one at each True of `start`."""
+    """Return code points as an Arrow column of strings; a string begins at each True in `start`."""
     starts = np.flatnonzero(start)
     if codes.dtype == np.uint8:
         data, bytes_before = codes.tobytes(), None
@@ -150,7 +158,7 @@ def _strings(codes: np.ndarray, start: np.ndarray) -> pa.Array:
 
 
 def _after(mask: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """Where the character before, in the same text, is in the mask."""
+    """Return where the previous character of the same text is in the mask."""
     out = np.empty_like(mask)
     out[:1] = False
     out[1:] = mask[:-1]
@@ -158,7 +166,7 @@ def _after(mask: np.ndarray, first: np.ndarray) -> np.ndarray:
 
 
 def _before(mask: np.ndarray, first: np.ndarray) -> np.ndarray:
-    """Where the next character, in the same text, is in the mask."""
+    """Return where the next character of the same text is in the mask."""
     out = np.empty_like(mask)
     out[-1:] = False
     out[:-1] = mask[1:] & ~first[1:]
@@ -166,13 +174,13 @@ def _before(mask: np.ndarray, first: np.ndarray) -> np.ndarray:
 
 
 def _unicode_rule(codes: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where a token of the grammar `unicode` starts, and which characters belong to a token."""
+    """Return where a token of the grammar `unicode` starts, and which characters belong to a token."""
     kinds = classes()[codes]
     joins = (kinds == JOINER) | (kinds == ZWJ)
     if not joins.any():
         start = _base_starts(kinds, first, adjacent=True, after_zwj=False)
         return start, (kinds != SPACE) & (kinds != CONTROL)
-    # Decide among the characters that are not marks, then let the marks follow the one before.
+    # Decide among the characters that are not marks; a mark then follows the character before it.
     base = np.flatnonzero(~joins)
     text = np.cumsum(first)
     adjacent = np.diff(base, prepend=-1) == 1
@@ -192,13 +200,13 @@ def _unicode_rule(codes: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.
 def _base_starts(
     kinds: np.ndarray, first: np.ndarray, *, adjacent: np.ndarray | bool, after_zwj: np.ndarray | bool
 ) -> np.ndarray:
-    """Token starts among characters that are not marks.
+    """Return where tokens start among characters that are not marks, (M,) bool.
 
     Args:
-        kinds: their classes, (M,).
-        first: whether a text begins with it.
-        adjacent: whether no mark stands between it and the character before.
-        after_zwj: whether a zero-width joiner stands right before it.
+        kinds: Their classes, (M,).
+        first: Whether a text begins with the character, (M,).
+        adjacent: Whether there is no mark between the character and the one before.
+        after_zwj: Whether a zero-width joiner is directly before the character.
     """
     word = kinds == WORD
     inner = (kinds == APOSTROPHE) & _after(word, first) & _before(word & adjacent, first)
@@ -215,7 +223,7 @@ def _base_starts(
 
 
 def _kim_rule(codes: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The grammar `kim`: clean_str of the paper's code."""
+    """Return where a token of the grammar `kim` starts, and which characters belong to a token."""
     kept, single = _kim_characters(codes, "(),!?")
     mark = codes == ord("'")
     n = codes == ord("n")
@@ -233,8 +241,8 @@ def _kim_sst_rule(codes: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.
 
 
 def _kim_characters(codes: np.ndarray, single: str) -> tuple[np.ndarray, np.ndarray]:
-    """The characters that Kim's cleaning keeps, and those of them that stand alone."""
-    within = np.zeros(0x81, dtype=np.uint8)  # the last entry: all that is not ASCII
+    """Return which characters Kim's cleaning keeps, and which of these are in `single`."""
+    within = np.zeros(0x81, dtype=np.uint8)  # the last entry is for all characters outside ASCII
     within[[ord(c) for c in "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789(),!?'`"]] = 1
     within[[ord(c) for c in single]] = 2
     kinds = within[np.minimum(codes, 0x80)]
@@ -250,7 +258,7 @@ _RULES = {"unicode": _unicode_rule, "kim": _kim_rule, "kim-sst": _kim_sst_rule, 
 
 
 def _normalize_with_origin(text: str) -> tuple[str, list[int]]:
-    """NFC of `text`, and for each character of it (and its end) the index in `text` where its source begins."""
+    """Return the NFC of `text`, and the index in `text` from which each of its characters (and its end) comes."""
     pieces: list[str] = []
     origin: list[int] = []
     begin = 0
@@ -259,7 +267,7 @@ def _normalize_with_origin(text: str) -> tuple[str, list[int]]:
             continue
         piece = unicodedata.normalize("NFC", text[begin:end])
         pieces.append(piece)
-        # A piece of the same length kept its characters apart; else all of it counts as one source.
+        # A piece of the same length maps character by character; otherwise all of it is one source.
         same = len(piece) == end - begin
         origin += range(begin, end) if same else [begin] * len(piece)
         begin = end
@@ -267,7 +275,7 @@ def _normalize_with_origin(text: str) -> tuple[str, list[int]]:
 
 
 def _breaks(before: str, character: str) -> bool:
-    """Whether NFC treats `character` apart from the characters before it."""
+    """Return whether NFC treats `character` independently of the characters before it."""
     if unicodedata.combining(character):
         return False
     joined = unicodedata.normalize("NFC", before + character)

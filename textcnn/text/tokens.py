@@ -1,4 +1,4 @@
-"""Tokens and ids of many texts: one flat run, and offsets that say where each text begins."""
+"""Tokens and ids of many texts: one flat array, and offsets where each text begins."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 @dataclass(frozen=True)
 class Token:
-    """A token and where it stands: `original[start:end]` is its source."""
+    """A token and its position: it comes from `original[start:end]`."""
 
     text: str
     start: int
@@ -26,28 +26,28 @@ class Tokens:
 
     @property
     def lengths(self) -> np.ndarray:
-        """Tokens in each text, shape (N,)."""
+        """Number of tokens per text, (N,)."""
         return self.offsets[1:] - self.offsets[:-1]
-
-
-def offsets_of(lengths: np.ndarray) -> np.ndarray:
-    """Where each run begins, and the end: lengths (N,) to (N + 1,) int64."""
-    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-
-
-def run_positions(lengths: np.ndarray) -> np.ndarray:
-    """0, 1, 2, ... within each run of the given lengths."""
-    return np.arange(int(lengths.sum())) - np.repeat(offsets_of(lengths)[:-1], lengths)
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """N texts as one flat run of ids: text n has `ids[offsets[n]:offsets[n + 1]]`."""
+    """The ids of N texts: text n has `ids[offsets[n]:offsets[n + 1]]`."""
 
     ids: np.ndarray
     offsets: np.ndarray
 
     @property
     def lengths(self) -> np.ndarray:
-        """Tokens in each text, shape (N,)."""
+        """Number of tokens per text, (N,)."""
         return self.offsets[1:] - self.offsets[:-1]
+
+
+def offsets_of(lengths: np.ndarray) -> np.ndarray:
+    """Return the offsets of N runs, (N + 1,) int64, from their lengths, (N,); the last one is the total."""
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+
+
+def run_positions(lengths: np.ndarray) -> np.ndarray:
+    """Return the positions 0, 1, 2, ... within each of N runs, (total,), from their lengths, (N,)."""
+    return np.arange(int(lengths.sum())) - np.repeat(offsets_of(lengths)[:-1], lengths)

@@ -1,4 +1,4 @@
-"""The words that a model knows, and their ids."""
+"""The words that a model knows and their ids; word counts."""
 
 from __future__ import annotations
 
@@ -15,17 +15,14 @@ from textcnn.settings.config import TextConfig
 from textcnn.text.tokenizer import Tokenizer
 from textcnn.text.tokens import Token, Tokens
 
-PAD, UNKNOWN = 0, 1  # ids; words begin at 2
-
-
-FIRST_WORD = 2
+PAD, UNKNOWN, FIRST_WORD = 0, 1, 2  # ids
 
 
 class Vocabulary:
-    """The words a model knows, ids from 2; 0 is padding and 1 any unknown word.
+    """The words a model knows, with ids from 2; id 0 is padding and id 1 any unknown word.
 
     Args:
-        words: distinct words, in the order of their ids.
+        words: Distinct words, in the order of their ids.
     """
 
     def __init__(self, words: Sequence[str]) -> None:
@@ -38,7 +35,7 @@ class Vocabulary:
 
     @cached_property
     def table(self) -> kernels.WordTable:
-        """The words for the compiled loops, where they are there."""
+        """The words as a table for the compiled loops, if these are available."""
         column = self._column.cast(pa.large_string())
         _, offsets, data = column.buffers()
         return kernels.WordTable(
@@ -46,11 +43,11 @@ class Vocabulary:
         )
 
     def __len__(self) -> int:
-        """Ids in all, padding and the unknown word among them."""
+        """Return the number of ids, including padding and the unknown word."""
         return len(self.words) + FIRST_WORD
 
     def encode(self, words: pa.Array) -> np.ndarray:
-        """Ids of a column of words, shape (N,), int32."""
+        """Return the ids of a column of N words, (N,) int32."""
         found = pc.index_in(words, value_set=self._column)
         ids = (
             found.to_numpy(zero_copy_only=False)
@@ -60,12 +57,19 @@ class Vocabulary:
         return ids + np.int32(FIRST_WORD)
 
     def ids(self, tokens: Iterable[Token]) -> list[int]:
-        """Ids of a few tokens."""
+        """Return the ids of a few tokens."""
         return [self._ids.get(token.text, UNKNOWN) for token in tokens]
 
 
 def count_words(chunks: Iterable[Tokens]) -> tuple[list[str], np.ndarray]:
-    """Distinct words and how often each occurs, the most frequent first (ties by code point)."""
+    """Count words.
+
+    Args:
+        chunks: Tokens of texts.
+
+    Returns:
+        The W distinct words, most frequent first (ties by code point), and their counts, (W,) int64.
+    """
     counts = [pc.value_counts(tokens.words) for tokens in chunks]
     if not counts:
         return [], np.zeros(0, dtype=np.int64)
@@ -81,10 +85,14 @@ def count_words(chunks: Iterable[Tokens]) -> tuple[list[str], np.ndarray]:
 
 
 def build_vocabulary(texts: pa.ChunkedArray, config: TextConfig) -> Vocabulary:
-    """The vocabulary of the training texts: at least `min_count` times, the `max_size` most frequent.
+    """Return the vocabulary of the training texts.
+
+    Args:
+        texts: The training texts.
+        config: Keeps the `max_size` most frequent of the words that occur at least `min_count` times.
 
     Raises:
-        DataError: no word is left.
+        DataError: No word remains.
     """
     words, counts = count_words(Tokenizer(config).columns(texts))
     words = words[: int(np.count_nonzero(counts >= config.min_count))][: config.max_size]

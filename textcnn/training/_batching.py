@@ -16,6 +16,21 @@ POOL = 50  # batches sorted by length together: enough to be even, few enough to
 
 
 @dataclass(frozen=True)
+class Examples:
+    """Encoded texts with their classes.
+
+    Attributes:
+        texts: N of them.
+        labels: class ids, (N,).
+        weights: of the texts in the loss, (N,); None for all alike.
+    """
+
+    texts: Encoded
+    labels: np.ndarray
+    weights: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
 class Batch:
     """B texts without padding: text b has the next `lengths[b]` of the N words, `words[places]`."""
 

@@ -1,4 +1,4 @@
-"""The training loop: steps, validation after each epoch, early stopping, the best weights kept."""
+"""The training loop: steps, validation after each epoch, early stopping, checkpoints."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from torch.nn import functional as F
 
 from textcnn.errors import ConfigError, TrainingError
 from textcnn.metrics import log_loss, macro_f1
+from textcnn.nn.base import TextNetwork
 from textcnn.nn.lookup import LookupConvolution
-from textcnn.nn.network import Network
 from textcnn.settings.config import TrainingConfig
 from textcnn.text.tokens import Encoded
-from textcnn.training._batching import Batch, ordered_batches, training_batches
+from textcnn.training._batching import Batch, Examples, ordered_batches, training_batches
 from textcnn.training._checkpoint import Checkpoint
+from textcnn.training._early_stopping import EarlyStopping
 from textcnn.training._optimizer import Optimizer, constrain_norm, freeze
 from textcnn.training.progress import Epoch, History, Progress
 
@@ -54,7 +55,7 @@ def multiplies_bf16(device: torch.device) -> bool:
 
 
 @torch.no_grad()
-def predict_probabilities(model: Network, texts: Encoded, *, classes: int) -> np.ndarray:
+def predict_probabilities(model: TextNetwork, texts: Encoded, *, classes: int) -> np.ndarray:
     """Probabilities of each class for encoded texts, (N, K) float32, in evaluation mode."""
     device = next(model.parameters()).device
     model.eval()
@@ -63,31 +64,6 @@ def predict_probabilities(model: Network, texts: Encoded, *, classes: int) -> np
         batch = batch.to(device)
         out[rows] = model.logits(batch.words, batch.places, batch.lengths).softmax(dim=1).cpu().numpy()
     return out
-
-
-class _Best:
-    """The weights of the best epoch so far by the monitored validation score."""
-
-    def __init__(self, monitor: str) -> None:
-        self.monitor = monitor
-        self.score = -math.inf
-        self.epoch = 0
-        self.state: dict[str, torch.Tensor] = {}
-
-    def offer(self, number: int, scores: dict[str, float], model: Network) -> bool:
-        """Keep this epoch's weights if its score is better than all before."""
-        score = -scores["loss"] if self.monitor == "loss" else scores[self.monitor]
-        if score <= self.score:
-            return False
-        state = {name: weight.detach().clone() for name, weight in model.named_parameters()}
-        self.score, self.epoch, self.state = score, number, state
-        return True
-
-    def restore(self, model: Network) -> None:
-        """Put the kept weights back into the model."""
-        with torch.no_grad():
-            for name, weight in model.named_parameters():
-                weight.copy_(self.state[name])
 
 
 class Trainer:
@@ -104,7 +80,7 @@ class Trainer:
 
     def __init__(
         self,
-        model: Network,
+        model: TextNetwork,
         config: TrainingConfig,
         *,
         classes: int,
@@ -115,7 +91,8 @@ class Trainer:
         self.classes = classes
         # The paper scales the weights by the share kept at test time, torch the features by its inverse
         # in training: the paper's bound s on the former is s (1 - dropout) on the latter.
-        self.max_norm = config.max_norm * (1 - model.config.dropout)
+        bound = model.config.default_max_norm if config.max_norm is None else config.max_norm
+        self.max_norm = bound * (1 - model.dropout.p)
         self.progress = progress
         self.checkpoint = checkpoint
         self.device = choose_device(config.device)
@@ -128,14 +105,15 @@ class Trainer:
 
     def _use_bf16(self) -> None:
         """Project the words in bfloat16."""
-        convolution = self.model.convolution
-        if not isinstance(convolution, LookupConvolution):
+        layers = [layer for layer in self.model.modules() if isinstance(layer, LookupConvolution)]
+        if not layers:
             raise ConfigError("precision: expected fp32 for a network that projects words by no matrix product")
-        convolution.bf16 = True
+        for layer in layers:
+            layer.bf16 = True
         if not multiplies_bf16(self.device):
             logger.warning("bf16: this device has no matrix products of such numbers, fp32 would be faster")
 
-    def run(self, training: tuple[Encoded, np.ndarray], validation: tuple[Encoded, np.ndarray]) -> History:
+    def run(self, training: Examples, validation: Examples) -> History:
         """Train until the epochs or the patience are used up, or until Ctrl-C; the best weights stay in the model.
 
         Args:
@@ -147,12 +125,12 @@ class Trainer:
             ModelError: the checkpoint cannot be read or written.
             KeyboardInterrupt: Ctrl-C before the first epoch's end, when there is nothing to keep.
         """
-        best = _Best(self.config.monitor)
+        best = EarlyStopping(self.config.monitor, self.config.patience)
         epochs = self._resume(best)
         interrupted = False
-        self.progress.begin(texts=len(training[1]), epochs=self.config.max_epochs)
+        self.progress.begin(texts=len(training.labels), epochs=self.config.max_epochs)
         try:
-            while len(epochs) < self.config.max_epochs and len(epochs) - best.epoch < self.config.patience:
+            while len(epochs) < self.config.max_epochs and not best.is_over(len(epochs)):
                 epoch = self._epoch(len(epochs) + 1, training, validation, best)
                 epochs.append(epoch)
                 self._keep(best, epochs)
@@ -167,7 +145,7 @@ class Trainer:
         self.progress.end(history)
         return history
 
-    def _keep(self, best: _Best, epochs: list[Epoch]) -> None:
+    def _keep(self, best: EarlyStopping, epochs: list[Epoch]) -> None:
         """Write a checkpoint of the run as it stands after an epoch."""
         if self.checkpoint is None:
             return
@@ -185,7 +163,7 @@ class Trainer:
         }
         self.checkpoint.save(tensors, state)
 
-    def _resume(self, best: _Best) -> list[Epoch]:
+    def _resume(self, best: EarlyStopping) -> list[Epoch]:
         """Go on from the checkpoint, if there is one: the epochs that it holds."""
         kept = None if self.checkpoint is None else self.checkpoint.load()
         if self.checkpoint is None or kept is None:
@@ -215,20 +193,18 @@ class Trainer:
         self.generator.bit_generator.state = state["generator"]
         return [Epoch(**epoch) for epoch in state["epochs"]]
 
-    def _epoch(
-        self, number: int, training: tuple[Encoded, np.ndarray], validation: tuple[Encoded, np.ndarray], best: _Best
-    ) -> Epoch:
+    def _epoch(self, number: int, training: Examples, validation: Examples, best: EarlyStopping) -> Epoch:
         begin = time.perf_counter()
-        loss = self._pass(number, *training)
+        loss = self._pass(number, training)
         seconds = time.perf_counter() - begin
-        probabilities = predict_probabilities(self.model, validation[0], classes=self.classes)
+        probabilities = predict_probabilities(self.model, validation.texts, classes=self.classes)
         if not np.isfinite(probabilities).all():
             raise self._not_finite("finite probabilities", math.nan, f"after epoch {number}")
         predicted = probabilities.argmax(axis=1)
         scores = {
-            "loss": log_loss(validation[1], probabilities),
-            "accuracy": float((predicted == validation[1]).mean()),
-            "macro_f1": macro_f1(validation[1], predicted),
+            "loss": log_loss(validation.labels, probabilities),
+            "accuracy": float((predicted == validation.labels).mean()),
+            "macro_f1": macro_f1(validation.labels, predicted),
         }
         return Epoch(
             number=number,
@@ -237,21 +213,22 @@ class Trainer:
             accuracy=scores["accuracy"],
             macro_f1=scores["macro_f1"],
             seconds=seconds,
-            texts_per_second=len(training[1]) / seconds,
+            texts_per_second=len(training.labels) / seconds,
             best=best.offer(number, scores, self.model),
             monitor=self.config.monitor,
         )
 
-    def _pass(self, number: int, texts: Encoded, labels: np.ndarray) -> float:
-        """One pass over the training texts; their mean loss."""
-        weights = self._class_weights(labels)
+    def _pass(self, number: int, training: Examples) -> float:
+        """Make one pass over the training texts and return their mean loss."""
+        weights = self._weights(training)  # (N,)
         self.model.train()
         total, done = 0.0, 0
-        targets = torch.tensor(labels, dtype=torch.int64, device=self.device)  # (N,)
-        batches = training_batches(texts, batch_size=self.config.batch_size, generator=self.generator)
-        for step, (rows, batch) in enumerate(batches, 1):
+        targets = torch.tensor(training.labels, dtype=torch.int64, device=self.device)  # (N,)
+        batches = training_batches(training.texts, batch_size=self.config.batch_size, generator=self.generator)
+        for step, (numbers, batch) in enumerate(batches, 1):
             batch = batch.to(self.device)
-            value = self.step(batch, targets[torch.from_numpy(rows).to(self.device)], weights)
+            rows = torch.from_numpy(numbers).to(self.device)  # (B,)
+            value = self.step(batch, targets[rows], None if weights is None else weights[rows])
             if not math.isfinite(value):
                 raise self._not_finite("a finite loss", value, f"at epoch {number}, step {step}")
             total += value * len(batch.lengths)
@@ -260,13 +237,13 @@ class Trainer:
         self.optimizer.settle_all()
         return total / done
 
-    def step(self, batch: Batch, wanted: torch.Tensor, weights: torch.Tensor | None = None) -> float:
+    def step(self, batch: Batch, targets: torch.Tensor, weights: torch.Tensor | None = None) -> float:
         """Take a step unless the loss is not finite.
 
         Args:
             batch: texts on the network's device.
-            wanted: their class ids, (B,).
-            weights: of the classes, (K,).
+            targets: their class ids, (B,).
+            weights: of the texts in the loss, (B,); None for all alike.
 
         Returns:
             The mean loss before it.
@@ -274,9 +251,9 @@ class Trainer:
         found = self.model.find_ngrams(batch.words, batch.places, batch.lengths)
         self.optimizer.settle(batch.words, None if found is None else found.rows)
         logits = self.model.logits(batch.words, batch.places, batch.lengths, found)  # (B, K)
-        losses = F.cross_entropy(logits, wanted, reduction="none")  # (B,)
+        losses = F.cross_entropy(logits, targets, reduction="none")  # (B,)
         # Not cross_entropy's own weights: they are divided by the batch's, and cancel where it has one class.
-        loss = losses.mean() if weights is None else (losses * weights[wanted]).mean()
+        loss = losses.mean() if weights is None else (losses * weights).mean()
         value = loss.item()
         if not math.isfinite(value):
             return value
@@ -289,16 +266,18 @@ class Trainer:
     def _not_finite(self, expected: str, found: float, where: str) -> TrainingError:
         return TrainingError(
             f"expected {expected}, found {found} {where}; "
-            f"use a smaller learning rate (now {self.config.step_size:g}) or check the word vectors"
+            f"use a smaller learning rate (now {self.config.rate:g}) or check the word vectors"
         )
 
-    def _class_weights(self, labels: np.ndarray) -> torch.Tensor | None:
-        """A weight for each class, (K,), or None."""
-        if self.config.class_weight is None:
-            return None
-        if self.config.class_weight == "balanced":
-            counts = np.bincount(labels, minlength=self.classes)
-            values = len(labels) / (self.classes * np.maximum(counts, 1))
-        else:
-            values = np.asarray(self.config.class_weight)
-        return torch.tensor(values, dtype=torch.float32, device=self.device)
+    def _weights(self, training: Examples) -> torch.Tensor | None:
+        """Return each text's weight in the loss, its class's times its own, (N,); None where all are 1."""
+        labels, config = training.labels, self.config
+        weights = None if training.weights is None else training.weights / training.weights.mean()
+        if config.class_weight is not None:
+            if config.class_weight == "balanced":
+                counts = np.bincount(labels, minlength=self.classes)
+                by_class = len(labels) / (self.classes * np.maximum(counts, 1))
+            else:
+                by_class = np.asarray(config.class_weight)
+            weights = by_class[labels] if weights is None else weights * by_class[labels]
+        return None if weights is None else torch.tensor(weights, dtype=torch.float32, device=self.device)

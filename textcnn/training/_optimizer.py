@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from textcnn.nn.network import Network
-from textcnn.settings.config import FREEZABLE, LAYERS, TrainingConfig
-from textcnn.training._row_optimizers import ROWS, Rows
+from textcnn.nn.base import TextNetwork
+from textcnn.settings.config import LAYERS, TrainingConfig
+from textcnn.training._row_optimizers import ROW_OPTIMIZERS, RowOptimizer
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class _Part:
     """A parameter with its optimiser and the weight of its L2 penalty."""
 
     parameter: nn.Parameter
-    rows: Rows
+    rows: RowOptimizer
     penalty: float
 
 
@@ -33,24 +33,24 @@ class Optimizer:
         config: which optimiser, the step size, and the L2 penalty of each layer, whose gradient is added to the loss's.
     """
 
-    def __init__(self, model: Network, config: TrainingConfig) -> None:
-        penalties = config.l2 if isinstance(config.l2, tuple) else (config.l2,) * len(LAYERS)
+    def __init__(self, model: TextNetwork, config: TrainingConfig) -> None:
+        weights = config.l2 if isinstance(config.l2, tuple) else (config.l2,) * len(LAYERS)
+        penalties = dict(zip(LAYERS, weights, strict=True))
         tuned, bag = model.channels.tuned, model.ngrams
-        model.channels.sparse = tuned is not None and tuned.requires_grad and not penalties[0]
+        model.channels.sparse = tuned is not None and tuned.requires_grad and not penalties["embeddings"]
         if bag is not None:
             bag.sparse = not penalties[layer_of("ngrams.weight")]
         self.parts: dict[str, _Part] = {}
         for name, parameter in model.named_parameters():
             if not parameter.requires_grad:
                 continue
-            layer = layer_of(name)
-            rows = ROWS[config.optimizer](
-                parameter.detach().view(len(parameter), -1), config.step_size, skipping=self._is_sparse(model, name)
+            rows = ROW_OPTIMIZERS[config.optimizer](
+                parameter.detach().view(len(parameter), -1), config.rate, skipping=self._is_sparse(model, name)
             )
-            self.parts[name] = _Part(parameter, rows, penalties[layer])
+            self.parts[name] = _Part(parameter, rows, penalties[layer_of(name)])
 
     @staticmethod
-    def _is_sparse(model: Network, name: str) -> bool:
+    def _is_sparse(model: TextNetwork, name: str) -> bool:
         """Whether a parameter is a table whose gradient is sparse."""
         if name == "ngrams.weight":
             return model.ngrams is not None and model.ngrams.sparse
@@ -99,16 +99,18 @@ class Optimizer:
             part.rows.load(own)
 
 
-def layer_of(name: str) -> int:
-    """Which of `LAYERS` a parameter belongs to; the bag's weights stand beside the softmax's."""
-    return 0 if name.startswith("channels.") else 2 if name.startswith(("softmax.", "ngrams.")) else 1
+def layer_of(name: str) -> str:
+    """Return which of `LAYERS` a parameter belongs to; the bag's weights count as the softmax's."""
+    embeddings, convolution, softmax = LAYERS
+    if name.startswith("channels."):
+        return embeddings
+    return softmax if name.startswith(("softmax.", "ngrams.")) else convolution
 
 
-def freeze(model: Network, layers: tuple[str, ...]) -> None:
+def freeze(model: TextNetwork, layers: tuple[str, ...]) -> None:
     """Leave layers (`FREEZABLE`) as they are in training."""
     for name, parameter in model.named_parameters():
-        layer = layer_of(name)
-        parameter.requires_grad_(layer == len(FREEZABLE) or FREEZABLE[layer] not in layers)
+        parameter.requires_grad_(layer_of(name) not in layers)
 
 
 @torch.no_grad()

@@ -19,12 +19,12 @@ from textcnn.nn import functions
 EPSILON = {"adam": 1e-8, "adadelta": 1e-6, "adagrad": 1e-10}  # torch's, and Kim's (2014) for Adadelta
 
 
-class Rows:
+class RowOptimizer:
     """A table and what its optimiser keeps of each row.
 
     Args:
         table: the rows, (V, D), changed in place.
-        step_size: the learning rate.
+        learning_rate: of the optimiser.
         skipping: whether a step may leave rows out.
 
     Attributes:
@@ -35,9 +35,9 @@ class Rows:
 
     names: tuple[str, ...]
 
-    def __init__(self, table: torch.Tensor, step_size: float, *, skipping: bool = True) -> None:
+    def __init__(self, table: torch.Tensor, learning_rate: float, *, skipping: bool = True) -> None:
         self.table = table
-        self.step_size = step_size
+        self.learning_rate = learning_rate
         self.skipping = skipping
         self.steps = 0
         self.last = torch.zeros(len(table), dtype=torch.int64, device=table.device)
@@ -85,7 +85,7 @@ class Rows:
         return tuple(tensor.numpy() for tensor in (self.table, *self.state.values(), self.last))
 
 
-class AdagradRows(Rows):
+class RowAdagrad(RowOptimizer):
     """Adagrad (Duchi et al. 2011): a row without gradient owes nothing."""
 
     names = ("sum",)
@@ -94,10 +94,10 @@ class AdagradRows(Rows):
         total = self.state["sum"]
         sums = total[words].addcmul_(grad, grad)  # (U, D)
         total[words] = sums
-        self.table.index_add_(0, words, grad / sums.sqrt_().add_(EPSILON["adagrad"]), alpha=-self.step_size)
+        self.table.index_add_(0, words, grad / sums.sqrt_().add_(EPSILON["adagrad"]), alpha=-self.learning_rate)
 
 
-class AdadeltaRows(Rows):
+class RowAdadelta(RowOptimizer):
     """Adadelta (Zeiler 2012, algorithm 1): a row without gradient stays, and both its averages decay by rho a step."""
 
     names = ("square", "moved")
@@ -106,7 +106,7 @@ class AdadeltaRows(Rows):
     def _step(self, words: torch.Tensor, grad: torch.Tensor) -> None:
         rho, epsilon = self.rho, EPSILON["adadelta"]
         if self._compiled():
-            constants: dict[str, Any] = {"rate": self.step_size, "epsilon": epsilon, "rho": rho}
+            constants: dict[str, Any] = {"rate": self.learning_rate, "epsilon": epsilon, "rho": rho}
             constants["threads"] = torch.get_num_threads()
             kernels.step_adadelta(self._arrays(), words.numpy(), _array(grad), steps=self.steps, **constants)
             return
@@ -116,17 +116,17 @@ class AdadeltaRows(Rows):
         delta = (before + epsilon).sqrt_().div_((square + epsilon).sqrt_()).mul_(grad)
         self.state["square"][words] = square
         self.state["moved"][words] = before.mul_(rho).addcmul_(delta, delta, value=1 - rho)
-        self.table.index_add_(0, words, delta, alpha=-self.step_size)
+        self.table.index_add_(0, words, delta, alpha=-self.learning_rate)
         self.last[words] = self.steps
 
 
-class AdamRows(Rows):
+class RowAdam(RowOptimizer):
     """Adam (Kingma and Ba 2015, algorithm 1): a row without gradient goes on moving by its decaying moments.
 
     After step t, its moments m and v settled, a row moves in step s > t by
 
         a_s r^(s - t) m / (sqrt(v) + epsilon_s)
-        with a_s = step size sqrt(1 - beta2^s) / (1 - beta1^s) and r = beta1 / sqrt(beta2),
+        with a_s = learning rate sqrt(1 - beta2^s) / (1 - beta1^s) and r = beta1 / sqrt(beta2),
 
     and what several steps owe it is m / (sqrt(v) + epsilon_(t + 1)) times the sum of their a_s r^(s - t), a number for
     each t. Deviation: epsilon_s, which in dense Adam grows by 1 / sqrt(beta2) a step, stays as at the first of
@@ -138,8 +138,8 @@ class AdamRows(Rows):
     # r^350 is 1e-16: later steps owe nothing that a number holds.
     horizon = 350
 
-    def __init__(self, table: torch.Tensor, step_size: float, *, skipping: bool = True) -> None:
-        super().__init__(table, step_size, skipping=skipping)
+    def __init__(self, table: torch.Tensor, learning_rate: float, *, skipping: bool = True) -> None:
+        super().__init__(table, learning_rate, skipping=skipping)
         self._owed = np.zeros(1)  # by the steps so far, to a row last settled at step t, (steps + 1,)
         self._powers = (self.beta1 / self.beta2**0.5) ** np.arange(self.horizon, 0, -1)
 
@@ -171,7 +171,7 @@ class AdamRows(Rows):
     def _step(self, words: torch.Tensor, grad: torch.Tensor) -> None:
         self._owe(self.steps)
         correct1, correct2 = 1 - self.beta1**self.steps, 1 - self.beta2**self.steps
-        rate = self.step_size * correct2**0.5 / correct1
+        rate = self.learning_rate * correct2**0.5 / correct1
         epsilon = EPSILON["adam"] * correct2**0.5
         if self._compiled():
             constants = {**self._constants, "epsilon": epsilon, "rate": rate}
@@ -196,7 +196,7 @@ class AdamRows(Rows):
         """Add what this step owes to the rows last settled at each step before it."""
         if not self.skipping:
             return
-        size = self.step_size * (1 - self.beta2**step) ** 0.5 / (1 - self.beta1**step)
+        size = self.learning_rate * (1 - self.beta2**step) ** 0.5 / (1 - self.beta1**step)
         if step >= len(self._owed):
             self._owed = np.concatenate([self._owed, np.zeros(len(self._owed))])
         begin = max(0, step - self.horizon)
@@ -212,4 +212,4 @@ def _power(base: float, exponents: torch.Tensor, like: torch.Tensor) -> torch.Te
     return torch.pow(torch.tensor(base, dtype=torch.float64, device=exponents.device), exponents).to(like.dtype)
 
 
-ROWS: dict[str, type[Rows]] = {"adam": AdamRows, "adadelta": AdadeltaRows, "adagrad": AdagradRows}
+ROW_OPTIMIZERS: dict[str, type[RowOptimizer]] = {"adam": RowAdam, "adadelta": RowAdadelta, "adagrad": RowAdagrad}

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from textcnn.data.labelled import Labelled
 from textcnn.data.splits import stratified_folds
 from textcnn.errors import DataError
 from textcnn.files import written_whole
@@ -21,7 +22,7 @@ from textcnn.inference.predictor import Predictor
 from textcnn.metrics import evaluate
 from textcnn.settings.options import Settings
 from textcnn.training._checkpoint import differences
-from textcnn.training.pipeline import Labelled, digest_of, train_model
+from textcnn.training.pipeline import digest_of, train_model
 from textcnn.training.progress import Progress
 
 

@@ -1,4 +1,4 @@
-"""Labelled texts to a trained model: what the estimator and the command line share."""
+"""Labelled texts to a trained model, in three stages: prepare, fit, package."""
 
 from __future__ import annotations
 
@@ -7,62 +7,69 @@ import hashlib
 import math
 import platform
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 
+from textcnn.data.labelled import Labelled
 from textcnn.data.splits import stratified_split
 from textcnn.errors import ConfigError, DataError, TrainingError
 from textcnn.inference.artifact import Artifact, load_artifact, weight_shapes
 from textcnn.inference.scorers import word_rows
 from textcnn.metrics import evaluate, fit_temperature, softmax
-from textcnn.settings.config import LARGEST, TrainingConfig, to_json
+from textcnn.settings.architectures import make_network
+from textcnn.settings.config import TrainingConfig, to_json
 from textcnn.settings.options import Settings
 from textcnn.text.encoding import encode_texts
 from textcnn.text.ngrams import collect_ngrams
 from textcnn.text.tokenizer import Tokenizer
-from textcnn.text.tokens import Encoded
-from textcnn.text.vocabulary import FIRST_WORD, build_vocabulary
+from textcnn.text.vocabulary import FIRST_WORD, Vocabulary, build_vocabulary
 from textcnn.training.progress import History, Progress
 from textcnn.vectors import WordVectors, load_vectors, with_unseen_words
 from textcnn.vectors.neighbours import neighbours_of_probes
 
 if TYPE_CHECKING:
-    from textcnn.nn.network import Network
+    from textcnn.nn.base import TextNetwork
+    from textcnn.training._batching import Examples
     from textcnn.training._checkpoint import Checkpoint
 
+LARGEST_NETWORK = 2**32  # weights: a larger one is a typing error
 
-@dataclasses.dataclass(frozen=True)
-class Labelled:
-    """Texts with their classes.
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that training needs, made from texts and settings.
 
     Attributes:
-        texts: a column of strings.
-        labels: class ids, (N,) int64.
-        groups: rows that a split must keep together have the same number, (N,); or None.
+        settings: with what the word vectors or the model to start from decide.
+        classes: the labels, (K,).
+        vocabulary: words of the training texts, and those of the vectors that are kept beside them.
+        training: the texts to learn from.
+        validation: the texts that choose the epoch.
+        network: fresh, or with the layers of the model to start from.
+        facts: what the saved model keeps of this stage, as JSON.
+        identity: what a run must have in common with a checkpoint to resume from it, as JSON.
     """
 
-    texts: pa.ChunkedArray
-    labels: np.ndarray
-    groups: np.ndarray | None = None
+    settings: Settings
+    classes: np.ndarray
+    vocabulary: Vocabulary
+    training: Examples
+    validation: Examples
+    network: TextNetwork
+    facts: dict[str, Any]
+    identity: dict[str, Any]
 
-    def take(self, rows: np.ndarray) -> Labelled:
-        """The given rows."""
-        groups = None if self.groups is None else self.groups[rows]
-        return Labelled(self.texts.take(pa.array(rows)), self.labels[rows], groups)
 
+@dataclass(frozen=True)
+class Fitted:
+    """A trained network's outcome: its weights, how training went, and the probabilities of the validation texts."""
 
-def concatenate(parts: Sequence[Labelled]) -> Labelled:
-    """The rows of all parts; each part's groups stay groups of their own."""
-    texts = pa.chunked_array([chunk for part in parts for chunk in part.texts.chunks], parts[0].texts.type)
-    groups = None
-    if any(part.groups is not None for part in parts):
-        kept = [np.arange(len(part.labels)) if part.groups is None else part.groups for part in parts]
-        firsts = np.cumsum([0, *(group.max(initial=-1) + 1 for group in kept)])
-        groups = np.concatenate([group + first for group, first in zip(kept, firsts, strict=False)])
-    return Labelled(texts, np.concatenate([part.labels for part in parts]), groups)
+    weights: dict[str, np.ndarray]
+    history: History
+    probabilities: np.ndarray
 
 
 def train_model(
@@ -79,12 +86,12 @@ def train_model(
 
     Args:
         training: the training texts; vocabulary and every choice come from them alone.
-        classes: the labels, one a class, (K,).
+        classes: the labels in the order of their ids, (K,).
         settings: everything else.
         validation: texts that choose the epoch; None holds out a stratified share of `training`.
-        progress: is told how it goes.
+        progress: receives how training goes.
         checkpoint: file that keeps the run after each epoch; the caller removes it when the model is saved.
-        resume: go on from that file if it is there: the result has the bits of a run never stopped.
+        resume: continue from that file if it exists: the result has the bits of a run that was never stopped.
 
     Returns:
         The model with the weights of the best epoch, and how training went.
@@ -92,17 +99,29 @@ def train_model(
     Raises:
         DataError: no texts, one class, or too few examples of a class.
         VectorsError: the word vectors cannot be used.
-        TrainingError: the loss is not finite.
-        ModelError: the checkpoint cannot be used.
+        TrainingError: the loss is not finite, or memory runs out.
+        ModelError: the checkpoint, or the model to start from, cannot be used.
     """
     import torch
 
-    from textcnn.training._checkpoint import Checkpoint
-    from textcnn.training._loop import choose_device
+    progress = progress or Progress()
+    with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
+        torch.manual_seed(settings.training.seed)
+        prepared = prepare(training, classes, settings, validation=validation, progress=progress)
+        fitted = fit(prepared, progress=progress, checkpoint=checkpoint, resume=resume)
+    return package(prepared, fitted), fitted.history
+
+
+def prepare(
+    training: Labelled, classes: np.ndarray, settings: Settings, *, validation: Labelled | None, progress: Progress
+) -> Prepared:
+    """Split, build the vocabulary, encode, read word vectors, collect n-grams and make the network.
+
+    Arguments and errors as in `train_model`. The network's initial weights come from torch's generator.
+    """
+    from textcnn.training._batching import Examples
     from textcnn.training.transfer import adopt, start
 
-    progress = progress or Progress()
-    seed = settings.training.seed
     initial = None if settings.init_from is None else load_artifact(settings.init_from)
     if initial is not None:
         settings = adopt(settings, initial)
@@ -111,69 +130,89 @@ def train_model(
         raise DataError(f"expected two classes or more, found {len(classes)}: {', '.join(names) or 'none'}")
     if validation is None:
         training, validation = held_out(training, settings.training, names)
-    vocabulary = build_vocabulary(training.texts, settings.text)
-    seen = len(vocabulary.words)
-    if settings.vectors is not None:
-        vocabulary = with_unseen_words(vocabulary, settings.vectors, settings.text)
-    vectors = _read_vectors(settings, vocabulary.words, progress)
+    vocabulary, vectors, seen = _read_words(training, settings, progress)
     if vectors is not None:
         model = dataclasses.replace(settings.model, dimension=vectors.dimension)
         settings = dataclasses.replace(settings, model=model)
     tokenizer = Tokenizer(settings.text)
-    encoded = [(encode_texts(part.texts, tokenizer, vocabulary), part.labels) for part in (training, validation)]
-    matrix = None
-    if initial is not None and settings.model.pretrained:
-        matrix = np.zeros((len(vocabulary), settings.model.dimension), np.float32)  # `start` fills it
-    elif initial is None and vectors is not None:
-        matrix = _initial_vectors(vectors, settings.training)
-    ngrams = None
-    if settings.model.ngrams:
-        check_ngrams(settings.model.ngrams, len(vocabulary))
-        ngrams = collect_ngrams(
-            *encoded[0], classes=len(classes), order=settings.model.ngrams, vocabulary_size=len(vocabulary)
-        )
-    environment = _environment(torch.__version__, torch.get_num_threads(), str(choose_device(settings.training.device)))
-    keep = None
-    if checkpoint is not None:
-        identity = _identity(settings, vocabulary.words, encoded, None if vectors is None else vectors.matrix)
-        identity["model to start from"] = None if initial is None else digest_of(initial)
-        keep = Checkpoint(checkpoint, identity, environment, resume)
-    cuda = list(range(torch.cuda.device_count()))
-    with torch.random.fork_rng(devices=cuda):
-        torch.manual_seed(seed)
-        network = _network(settings, len(vocabulary), len(classes), matrix, ngrams)
-        taken = (
-            None if initial is None else start(network, initial, vocabulary.words, classes, vectors, settings.training)
-        )
-        before = _neighbours(network, settings, vocabulary.words)
-        weights, history, probabilities = _train(network, encoded, len(classes), settings, progress, keep)
-    # The logits, but for what they have in common.
-    logits = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
-    temperature = fit_temperature(logits, validation.labels)
-    artifact = Artifact(
-        text=settings.text,
-        model=settings.model,
+    examples = [
+        Examples(encode_texts(part.texts, tokenizer, vocabulary), part.labels, part.weights)
+        for part in (training, validation)
+    ]
+    network = _make_network(
+        settings, vocabulary, len(classes), examples[0], _initial_rows(settings, vocabulary, vectors)
+    )
+    taken = None
+    if initial is not None:
+        taken = start(network, initial, vocabulary.words, classes, vectors, settings.training)
+    facts = {
+        "settings": to_json(settings.training),
+        "texts": len(training.labels),
+        "labels": np.bincount(training.labels, minlength=len(classes)).tolist(),
+        "initial": taken,
+        "vectors": None if vectors is None else _coverage(vectors, seen),
+        "neighbours": _neighbours(network, settings, vocabulary.words),
+        "environment": _environment(settings.training.device),
+    }
+    identity = _identity(settings, vocabulary.words, examples, None if vectors is None else vectors.matrix)
+    identity["model to start from"] = None if initial is None else digest_of(initial)
+    return Prepared(
+        settings=settings,
         classes=np.asarray(classes),
-        words=vocabulary.words,
-        weights=weights,
-        training={
-            "settings": to_json(settings.training),
-            "history": history.to_json(),
-            "texts": len(training.labels),
-            "labels": np.bincount(training.labels, minlength=len(classes)).tolist(),
-            "initial": taken,
-            "vectors": None if vectors is None else _found(vectors, seen),
-            "neighbours": before,
-            "environment": environment,
-        },
-        metrics={"validation": evaluate(validation.labels, softmax(logits, temperature), names)},
+        vocabulary=vocabulary,
+        training=examples[0],
+        validation=examples[1],
+        network=network,
+        facts=facts,
+        identity=identity,
+    )
+
+
+def fit(prepared: Prepared, *, progress: Progress, checkpoint: Path | None = None, resume: bool = False) -> Fitted:
+    """Train the network until early stopping ends it; arguments and errors as in `train_model`."""
+    from textcnn.training._checkpoint import Checkpoint
+    from textcnn.training._loop import Trainer, predict_probabilities
+
+    keep: Checkpoint | None = None
+    if checkpoint is not None:
+        keep = Checkpoint(checkpoint, prepared.identity, prepared.facts["environment"], resume)
+    network, classes = prepared.network, len(prepared.classes)
+    trainer = Trainer(network, prepared.settings.training, classes=classes, progress=progress, checkpoint=keep)
+    try:
+        history = trainer.run(prepared.training, prepared.validation)
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, MemoryError) or "allocate" in str(error) or "out of memory" in str(error):
+            raise TrainingError(
+                "expected memory enough for a batch, found too little; use a smaller batch size, "
+                "a smaller network, or cut long texts (--max-length)"
+            ) from error
+        raise
+    probabilities = predict_probabilities(network, prepared.validation.texts, classes=classes)
+    weights = {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
+    return Fitted(weights, history, probabilities)
+
+
+def package(prepared: Prepared, fitted: Fitted) -> Artifact:
+    """Put all that a prediction needs together, with the temperature and the scores of the validation texts."""
+    labels = prepared.validation.labels
+    # The logits, but for what they have in common.
+    logits = np.log(np.maximum(fitted.probabilities, np.finfo(np.float32).tiny))
+    temperature = fit_temperature(logits, labels)
+    names = [str(label) for label in prepared.classes]
+    return Artifact(
+        text=prepared.settings.text,
+        model=prepared.settings.model,
+        classes=prepared.classes,
+        words=prepared.vocabulary.words,
+        weights=fitted.weights,
+        training={**prepared.facts, "history": fitted.history.to_json()},
+        metrics={"validation": evaluate(labels, softmax(logits, temperature), names)},
         temperature=temperature,
     )
-    return artifact, history
 
 
 def held_out(training: Labelled, config: TrainingConfig, names: Sequence[str]) -> tuple[Labelled, Labelled]:
-    """Training texts in those to learn from and a stratified share to choose the epoch by.
+    """Split training texts into those to learn from and a stratified share to choose the epoch by.
 
     Raises:
         DataError: too few examples of a class.
@@ -182,36 +221,61 @@ def held_out(training: Labelled, config: TrainingConfig, names: Sequence[str]) -
     return training.take(parts[0]), training.take(parts[1])
 
 
-def _neighbours(
-    network: Network, settings: Settings, words: Sequence[str]
-) -> dict[str, list[tuple[str, float]]] | None:
-    """Neighbours of a few words before training; None where rows start at random."""
-    if not settings.model.pretrained and settings.init_from is None:
-        return None
-    tables = {f"channels.{name}": x.detach().numpy() for name, x in network.channels.state_dict().items()}
-    return neighbours_of_probes(word_rows(settings.model, tables), words)
-
-
-def _read_vectors(settings: Settings, words: Sequence[str], progress: Progress) -> WordVectors | None:
+def _read_words(
+    training: Labelled, settings: Settings, progress: Progress
+) -> tuple[Vocabulary, WordVectors | None, int]:
+    """Return the vocabulary, its word vectors or None, and how many of its words are in the training texts."""
+    vocabulary = build_vocabulary(training.texts, settings.text)
+    seen = len(vocabulary.words)
     if settings.vectors is None:
-        return None
-    return load_vectors(
+        return vocabulary, None, seen
+    vocabulary = with_unseen_words(vocabulary, settings.vectors, settings.text, trust_pickle=settings.trust_pickle)
+    vectors = load_vectors(
         settings.vectors,
-        words,
+        vocabulary.words,
         dimension=settings.vector_dimension,
+        trust_pickle=settings.trust_pickle,
         progress=lambda done: progress.stage("reading vectors", done),
     )
+    return vocabulary, vectors, seen
 
 
-def _found(vectors: WordVectors, seen: int) -> dict[str, int]:
-    """How many of the training texts' words have vectors, and how many other words were kept."""
+def _coverage(vectors: WordVectors, seen: int) -> dict[str, int]:
+    """Return how many of the training texts' words have vectors, and how many other words are kept."""
     return {"found": int(vectors.found[:seen].sum()), "words": seen, "unseen": len(vectors.found) - seen}
 
 
-def _initial_vectors(vectors: WordVectors, config: TrainingConfig) -> np.ndarray:
-    """Rows of the whole vocabulary, (V, D): padding and the unknown word at zero."""
-    matrix = vectors.filled(np.random.default_rng(config.seed), norm=config.vector_norm)
+def _initial_rows(settings: Settings, vocabulary: Vocabulary, vectors: WordVectors | None) -> np.ndarray | None:
+    """Return the rows that the channels start from, (V, D), zeros for padding and the unknown word; None for random."""
+    if settings.init_from is not None:  # `transfer.start` fills them
+        shape = (len(vocabulary), settings.model.dimension)
+        return np.zeros(shape, np.float32) if settings.model.pretrained else None
+    if vectors is None:
+        return None
+    matrix = vectors.filled(np.random.default_rng(settings.training.seed), norm=settings.training.vector_norm)
     return np.concatenate([np.zeros((FIRST_WORD, matrix.shape[1]), np.float32), matrix])
+
+
+def _make_network(
+    settings: Settings, vocabulary: Vocabulary, classes: int, training: Examples, rows: np.ndarray | None
+) -> TextNetwork:
+    """Return a fresh network, with the n-grams of the training texts in its bag."""
+    import torch
+
+    size = {"vocabulary_size": len(vocabulary), "classes": classes}
+    order = settings.model.ngrams
+    check_ngrams(order, len(vocabulary))
+    _check_size(settings, **size)
+    ngrams = None
+    if order:
+        found = collect_ngrams(
+            training.texts, training.labels, classes=classes, order=order, vocabulary_size=len(vocabulary)
+        )
+        ngrams = tuple(map(torch.from_numpy, found))
+    network: TextNetwork = make_network(
+        settings.model, vectors=None if rows is None else torch.from_numpy(rows), ngrams=ngrams, **size
+    )
+    return network
 
 
 def check_ngrams(order: int, vocabulary_size: int) -> None:
@@ -223,70 +287,35 @@ def check_ngrams(order: int, vocabulary_size: int) -> None:
         )
 
 
-def _network(
-    settings: Settings,
-    vocabulary_size: int,
-    classes: int,
-    matrix: np.ndarray | None,
-    ngrams: tuple[np.ndarray, ...] | None,
-) -> Network:
-    """A fresh network."""
-    import torch
-
-    from textcnn.nn.network import make_network
-
-    _check_size(settings, vocabulary_size, classes)
-    vectors = None if matrix is None else torch.from_numpy(matrix)
-    bag = None if ngrams is None else (torch.from_numpy(ngrams[0]), torch.from_numpy(ngrams[1]))
-    size = {"vocabulary_size": vocabulary_size, "classes": classes}
-    return make_network(settings.model, vectors=vectors, ngrams=bag, **size)
-
-
-def _train(
-    model: Network,
-    encoded: list[tuple[Encoded, np.ndarray]],
-    classes: int,
-    settings: Settings,
-    progress: Progress,
-    checkpoint: Checkpoint | None,
-) -> tuple[dict[str, np.ndarray], History, np.ndarray]:
-    """Weights of the best epoch, the history, and the probabilities of the validation texts."""
-    from textcnn.training._loop import Trainer, predict_probabilities
-
-    trainer = Trainer(model, settings.training, classes=classes, progress=progress, checkpoint=checkpoint)
-    try:
-        history = trainer.run(*encoded)
-    except (RuntimeError, MemoryError) as error:
-        if isinstance(error, MemoryError) or "allocate" in str(error) or "out of memory" in str(error):
-            raise TrainingError(
-                "expected memory enough for a batch, found too little; use a smaller batch size, "
-                "a smaller network, or cut long texts (--max-length)"
-            ) from error
-        raise
-    probabilities = predict_probabilities(model, encoded[1][0], classes=classes)
-    weights = {name: tensor.detach().cpu().numpy() for name, tensor in model.state_dict().items()}
-    return weights, history, probabilities
-
-
 def _check_size(settings: Settings, vocabulary_size: int, classes: int) -> None:
-    """Raise ConfigError for a network of more numbers than a slip of the hand explains."""
+    """Raise ConfigError for a network of more weights than can be meant."""
     shapes = weight_shapes(settings.model, vocabulary_size=vocabulary_size, classes=classes)
-    numbers = sum(math.prod(shape) for shape in shapes.values())
-    if numbers > LARGEST:
+    weights = sum(math.prod(shape) for shape in shapes.values())
+    if weights > LARGEST_NETWORK:
         raise ConfigError(
-            f"expected a network of up to {LARGEST:,} weights, found one of {numbers:,}; use a smaller dimension, "
-            "fewer feature maps or a smaller vocabulary"
+            f"expected a network of up to {LARGEST_NETWORK:,} weights, found one of {weights:,}; "
+            "use a smaller dimension, fewer feature maps or a smaller vocabulary"
         )
 
 
+def _neighbours(
+    network: TextNetwork, settings: Settings, words: Sequence[str]
+) -> dict[str, list[tuple[str, float]]] | None:
+    """Return the neighbours of a few words before training; None where rows start at random."""
+    if not settings.model.pretrained and settings.init_from is None:
+        return None
+    tables = {f"channels.{name}": x.detach().numpy() for name, x in network.channels.state_dict().items()}
+    return neighbours_of_probes(word_rows(settings.model, tables), words)
+
+
 def _identity(
-    settings: Settings, words: Sequence[str], encoded: list[tuple[Encoded, np.ndarray]], matrix: np.ndarray | None
+    settings: Settings, words: Sequence[str], examples: Sequence[Examples], matrix: np.ndarray | None
 ) -> dict[str, Any]:
-    """What must be alike for a run to go on from a checkpoint."""
+    """Return what a run must have in common with a checkpoint to resume from it."""
     data = hashlib.sha256("\0".join(words).encode())
-    for texts, labels in encoded:
-        for array in (texts.ids, texts.offsets, labels):
-            data.update(np.ascontiguousarray(array).tobytes())
+    for part in examples:
+        for array in (part.texts.ids, part.texts.offsets, part.labels, part.weights):
+            data.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
     return {
         **settings.identity(),
         "data": data.hexdigest(),
@@ -295,20 +324,24 @@ def _identity(
 
 
 def digest_of(initial: Artifact) -> str:
-    """A hash of a model's words and weights."""
+    """Return a hash of a model's words and weights."""
     data = hashlib.sha256("\0".join(initial.words).encode())
     for name in sorted(initial.weights):
         data.update(initial.weights[name].tobytes())
     return data.hexdigest()
 
 
-def _environment(torch_version: str, threads: int, device: str) -> dict[str, str | int]:
-    """What a run's bits depend on besides its seed."""
+def _environment(device: str) -> dict[str, str | int]:
+    """Return what a run's bits depend on besides its seed."""
+    import torch
+
+    from textcnn.training._loop import choose_device
+
     return {
         "python": platform.python_version(),
-        "torch": torch_version,
+        "torch": torch.__version__,
         "numpy": np.__version__,
         "machine": platform.machine(),
-        "threads": threads,
-        "device": device,
+        "threads": torch.get_num_threads(),
+        "device": str(choose_device(device)),
     }

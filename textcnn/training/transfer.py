@@ -20,8 +20,9 @@ import torch
 from textcnn.errors import ConfigError
 from textcnn.inference.artifact import NGRAMS, Artifact
 from textcnn.nn.bag import NgramBag
-from textcnn.nn.network import Network
-from textcnn.settings.config import TextConfig, TrainingConfig, architecture_of
+from textcnn.nn.base import TextNetwork
+from textcnn.settings.architectures import architecture_of
+from textcnn.settings.config import TextConfig, TrainingConfig
 from textcnn.settings.options import Settings
 from textcnn.text.vocabulary import FIRST_WORD
 from textcnn.vectors import WordVectors
@@ -37,7 +38,7 @@ def adopt(settings: Settings, initial: Artifact) -> Settings:
     Raises:
         ConfigError: a setting was given (is not its default) that the model has otherwise.
     """
-    wanted_arch, arch = architecture_of(settings.model), architecture_of(initial.model)
+    wanted_arch, arch = architecture_of(settings.model).name, architecture_of(initial.model).name
     if wanted_arch != arch:
         raise ConfigError(
             f"arch: expected {arch}, as the model to start from has it, found {wanted_arch}; give it as {arch}"
@@ -64,7 +65,7 @@ def adopt(settings: Settings, initial: Artifact) -> Settings:
 
 @torch.no_grad()
 def start(
-    network: Network,
+    network: TextNetwork,
     initial: Artifact,
     words: Sequence[str],
     classes: np.ndarray,

@@ -1,116 +1,169 @@
-"""Pretrained word vectors, read in one pass that keeps only the words asked for.
+"""Pretrained word vectors, read in one pass that keeps only the wanted words.
 
-Formats are recognised by their content and never by their suffix, plain or gzipped: see
-`textcnn.vectors._formats` for word2vec, GloVe and fastText ``.vec``, `textcnn.vectors._keyed` for
-gensim's ``.kv``.
+A format is recognised by content, never by suffix, whether gzipped or not: see `textcnn.vectors._formats` for
+word2vec, GloVe and fastText ``.vec``, and `textcnn.vectors._keyed_vectors` for gensim's `KeyedVectors`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
+from typing import TypeAlias
 
-from textcnn.errors import VectorsError
+from textcnn.errors import ConfigError, VectorsError
+from textcnn.vectors._block_stream import DAMAGED, BlockStream
 from textcnn.vectors._formats import recognise
-from textcnn.vectors._keyed import PICKLE, read_keyed
-from textcnn.vectors._source import DAMAGED, Source
-from textcnn.vectors._word_rows import Layout, Reader, Rows, WordVectors
+from textcnn.vectors._keyed_vectors import PICKLE, KeyedVectors, load_pickle, open_keyed
+from textcnn.vectors._word_rows import Layout, Reader, WantedRows, WordVectors
+
+VectorsSource: TypeAlias = str | PathLike[str] | KeyedVectors
+"""A file of word vectors, or a `gensim.models.KeyedVectors`."""
 
 
 def load_vectors(
-    path: str | PathLike[str],
+    source: VectorsSource,
     words: Sequence[str],
     *,
     dimension: int | None = None,
+    max_words: int | None = None,
+    trust_pickle: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> WordVectors:
-    """Read the vectors of `words` from a word-vector file.
+    """Return the vectors of `words` from a word-vector file.
 
-    A word is looked up as it is, then lower-cased, then capitalised: the earlier spelling wins,
-    wherever the file has it. Of a word that the file holds twice the first vector counts. In text
-    formats, numbers are read for wanted words and for the first and the last row alone. Nothing
-    in a file is ever run.
+    Each word is looked up as it is, then lower-cased, then capitalised; the first spelling that the file has
+    wins. If a word occurs more than once in the file, its first vector is kept. The file is read in one pass
+    that keeps the wanted rows alone: memory grows with `words`, not with the file. Text formats are checked
+    only in the wanted rows, the first and the last.
 
     Args:
-        path: A word2vec (binary or text), GloVe, fastText ``.vec`` or gensim ``.kv`` file, plain or
-            gzipped. What gensim stored beside a ``.kv`` must stand beside it.
-        words: The V words wanted, in the order of the rows to return.
-        dimension: The D that the caller needs, if it is already settled.
+        source: A word2vec (binary or text), GloVe or fastText ``.vec`` file, plain or gzipped, or a
+            `gensim.models.KeyedVectors`, in memory or, with `trust_pickle`, as the ``.kv`` file that its
+            `save` wrote.
+        words: The V words wanted, one for each row of the result.
+        dimension: The vector length D that is required, if any.
+        max_words: Number of words to read from the beginning of the file, usually its most frequent; None
+            reads all. The rest of the file is not checked.
+        trust_pickle: Whether gensim may load a ``.kv`` file. Such a file is a pickle, which can run any code:
+            trust only files of known origin.
         progress: Called now and then with the share of the file read, from 0 to 1.
 
     Returns:
-        The vectors, with what is known of the file.
+        `WordVectors`: `matrix` is float32 (V, D) with zeros for words that were not found, `found` is bool (V,).
 
     Raises:
-        VectorsError: The file is missing, unreadable, foreign, damaged, truncated or of another
-            dimension; a wanted vector is not finite; or none of the words is in the file.
+        VectorsError: The file is missing, unreadable, truncated, damaged, in another format or of another
+            dimension than required; it is a pickle and not trusted; a wanted vector is not finite; or none of
+            the words is in the file.
+        ConfigError: `max_words` is out of range.
+
+    Example:
+        >>> vectors = textcnn.load_vectors("GoogleNews-vectors-negative300.bin.gz", ["good", "bad"])
+        >>> vectors.matrix.shape, vectors.coverage
+        ((2, 300), 1.0)
     """
-    path = Path(path)
-    if isinstance(words, str) or not words:
-        raise VectorsError(f"expected a list of words to look up, found {words!r}; pass at least one word")
-    with Source(path, progress) as source:
-        layout, read = _open(source)
+    words = _checked_words(words)
+    with _opened(source, trust_pickle=trust_pickle, progress=progress) as (name, layout, read):
         if dimension is not None and layout.dimension != dimension:
             raise VectorsError(
-                f"{path}: expected {dimension}-dimensional vectors, found {layout.dimension} dimensions; "
+                f"{name}: expected {dimension}-dimensional vectors, found {layout.dimension} dimensions; "
                 f"use another file or ask for {layout.dimension} dimensions"
             )
-        rows = Rows(path, words, layout.dimension)
+        rows = WantedRows(name, words, layout, _checked_limit(max_words))
         rest = read(rows)
-    return rows.finish(layout, rest)
+    return rows.finish(rest)
 
 
-def first_words(path: str | PathLike[str], limit: int) -> list[str]:
-    """The first words of a file, which by custom are the most frequent of the texts it was trained on.
+def first_words(
+    source: VectorsSource, limit: int, *, max_words: int | None = None, trust_pickle: bool = False
+) -> list[str]:
+    """Return the first words of a file, by custom the most frequent of the texts that it was trained on.
 
     Args:
-        path: As for `load_vectors`.
-        limit: How many at most. Reading stops there: the rest of the file is not checked.
+        source: As for `load_vectors`.
+        limit: Number of words to return at most. Reading stops there: the rest of the file is not checked.
+        max_words: As for `load_vectors`.
+        trust_pickle: As for `load_vectors`.
 
     Returns:
-        Distinct words in the order of the file, without those that are not UTF-8. Of a GloVe word
-        with spaces only the part before the first is seen.
+        Distinct words in the order of the file, without those that are not UTF-8. A GloVe word with spaces
+        is cut at the first.
 
     Raises:
-        VectorsError: The file is missing, unreadable, foreign or damaged.
+        VectorsError: The file is missing, unreadable, damaged or in another format, or a pickle and not trusted.
+        ConfigError: `max_words` is out of range.
     """
-    with Source(Path(path), None) as source:
-        layout, read = _open(source)
-        names = _Names(source.path, layout.dimension, limit)
+    with _opened(source, trust_pickle=trust_pickle, progress=None) as (name, layout, read):
+        first = _FirstWords(name, layout, limit, _checked_limit(max_words))
         with suppress(_EnoughError):
-            read(names)
+            read(first)
     words: dict[str, None] = {}
-    for name in names.names:
+    for word in first.names:
         try:
-            words[name.decode()] = None
+            words[word.decode()] = None
         except UnicodeDecodeError:
             continue
     return list(words)[:limit]
 
 
-def _open(source: Source) -> tuple[Layout, Reader]:
-    if not source.head:
-        raise VectorsError(f"{source.path}: expected word vectors, found an empty file; {DAMAGED}")
-    return (read_keyed if source.head.startswith(PICKLE) else recognise)(source)
+def _checked_words(words: Sequence[str]) -> list[str]:
+    if isinstance(words, (str, bytes)) or not len(words):
+        raise VectorsError(f"expected a list of words to look up, found {words!r}; pass at least one word")
+    words = list(words)
+    odd = [word for word in words if not isinstance(word, str)]
+    if odd:
+        raise VectorsError(f"expected strings as words to look up, found {odd[0]!r}; convert them to strings")
+    return words
+
+
+def _checked_limit(max_words: int | None) -> int | None:
+    if max_words is not None and (not isinstance(max_words, int) or isinstance(max_words, bool) or max_words < 1):
+        raise ConfigError(f"max_words: expected a whole number of at least 1, found {max_words!r}")
+    return max_words
+
+
+@contextmanager
+def _opened(
+    source: VectorsSource, *, trust_pickle: bool, progress: Callable[[float], None] | None
+) -> Iterator[tuple[str, Layout, Reader]]:
+    """Open a source: its name for messages, its layout, and what reads it."""
+    if isinstance(source, KeyedVectors):
+        name = "KeyedVectors"
+        yield name, *open_keyed(name, source, progress)
+        return
+    if not isinstance(source, (str, PathLike)):
+        raise VectorsError(
+            f"expected a path or gensim KeyedVectors, found {type(source).__name__}; "
+            "pass one of them (of a gensim model, its `wv`)"
+        )
+    path = Path(source)
+    with BlockStream(path, progress) as stream:
+        if not stream.head:
+            raise VectorsError(f"{path}: expected word vectors, found an empty file; {DAMAGED}")
+        if stream.head.startswith(PICKLE):
+            keyed = load_pickle(path, stream.head, trust_pickle=trust_pickle)
+            yield str(path), *open_keyed(str(path), keyed, progress)
+        else:
+            yield str(path), *recognise(stream)
 
 
 class _EnoughError(Exception):
     """As many words as were asked for have been read."""
 
 
-class _Names(Rows):
-    """Collects the words of a file, and no vector."""
+class _FirstWords(WantedRows):
+    """Collects words, and no vector."""
 
-    def __init__(self, path: Path, dimension: int, limit: int) -> None:
-        super().__init__(path, [], dimension)
+    def __init__(self, name: str, layout: Layout, limit: int, max_words: int | None) -> None:
+        super().__init__(name, [], layout, max_words)
         self.names: list[bytes] = []
-        self._limit = limit
+        self._enough = limit
 
     def count(self, words: list[bytes]) -> None:
-        """Take the words of a block, until there are enough."""
+        """Take the words of a block, and stop once there are enough."""
         super().count(words)
         self.names += words
-        if len(self.names) >= self._limit:
+        if len(self.names) >= self._enough:
             raise _EnoughError

@@ -1,8 +1,6 @@
-"""Words of a vectors file that no training text has: they keep their vectors, and mean something at prediction."""
+"""Words of a word-vector file that no training text has: with their vectors they mean something at prediction."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -10,31 +8,34 @@ import pyarrow as pa
 from textcnn.settings.config import TextConfig
 from textcnn.text.tokenizer import Tokenizer
 from textcnn.text.vocabulary import Vocabulary
-from textcnn.vectors._reading import first_words
+from textcnn.vectors._reading import VectorsSource, first_words
 
 
-def with_unseen_words(vocabulary: Vocabulary, path: Path, config: TextConfig) -> Vocabulary:
-    """The vocabulary and, behind it, the first words of a file that it lacks.
+def with_unseen_words(
+    vocabulary: Vocabulary, source: VectorsSource, config: TextConfig, *, trust_pickle: bool = False
+) -> Vocabulary:
+    """Return the vocabulary followed by the first words of a word-vector file that it lacks.
 
-    A file knows no label, so that nothing of validation or test enters. Only words that the grammar makes of a text
-    are taken, in the form in which it makes them.
+    The file knows no label, so nothing of validation or test enters. Only words that are one token of the
+    tokenizer are taken, in the form of that token.
 
     Args:
-        vocabulary: of the training texts.
-        path: file of word vectors.
-        config: the grammar, and how many words to take at most.
+        vocabulary: Of the training texts.
+        source: As for `load_vectors`.
+        config: The tokenizer, and the number of words to add at most (`unseen_words`).
+        trust_pickle: As for `load_vectors`.
 
     Raises:
-        VectorsError: the file cannot be read.
+        VectorsError: The file cannot be read (see `load_vectors`).
     """
     if not config.unseen_words:
         return vocabulary
-    # Twice as many: some are other spellings of a word, and some are none of the grammar's.
-    names = first_words(path, 2 * (config.unseen_words + len(vocabulary.words)))
+    # Twice as many, as some differ only in case and some are not one token.
+    names = first_words(source, 2 * (config.unseen_words + len(vocabulary.words)), trust_pickle=trust_pickle)
     known = set(vocabulary.words)
     unseen: dict[str, None] = {}
     for tokens in Tokenizer(config).columns(pa.array(names, pa.string())):
-        whole = tokens.offsets[:-1][tokens.lengths == 1]  # a name that is one token
+        whole = tokens.offsets[:-1][tokens.lengths == 1]  # words that are one token
         unseen |= dict.fromkeys(
             word for word in tokens.words.take(whole.astype(np.int64)).to_pylist() if word not in known
         )

@@ -1,32 +1,32 @@
-"""The rows asked for, filled while a file is read."""
+"""The matrix of the wanted words, filled while a file is read."""
 
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from textcnn.errors import VectorsError
-from textcnn.vectors._source import DAMAGED, counted, shown
+from textcnn.vectors._block_stream import DAMAGED, counted, shown
 
 logger = logging.getLogger(__name__)
 
-MAX_DIMENSION = 10_000  # a first row of text with that many numbers still fits the first block
+MAX_DIMENSION = 10_000  # the first row of a text file still fits the first block
 
 
 @dataclass(frozen=True, eq=False)
 class WordVectors:
-    """The vectors of a list of words, as far as a file had them.
+    """The vectors of a list of V words, as far as a source has them.
 
     Attributes:
-        matrix: float32 (V, D), row i for the i-th word asked for; zeros where it was not found.
-        found: bool (V,), whether the file had the word in one of the spellings tried.
-        words_in_file: How many words the file holds, wanted or not.
-        undecodable: How many of these are not UTF-8; they are passed over.
-        duplicates: How often a wanted word came again; its first vector is kept.
+        matrix: float32 (V, D), row i for the i-th word; zeros where it was not found.
+        found: bool (V,), whether the source has the word in one of the spellings tried.
+        words_in_file: Number of words read, wanted or not: all in the source, or the `max_words` asked for.
+        undecodable: Number of these that are not UTF-8; they are skipped.
+        duplicates: Number of repeats of wanted words; the first vector of each is kept.
         format: The format read, such as ``word2vec binary``.
     """
 
@@ -39,28 +39,28 @@ class WordVectors:
 
     @property
     def dimension(self) -> int:
-        """D, the numbers in one vector."""
+        """D, the length of a vector."""
         return int(self.matrix.shape[1])
 
     @property
     def found_count(self) -> int:
-        """How many of the V words were found."""
+        """Number of the V words that were found."""
         return int(np.count_nonzero(self.found))
 
     @property
     def coverage(self) -> float:
-        """The share of the V words that was found, from 0 to 1."""
+        """Share of the V words that were found, from 0 to 1."""
         return self.found_count / len(self.found)
 
     def filled(self, generator: np.random.Generator, *, norm: float = 0.0) -> np.ndarray:
-        """Give the words that were not found random vectors, as Kim (2014, section 3.1.1) does.
+        """Return the matrix with random vectors for the words that were not found.
 
-        They come from U[-a, a], where a = sqrt(3 var) gives them the variance of the vectors found,
-        taken over all their numbers.
+        They are drawn from U[-a, a], where a = sqrt(3 var) gives them the variance of the vectors
+        found, taken over all their numbers (Kim, 2014, section 3.1.1).
 
         Args:
-            generator: The source of randomness; equal generators give equal vectors.
-            norm: The L2 norm that all vectors but zeros are scaled to; 0 leaves them as they are.
+            generator: Source of randomness; equal generators give equal vectors.
+            norm: L2 norm to scale all nonzero vectors to; 0 leaves them as they are.
 
         Returns:
             A new float32 matrix (V, D). A padding word among the words is filled like any other.
@@ -77,43 +77,58 @@ class WordVectors:
 
 @dataclass(frozen=True)
 class Layout:
-    """What is known of a file before its words are: `count` is None where nothing says how many there are."""
+    """What is known of a source before its words are read; `count` is None if it does not state one."""
 
     format: str
     dimension: int
     count: int | None
 
 
-class Rows:
-    """The matrix under way: which spelling of which word fills which row."""
+class WantedRows:
+    """The matrix being filled, and which spelling of which word fills which row.
 
-    def __init__(self, path: Path, words: Sequence[str], dimension: int) -> None:
-        self.path = path
+    Args:
+        name: The source, for messages.
+        words: The V words wanted.
+        layout: Of the source.
+        max_words: Number of words of the source to read; None reads all.
+    """
+
+    def __init__(self, name: str, words: Sequence[str], layout: Layout, max_words: int | None = None) -> None:
+        self.name = name
+        self.layout = layout
+        # A limit past the stated count is none: the end of the file is checked as usual.
+        limited = max_words is not None and (layout.count is None or max_words < layout.count)
+        self.limit = max_words if max_words is not None and limited else sys.maxsize
         self.total = self.undecodable = self.duplicates = 0
-        self.matrix = np.zeros((len(words), dimension), dtype=np.float32)
+        self.matrix = np.zeros((len(words), layout.dimension), dtype=np.float32)
         self._rank = np.full(len(words), 3, dtype=np.int8)  # of the spelling found; 3 is none
-        # Each spelling's rows and ranks, as 3 * row + rank; emptied when the spelling has been read.
+        # Each spelling's rows and ranks, as 3 * row + rank; emptied once the spelling has been read.
         self.wanted: dict[bytes, list[int]] = {}
         for row, word in enumerate(words):
             for rank, spelling in enumerate((word, word.lower(), word.capitalize())):
                 if rank == 0 or spelling != word:
-                    # A lone surrogate has no UTF-8; its three bytes are no word of a file either.
+                    # A lone surrogate has no UTF-8, and its three bytes are no word of a file.
                     key = spelling.encode("utf-8", "surrogatepass")
                     self.wanted.setdefault(key, []).append(3 * row + rank)
 
     def first_pieces(self) -> set[bytes]:
-        """The wanted spellings up to their first space: what a line must begin with to be of interest."""
+        """Return the wanted spellings up to their first space: the beginnings of the lines of interest."""
         return {key.split(b" ", 1)[0] if b" " in key else key for key in self.wanted}
 
-    def put(self, word: bytes, values: np.ndarray, place: str) -> None:
-        """Keep `values`, float32 (D,), for each row that `word` serves better than what it has."""
+    def room(self) -> int:
+        """Return the number of words still to read before the limit."""
+        return self.limit - self.total
+
+    def put(self, word: bytes, values: np.ndarray, where: str) -> None:
+        """Copy `values`, float32 (D,), to each row that has no better spelling than `word` yet."""
         targets = self.wanted[word]
         if not targets:
             self.duplicates += 1
             return
         if not np.isfinite(values).all():
             raise VectorsError(
-                f"{self.path}, {place}: expected finite numbers, found NaN or infinity in the vector of "
+                f"{self.name}, {where}: expected finite numbers, found NaN or infinity in the vector of "
                 f"{shown(word)}; repair the file or use another"
             )
         for target in targets:
@@ -124,28 +139,29 @@ class Rows:
         self.wanted[word] = []
 
     def count(self, words: list[bytes]) -> None:
-        """Count the words of a block, and those among them that are not UTF-8."""
+        """Count the words of a block, and those that are not UTF-8."""
         self.total += len(words)
         if not _is_utf8(b" ".join(words)):
             self.undecodable += sum(not _is_utf8(word) for word in words)
 
-    def finish(self, layout: Layout, rest: bytes) -> WordVectors:
-        """Hold what was read, and the `rest` that was not, against the header; report what was found."""
-        count = self.total if layout.count is None else layout.count
+    def finish(self, rest: bytes) -> WordVectors:
+        """Check the words read, and the `rest` that makes no word, against the stated count."""
+        layout = self.layout
+        count = min(self.total if layout.count is None else layout.count, self.limit)
         if self.total != count or rest:
             expected = f"{counted(count, 'word')} of {counted(layout.dimension)} ({layout.format})"
             end = f"the end of the file in word {self.total + 1:,}" if self.total < count else "more than that"
-            raise VectorsError(f"{self.path}: expected {expected}, found {end}; {DAMAGED}")
+            raise VectorsError(f"{self.name}: expected {expected}, found {end}; {DAMAGED}")
         found = self._rank < 3
         if not found.any():
             raise VectorsError(
-                f"none of the {len(found):,} words were found in {self.path} ({self.total:,} words, "
-                f"{layout.dimension}-d); is it in another language or spelt in another way?"
+                f"none of the {len(found):,} words were found in {self.name} ({self.total:,} words, "
+                f"{layout.dimension}-d); is it in another language or spelling?"
             )
         if self.duplicates:
-            logger.warning("%s: %d wanted words came again; the first is kept", self.path, self.duplicates)
+            logger.warning("%s: %d repeats of wanted words; the first vector is kept", self.name, self.duplicates)
         if self.undecodable:
-            logger.warning("%s: %d words are not UTF-8 and were passed over", self.path, self.undecodable)
+            logger.warning("%s: %d words are not UTF-8 and were skipped", self.name, self.undecodable)
         return WordVectors(self.matrix, found, self.total, self.undecodable, self.duplicates, layout.format)
 
 
@@ -157,5 +173,5 @@ def _is_utf8(data: bytes) -> bool:
     return True
 
 
-Reader = Callable[[Rows], bytes]
-"""Reads a file's words into rows, and returns the bytes left over that make none."""
+Reader = Callable[[WantedRows], bytes]
+"""Reads words into rows, and returns the remaining bytes that make no word."""

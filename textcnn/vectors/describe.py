@@ -14,24 +14,27 @@ from textcnn.errors import VectorsError
 from textcnn.text.tokenizer import Tokenizer
 from textcnn.text.vocabulary import count_words
 from textcnn.vectors._reading import first_words, load_vectors
+from textcnn.vectors.neighbours import nearest_rows, unit_rows
 
-_CANDIDATES = 20_000  # first words of a file, among which neighbours are sought
+_CANDIDATES = 20_000  # first words of a file, among which neighbours are searched
 _USUAL = 100  # words so frequent that their neighbours say little
 _EXAMPLES = 3
 _NEIGHBOURS = 5
 _MISSING = 20
+_COMPARED = 1_000  # first words of a file, whose vectors are compared with each other
+_ALIKE = 0.9  # mean cosine of vectors that differ too little; those of a trained file are far below
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """How much of some texts a file covers, each word in the first spelling that the file has.
+    """How much of some texts a file covers; a word counts if the file has one of its spellings.
 
     Attributes:
-        words: distinct words of the texts.
-        found: those that the file has.
-        tokens: words of the texts, each as often as it occurs.
-        tokens_found: those that the file has.
-        missing: the most frequent words that it has not, with how often they occur.
+        words: Number of distinct words in the texts.
+        found: Number of these that the file has.
+        tokens: Number of tokens in the texts.
+        tokens_found: Number of these that the file has.
+        missing: The most frequent words that the file lacks, with their counts.
     """
 
     words: int
@@ -46,15 +49,16 @@ class VectorsFile:
     """A word-vector file.
 
     Attributes:
-        path: where it is.
-        size: its bytes, without what stands beside it.
-        format: as in `WordVectors`.
-        words: words in it.
-        dimension: numbers in a vector.
-        candidates: its first words, so many, are those among which neighbours are sought.
-        neighbours: words with their nearest neighbours and the cosines to these; None for a word
-            that the file has not.
-        coverage: of the texts that were given.
+        path: The file.
+        size: Its size in bytes, without files saved with it.
+        format: As in `WordVectors`.
+        words: Number of words read: all, or the `max_words` asked for.
+        dimension: Length of a vector.
+        candidates: Number of words, from the beginning of the file, among which neighbours are searched.
+        neighbours: Words with their nearest neighbours and cosines; None for a word that is not in the file.
+        zero_vectors: Those of these words whose vector is zero, so that they have no neighbours.
+        alike: What is wrong if the vectors hardly differ from each other, else None.
+        coverage: Of the texts, if any were given.
     """
 
     path: Path
@@ -64,6 +68,8 @@ class VectorsFile:
     dimension: int
     candidates: int
     neighbours: dict[str, tuple[tuple[str, float], ...] | None]
+    zero_vectors: frozenset[str]
+    alike: str | None
     coverage: Coverage | None
 
 
@@ -73,23 +79,27 @@ def describe_vectors(
     *,
     tokenizer: Tokenizer | None = None,
     near: Sequence[str] = (),
+    max_words: int | None = None,
+    trust_pickle: bool = False,
     progress: Callable[[float], None] | None = None,
 ) -> VectorsFile:
     """Describe a word-vector file.
 
     Args:
-        path: as for `load_vectors`.
-        texts: columns of texts whose coverage is of interest.
-        tokenizer: how they are tokenized.
-        near: words whose nearest neighbours are of interest; without any, a few frequent ones.
-        progress: called now and then with the share of the file read, from 0 to 1.
+        path: A file, as for `load_vectors`.
+        texts: Columns of texts whose coverage to report.
+        tokenizer: Of the texts.
+        near: Words whose nearest neighbours to report; by default a few frequent ones.
+        max_words: As for `load_vectors`.
+        trust_pickle: As for `load_vectors`.
+        progress: Called now and then with the share of the file read, from 0 to 1.
 
     Raises:
-        VectorsError: the file cannot be read (see `load_vectors`), or one of the vectors that are
-            needed is not finite.
+        VectorsError: The file cannot be read (see `load_vectors`), or a vector that is needed is not finite.
+        ConfigError: `max_words` is out of range.
     """
     path = Path(path)
-    candidates = first_words(path, _CANDIDATES)
+    candidates = first_words(path, _CANDIDATES, max_words=max_words, trust_pickle=trust_pickle)
     if not candidates:
         raise VectorsError(f"{path}: expected words in UTF-8, found none; convert the file")
     near = list(near) or [word for word in candidates[_USUAL:] if word.isalpha() and len(word) > 3][:_EXAMPLES]
@@ -97,8 +107,11 @@ def describe_vectors(
     counts = np.zeros(0, dtype=np.int64)
     if texts is not None and tokenizer is not None:
         words, counts = count_words(tokens for column in texts for tokens in tokenizer.columns(column))
-    vectors = load_vectors(path, [*candidates, *near, *words], progress=progress)
-    others = len(candidates) + len(near)
+    vectors = load_vectors(
+        path, [*candidates, *near, *words], max_words=max_words, trust_pickle=trust_pickle, progress=progress
+    )
+    first, last = len(candidates), len(candidates) + len(near)
+    rows, queries = vectors.matrix[:first], vectors.matrix[first:last]
     return VectorsFile(
         path=path,
         size=path.stat().st_size,
@@ -106,8 +119,14 @@ def describe_vectors(
         words=vectors.words_in_file,
         dimension=vectors.dimension,
         candidates=len(candidates),
-        neighbours=_neighbours(candidates, near, vectors.matrix[:others]),
-        coverage=None if texts is None else _coverage(words, counts, vectors.found[others:]),
+        neighbours=_neighbours(candidates, rows, near, queries, vectors.found[first:last]),
+        zero_vectors=frozenset(
+            word
+            for word, vector, found in zip(near, queries, vectors.found[first:last], strict=True)
+            if found and not vector.any()
+        ),
+        alike=_alike(rows[:_COMPARED]),
+        coverage=None if texts is None else _coverage(words, counts, vectors.found[last:]),
     )
 
 
@@ -123,19 +142,36 @@ def _coverage(words: Sequence[str], counts: np.ndarray, found: np.ndarray) -> Co
 
 
 def _neighbours(
-    candidates: Sequence[str], near: Sequence[str], matrix: np.ndarray
+    candidates: Sequence[str], rows: np.ndarray, near: Sequence[str], queries: np.ndarray, found: np.ndarray
 ) -> dict[str, tuple[tuple[str, float], ...] | None]:
-    """The candidates nearest to each word by the cosine.
+    """Return the candidates nearest to each word.
 
     Args:
         candidates: C words.
+        rows: Their vectors, (C, D).
         near: N words.
-        matrix: their vectors, (C + N, D); zeros where the file has none.
+        queries: Their vectors, (N, D).
+        found: bool (N,), whether the file has the word.
     """
-    unit = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-12)  # (C + N, D)
-    cosines = unit[len(candidates) :] @ unit[: len(candidates)].T  # (N, C)
-    nearest: dict[str, tuple[tuple[str, float], ...] | None] = {}
-    for word, vector, row in zip(near, matrix[len(candidates) :], cosines, strict=True):
-        best = [(candidates[i], float(row[i])) for i in np.argsort(-row, kind="stable")[: _NEIGHBOURS + 1]]
-        nearest[word] = tuple(pair for pair in best if pair[0] != word)[:_NEIGHBOURS] if vector.any() else None
-    return nearest
+    indices = {word: index for index, word in enumerate(candidates)}
+    best = nearest_rows(queries, rows, _NEIGHBOURS, [indices.get(word) for word in near])
+    neighbours: dict[str, tuple[tuple[str, float], ...] | None] = {}
+    for word, vector, is_found, pairs in zip(near, queries, found, best, strict=True):
+        named = tuple((candidates[index], cosine) for index, cosine in pairs) if vector.any() else ()
+        neighbours[word] = named if is_found else None
+    return neighbours
+
+
+def _alike(rows: np.ndarray) -> str | None:
+    """Return what is wrong with vectors, (V, D), that are all zero or have almost the same direction."""
+    unit = unit_rows(rows[rows.any(axis=1)])
+    count = len(unit)
+    if not count:
+        return f"the vectors of the first {len(rows):,} words are zero"
+    if count < 3:
+        return None
+    # The squared sum of unit vectors holds each cosine twice, and 1 for each vector with itself.
+    mean = (np.square(unit.sum(axis=0, dtype=np.float64)).sum() - count) / (count * (count - 1))
+    if mean < _ALIKE:
+        return None
+    return f"the vectors of the first {count:,} words are almost the same (mean cosine {mean:.2f}): too little training"

@@ -1,8 +1,8 @@
 """word2vec vectors trained on texts, by gensim.
 
 Source: Mikolov et al. (2013), Distributed Representations of Words and Phrases and their
-Compositionality; CBOW (the mean of the words around predicts a word) or skip-gram (a word
-predicts each word around), with 5 negative samples and frequent words subsampled at 1e-3.
+Compositionality; CBOW (the mean of the context predicts a word) or skip-gram (a word predicts each
+word of its context), with 5 negative samples and frequent words subsampled at 1e-3.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ logger = logging.getLogger(__name__)
 
 ARCHITECTURES = ("cbow", "skip-gram")
 
-Progress = Callable[[str, float], None]
+StepProgress = Callable[[str, float], None]
 
-_MAX_SENTENCE = 10_000  # tokens; gensim drops what follows
-_REPORT = 1 << 18  # bytes of tokens between two reports of progress
+_MAX_SENTENCE = 10_000  # tokens; gensim drops the rest of a longer sentence
+_REPORT = 1 << 18  # bytes of tokens between two progress reports
 
 
 @dataclass(frozen=True, kw_only=True)
 class VectorsConfig:
-    """How word vectors are trained: see `train_vectors`."""
+    """Settings of the training of word vectors: see `train_vectors`."""
 
     dimension: int = 300
     epochs: int = 5
@@ -80,15 +80,15 @@ class TrainedVectors:
     """What `train_vectors` wrote.
 
     Attributes:
-        path: the file.
-        size: its bytes.
-        words: words in it.
-        distinct: words that were met, rare ones too.
-        dimension: numbers in a vector.
-        texts: texts read.
-        tokens: tokens in them.
-        workers: threads that trained.
-        seconds: time taken, reading and writing included.
+        path: The file.
+        size: Its size in bytes.
+        words: Number of words in it.
+        distinct: Number of distinct words in the texts, including rare ones.
+        dimension: Length of a vector.
+        texts: Number of texts read.
+        tokens: Number of tokens in them.
+        workers: Number of training threads.
+        seconds: Time taken, including reading and writing.
     """
 
     path: Path
@@ -116,41 +116,44 @@ def train_vectors(
     tokenizer: str = "unicode",
     lowercase: bool = True,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> TrainedVectors:
     """Train word2vec vectors on texts and write them as a word2vec binary file.
 
-    The texts are tokenized as a model's texts are, so that words match where the two settings of
-    the tokenizer do. Tokens go through a temporary file: memory holds one chunk of the texts, the
-    vocabulary and the vectors. `output` appears whole, when all is done, or not at all.
+    The texts are tokenized as those of a model are, so that words match if the tokenizer settings do.
+    Tokens go through a temporary file: memory holds one chunk of the texts, the vocabulary and the
+    vectors. `output` appears whole at the end, or not at all.
 
-    With one worker, equal seeds give equal bits. With more, threads write to the same vectors in
-    an order that no seed governs, and no two runs are equal.
+    With one worker, equal seeds give equal bits. With more, threads update the same vectors in an order
+    that no seed governs, and runs differ.
 
     Args:
-        texts: strings in any usual container (see `textcnn.text.tokenizer.as_column`), or an iterator over such
-            containers. Give training texts alone: test texts must not shape the words of a model.
-        output: the file to write; gzipped if the name ends in ``.gz``.
-        dimension: D, numbers in a vector.
-        epochs: passes over the texts.
-        window: words on each side that count as near.
-        min_count: words that occur less often get no vector.
+        texts: Strings in any usual container (see `textcnn.text.columns.as_column`), or an iterator over
+            such containers. Pass training texts alone: test texts must not shape the vectors of a model.
+        output: The file to write; gzipped if the name ends in ``.gz``.
+        dimension: D, the length of a vector.
+        epochs: Passes over the texts.
+        window: Size of the context: words on each side.
+        min_count: Words that occur less often get no vector.
         architecture: ``cbow`` or ``skip-gram``, which is slower and often better for rare words.
-        seed: governs initial vectors and sampling.
-        workers: threads; None takes one for each processor.
-        tokenizer: the grammar of the tokens: see `textcnn.text.tokenizer`.
-        lowercase: whether each character is lower-cased first.
-        overwrite: whether to replace a file that is there.
-        progress: called with the name of each step and the share of training that is done, from 0
-            to 1, from any thread.
+        seed: Governs initial vectors and sampling.
+        workers: Number of threads; None takes one per processor.
+        tokenizer: Name of the tokenizer: see `textcnn.text.tokenizer`.
+        lowercase: Whether to lower-case the texts first.
+        overwrite: Whether to replace an existing file.
+        progress: Called from any thread with the name of each step and the share of training done, from 0
+            to 1.
 
     Returns:
         What was written.
 
     Raises:
-        ConfigError: a setting is out of range.
-        DataError: the texts are none.
-        VectorsError: no word occurs often enough, or the file cannot be written.
+        ConfigError: A setting is out of range.
+        DataError: The texts are not strings.
+        VectorsError: No word occurs often enough, or the file cannot be written.
+
+    Example:
+        >>> textcnn.train_vectors(["a good film", "a bad film"], "vectors.bin", min_count=1)
     """
     config = VectorsConfig(
         dimension=dimension,
@@ -170,7 +173,7 @@ def train_vectors(
         written_whole(path) as file,
         tempfile.TemporaryDirectory(prefix="textcnn-", ignore_cleanup_errors=True) as folder,
     ):
-        corpus = _Corpus(Path(folder) / "tokens", config.epochs, progress or _no_progress)
+        corpus = _TokenFile(Path(folder) / "tokens", config.epochs, progress or _no_progress)
         words, counts = count_words(corpus.write(_columns(texts), tokens))
         kept = _frequent(words, counts, config.min_count)
         threads = config.workers or os.cpu_count() or 1
@@ -190,7 +193,7 @@ def train_vectors(
 
 
 def _no_progress(step: str, share: float) -> None:
-    """Nobody looks on."""
+    """Ignore progress."""
 
 
 def _columns(texts: object) -> Iterator[pa.ChunkedArray]:
@@ -202,7 +205,7 @@ def _columns(texts: object) -> Iterator[pa.ChunkedArray]:
 
 
 def _frequent(words: list[str], counts: np.ndarray, min_count: int) -> dict[str, int]:
-    """Words that occur `min_count` times, the most frequent first, and that fit a word2vec file."""
+    """Return the words that occur `min_count` times or more and fit a word2vec file, the most frequent first."""
     kept = {
         word: int(count)
         for word, count in zip(words, counts, strict=True)
@@ -217,10 +220,10 @@ def _frequent(words: list[str], counts: np.ndarray, min_count: int) -> dict[str,
     return kept
 
 
-class _Corpus:
-    """Tokenized texts in a file, a sentence a line, which gensim iterates over once an epoch."""
+class _TokenFile:
+    """Tokenized texts in a file, one sentence per line, which gensim iterates over once per epoch."""
 
-    def __init__(self, path: Path, epochs: int, progress: Progress) -> None:
+    def __init__(self, path: Path, epochs: int, progress: StepProgress) -> None:
         self.path = path
         self.epochs = epochs
         self.progress = progress
@@ -229,7 +232,7 @@ class _Corpus:
         self.failure: BaseException | None = None
 
     def write(self, columns: Iterable[pa.ChunkedArray], tokenizer: Tokenizer) -> Iterator[Tokens]:
-        """Write the tokens of texts, and pass them on."""
+        """Write the tokens of texts, and yield them."""
         self.progress("reading texts", 0.0)
         with self.path.open("wb") as file:
             for column in columns:
@@ -245,7 +248,7 @@ class _Corpus:
             self.size = file.tell()
 
     def __iter__(self) -> Iterator[list[str]]:
-        # gensim iterates in a thread of its own, and would wait for ever if that died of an error.
+        # gensim iterates in a thread of its own, and waits forever if that thread dies of an error.
         try:
             yield from self._sentences()
         except GeneratorExit:
@@ -271,7 +274,7 @@ class _Corpus:
 
 
 def _lines(tokens: Tokens) -> list[str]:
-    """The tokens of each text between spaces; texts without any are left out, long ones are cut."""
+    """Return each text's tokens joined by spaces; texts without tokens are left out, long ones are split."""
     offsets = np.unique(tokens.offsets)
     if len(offsets) > 1 and int(np.diff(offsets).max()) > _MAX_SENTENCE:
         cuts = [np.arange(start, end, _MAX_SENTENCE) for start, end in pairwise(offsets)]
@@ -280,8 +283,8 @@ def _lines(tokens: Tokens) -> list[str]:
     return pc.binary_join(texts, " ").to_pylist()
 
 
-def _train(corpus: _Corpus, words: dict[str, int], config: VectorsConfig, threads: int) -> np.ndarray:
-    """Vectors of the words, float32 (V, D)."""
+def _train(corpus: _TokenFile, words: dict[str, int], config: VectorsConfig, threads: int) -> np.ndarray:
+    """Return the vectors of the words, float32 (V, D)."""
     from gensim.models import Word2Vec
 
     model = Word2Vec(
@@ -291,15 +294,15 @@ def _train(corpus: _Corpus, words: dict[str, int], config: VectorsConfig, thread
         sg=int(config.architecture == "skip-gram"),
         seed=config.seed,
         workers=threads,
-        sorted_vocab=0,  # they are
-        # The learning rate falls from job to job: a small corpus is cut into enough of them.
+        sorted_vocab=0,  # the words are sorted already
+        # The learning rate decays from job to job, so a small corpus must make enough of them.
         batch_words=max(100, min(10_000, corpus.tokens // (20 * threads))),
     )
     model.build_vocab_from_freq(words, corpus_count=corpus.sentences)
     try:
         model.train(corpus, total_examples=corpus.sentences, epochs=config.epochs)
     except BaseException as error:
-        corpus.failure = error  # its threads end early
+        corpus.failure = error  # makes its threads end early
         raise
     if corpus.failure is not None:
         raise corpus.failure
@@ -307,7 +310,7 @@ def _train(corpus: _Corpus, words: dict[str, int], config: VectorsConfig, thread
 
 
 def _write(vectors: np.ndarray, words: list[str], file: IO[bytes], *, zipped: bool) -> None:
-    """Write word2vec's binary form, without its optional newlines, as gensim does."""
+    """Write word2vec binary without the optional newlines, as gensim does."""
     stream: Any = gzip.GzipFile(fileobj=file, mode="wb", mtime=0) if zipped else nullcontext(file)
     with stream as out:
         out.write(b"%d %d\n" % vectors.shape)
@@ -321,4 +324,4 @@ def _writing(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or error
-        raise VectorsError(f"{path}: could not write it: {reason}; mend that or write elsewhere") from error
+        raise VectorsError(f"{path}: could not write it: {reason}; fix that or write elsewhere") from error

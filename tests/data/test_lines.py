@@ -4,8 +4,8 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textcnn.data import splitting as lines
-from textcnn.data.splitting import split_lines
+from textcnn.data import lines
+from textcnn.data.lines import split_lines
 
 TEXTS = st.text(st.sampled_from("aé\n\n\r\r\x85\u2028 😀"), max_size=40) | st.text()
 

@@ -1,32 +1,31 @@
-"""The two columns that matter: which they are, and the texts in one of them."""
+"""Which columns of a table hold the texts and the labels, and its texts as strings."""
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textcnn.errors import DataError
+from textcnn.errors import DataError, nearest_names
 
 TEXT_NAMES = (
     *("text", "sentence", "review", "content", "document", "tweet", "comment", "body", "question", "message"),
     *("texts", "sentences", "reviews", "utterance", "post"),
 )
-"""Usual names of the text column, the first that a file has is taken; case and outer blanks do not matter."""
+"""Usual names of the text column; the first that a file has is taken, ignoring case and surrounding spaces."""
 
 LABEL_NAMES = (
     *("label", "labels", "class", "category", "sentiment", "target", "y", "stars", "rating"),
     *("label_text", "polarity", "intent"),
 )
-"""Usual names of the label column, likewise."""
+"""Usual names of the label column, in the same way."""
 
 # by name: older Arrow lacks some
 _TEXT_TYPES = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view", "null")
-_NAMED = 5
-_LISTED = 20
+_MOST_ROWS = 5  # named in a message
+_MOST_COLUMNS = 20
 
 
 def pick_columns(
@@ -37,20 +36,20 @@ def pick_columns(
     path: str | Path,
     need_label: bool = True,
 ) -> tuple[str, str | None]:
-    """Choose the columns of texts and labels among those a file has.
+    """Choose the columns of texts and labels among those of a file.
 
     Args:
-        names: the file's columns.
-        text_column: the text column where it is given, otherwise a usual name is looked for.
-        label_column: the label column, likewise.
-        path: the file, for the errors.
-        need_label: whether a file without labels is an error; a given ``label_column`` must exist in any case.
+        names: The file's columns.
+        text_column: The text column; if None, a usual name is looked for.
+        label_column: The label column, in the same way.
+        path: The file, for the errors.
+        need_label: Whether a file without labels is an error; a given `label_column` must always exist.
 
     Returns:
-        The two names, the second None where there is none and none is needed.
+        The two names; the second is None if there is none and none is needed.
 
     Raises:
-        DataError: a column is missing, both are the same, or a name stands in the header twice.
+        DataError: A column is missing, both are the same, or the header has a name twice.
     """
     text = _find(names, text_column, TEXT_NAMES)
     label = _find(names, label_column, LABEL_NAMES)
@@ -61,13 +60,13 @@ def pick_columns(
         expected = [text or missing[0]]
         if need_label or label_column:
             expected.append(label or missing[-1])
-        near = nearest(missing[0], names) if missing[0] in (text_column, label_column) else ""
+        near = nearest_names(missing[0], names) if missing[0] in (text_column, label_column) else ""
         advice = "name them with --text-column / --label-column" if len(expected) > 1 else "name it with --text-column"
         separator = next((mark for mark in ";\t" if len(names) == 1 and mark in names[0]), None)
         if separator is not None:
-            advice = f"it seems to have {separator!r} between its fields: save it with commas, or with tabs as .tsv"
+            advice = f"its fields seem to be separated by {separator!r}: save it with commas, or with tabs as .tsv"
         raise DataError(
-            f"expected the columns {expected}, but only {_list(names)} were found in {path}{near}; {advice}"
+            f"expected the columns {expected}, but only {_shortened(names)} were found in {path}{near}; {advice}"
         )
     if text == label:
         raise DataError(
@@ -83,16 +82,16 @@ def pick_columns(
 def texts_of(
     column: pa.Array, *, path: str | Path, first_row: int = 1, missing_as_empty: bool = False
 ) -> pa.StringArray:
-    """Take a batch's column as texts.
+    """Return one batch of a text column as strings.
 
     Args:
-        column: strings, in any of Arrow's forms.
-        path: the file, for the errors.
-        first_row: the number of the batch's first row, from 1.
-        missing_as_empty: whether a missing text counts as an empty one, as in prediction.
+        column: Strings, in any of Arrow's forms.
+        path: The file, for the errors.
+        first_row: The number of the batch's first row, from 1.
+        missing_as_empty: Whether a missing text counts as an empty one, as in prediction.
 
     Raises:
-        DataError: texts are missing, or the column holds something else than text.
+        DataError: Texts are missing, or the column does not hold text.
     """
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if str(kind) not in _TEXT_TYPES:
@@ -101,30 +100,23 @@ def texts_of(
         texts = column.cast(pa.string())
     except pa.ArrowException as error:
         raise DataError(
-            f"expected UTF-8 texts in {path}, but those from row {first_row} on are not, or are over 2 GiB; "
-            "write the file anew"
+            f"expected UTF-8 texts in {path}, but those from row {first_row} are not, or exceed 2 GiB; write it again"
         ) from error
     if texts.null_count and not missing_as_empty:
         raise DataError(
-            f"expected a text in each row of {path}, but {rows_where(texts.is_null(), first_row)} "
+            f"expected a text in every row of {path}, but {rows_where(texts.is_null(), first_row)} "
             "has none; fill or remove it"
         )
     return pc.fill_null(texts, "")
 
 
 def rows_where(mask: pa.Array, first_row: int = 1) -> str:
-    """Name the rows where a mask is true: "row 3", or "row 3 (and 5, 9, 12, 13 and 40 more)"."""
+    """Return the rows where a mask is true: "row 3", or "row 3 (and 5, 9, 12, 13 and 40 more)"."""
     rows = pc.add(pc.indices_nonzero(mask), first_row)
-    named = [str(row) for row in rows[:_NAMED].to_pylist()]
+    named = [str(row) for row in rows[:_MOST_ROWS].to_pylist()]
     more = len(rows) - len(named)
     others = ", ".join(named[1:]) + (f" and {more:,} more" if more else "")
     return f"row {named[0]}" + (f" (and {others})" if others else "")
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Say which known names are nearest to one that is not known, as the middle or end of a message."""
-    near = difflib.get_close_matches(name, list(known), cutoff=0.5)
-    return f"; nearest to {name!r}: {', '.join(near)}" if near else ""
 
 
 def _find(names: Sequence[str], given: str | None, usual: Sequence[str]) -> str | None:
@@ -134,6 +126,6 @@ def _find(names: Sequence[str], given: str | None, usual: Sequence[str]) -> str 
     return next((known[name] for name in usual if name in known), None)
 
 
-def _list(names: Sequence[str]) -> str:
-    more = len(names) - _LISTED
-    return str(list(names[:_LISTED])) + (f" and {more:,} more" if more > 0 else "")
+def _shortened(names: Sequence[str]) -> str:
+    more = len(names) - _MOST_COLUMNS
+    return str(list(names[:_MOST_COLUMNS])) + (f" and {more:,} more" if more > 0 else "")

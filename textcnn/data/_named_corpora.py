@@ -1,9 +1,9 @@
-"""The table of named corpora: where each comes from and what it must hold."""
+"""The table of named corpora: where each comes from, how it is split and what its files must contain."""
 
 from __future__ import annotations
 
 from textcnn.data._corpus import Corpus, HubCopy
-from textcnn.data._loaders import (
+from textcnn.data._corpus_readers import (
     FOLD_SEED,
     MR_SEED,
     load_ag_news,
@@ -23,26 +23,26 @@ _SST_SHA256 = {
     "test.txt": "6e54806dee95cf80cd918e7dfb3f6770f6df24bf826f289a4d1f709e1c8f6761",
 }
 _SST_ORIGIN = "Socher et al. 2013, https://nlp.stanford.edu/sentiment/trainDevTestTrees_PTB.zip"
-# A phrase has one label wherever it stands (318,582 constituents, 159,274 distinct, none with two labels), so
-# copies tell nothing new, and would only weigh "the" and "." by the thousand.
+# A phrase has the same label wherever it occurs (318,582 constituents, 159,274 distinct, none with two labels), so
+# duplicates add no information and would only weight "the" and "." by the thousand.
 _SST_PHRASES = (
-    "Training texts are the sentences and all their labelled phrases, each distinct one once; "
-    "the column sentence tells where it first stands. Scored on whole sentences."
+    "Training texts are the sentences and all their labelled phrases, without duplicates; "
+    "the column sentence is the number of the first sentence with the phrase. Scored on whole sentences."
 )
 
-_SST_DIFFERS = "sentences alone, no phrases to train on"
+_SST_DIFFERS = "sentences only, no phrases to train on"
 _FOLDS = (
-    "10-fold cross-validation in the papers; here also one fixed split of 80/10/10: the first two of ten folds, "
-    f"stratified, dealt by numpy's PCG64({FOLD_SEED}), are test and validation"
+    "10-fold cross-validation in the papers; here also one fixed split of 80/10/10: of ten stratified folds by "
+    f"numpy's PCG64({FOLD_SEED}), the first two are test and validation"
 )
 
 _TABLE = (
     Corpus(
         name="sample",
         title="Sample of opinion sentences",
-        origin="written for this project; comes with it",
+        origin="written for this project and included in it",
         terms="CC0 1.0",
-        protocol="fixed test; columns topic and kind tell what a sentence is about and how it speaks",
+        protocol="fixed test set; the columns topic and kind are the subject and the manner of a sentence",
         classes=("negative", "positive"),
         counts={"train": 1000, "test": 200},
         loader=load_sample,
@@ -54,7 +54,7 @@ _TABLE = (
         terms=_CITE,
         protocol=(
             "10-fold cross-validation in the papers; here also one fixed split of 80/10/10, stratified, "
-            f"the rows by numpy's PCG64({MR_SEED})"
+            f"by numpy's PCG64({MR_SEED})"
         ),
         classes=("negative", "positive"),
         counts={"train": 8530, "validation": 1066, "test": 1066},
@@ -71,7 +71,7 @@ _TABLE = (
             revision="aa13bc287fa6fcab6daf52f0dfb9994269ffea28",
             labels=("neg", "pos"),
             counts={"train": 8530, "validation": 1066, "test": 1066},
-            differs="its fixed split has other rows",
+            differs="its fixed split has different rows",
         ),
     ),
     Corpus(
@@ -79,7 +79,7 @@ _TABLE = (
         title="Stanford Sentiment Treebank, five classes",
         origin=_SST_ORIGIN,
         terms=_CITE,
-        protocol=f"Fixed validation and test. {_SST_PHRASES}",
+        protocol=f"Fixed validation and test sets. {_SST_PHRASES}",
         classes=("very negative", "negative", "neutral", "positive", "very positive"),
         counts={"train": 8544, "validation": 1101, "test": 2210},
         loader=load_sst,
@@ -100,7 +100,7 @@ _TABLE = (
         title="Stanford Sentiment Treebank, two classes",
         origin=_SST_ORIGIN,
         terms=_CITE,
-        protocol=f"Fixed validation and test; neutral sentences and phrases are left out. {_SST_PHRASES}",
+        protocol=f"Fixed validation and test sets, without neutral sentences and phrases. {_SST_PHRASES}",
         classes=("negative", "positive"),
         counts={"train": 6920, "validation": 872, "test": 1821},
         loader=load_sst,
@@ -121,7 +121,7 @@ _TABLE = (
         title="TREC question types, coarse",
         origin="Li & Roth 2002, https://cogcomp.seas.upenn.edu/Data/QA/QC/",
         terms=_CITE,
-        protocol="fixed test; validation is taken from train by seed",
+        protocol="fixed test set; validation is held out from train by seed",
         classes=("ABBR", "DESC", "ENTY", "HUM", "LOC", "NUM"),
         counts={"train": 5452, "test": 500},
         loader=load_trec,
@@ -131,7 +131,7 @@ _TABLE = (
             "train_5500.label": "9e4c8bdcaffb96ed61041bd64b564183d52793a8e91d84fc3a8646885f466ec3",
             "TREC_10.label": "033f22c028c2bbba9ca682f68ffe204dc1aa6e1cf35dd6207f2d4ca67f0d0e8e",
         },
-        # the main branch has only a script, which recent `datasets` refuse: a commit of refs/convert/parquet
+        # The main branch has only a script, which recent `datasets` refuse: this is a commit of refs/convert/parquet.
         hub=HubCopy(
             repository="CogComp/trec",
             revision="65752bf53af25bc935a0dce92fb5b6c930728450",
@@ -145,7 +145,7 @@ _TABLE = (
         title="Large movie reviews",
         origin="Maas et al. 2011, https://ai.stanford.edu/~amaas/data/sentiment/, as Parquet",
         terms=_CITE,
-        protocol="fixed test; validation is taken from train by seed; <br /> becomes a space",
+        protocol="fixed test set; validation is held out from train by seed; <br /> is replaced by a space",
         markup="<br />",
         classes=("negative", "positive"),
         counts={"train": 25_000, "test": 25_000, "unsupervised": 50_000},
@@ -217,14 +217,14 @@ _TABLE = (
         files={"negative": "mpqa.neg", "positive": "mpqa.pos"},
         folder="mpqa",
         folds=10,
-        # its split dev is left out: with it there are more texts than the corpus has, so some stand in train too
+        # Without its split dev: with it there would be more texts than the corpus has, so some are in train too.
         hub=HubCopy(
             repository="jxm/mpqa",
             revision="main",
             labels=("0", "1"),
             counts={"train": 8603, "test": 2000},
             differs=(
-                "a branch, which may change; 10,603 of the papers' 10,606 texts, split into 8,603 and 2,000, "
+                "read from a branch, which may change; 10,603 of the papers' 10,606 texts, split into 8,603 and 2,000, "
                 "without validation"
             ),
             text_column="sentence",
@@ -235,7 +235,7 @@ _TABLE = (
         title="News topics",
         origin="Zhang et al. 2015, https://arxiv.org/abs/1509.01626, their ag_news_csv",
         terms="for research; cite the paper",
-        protocol="fixed test; validation is taken from train by seed; a text is title and description",
+        protocol="fixed test set; validation is held out from train by seed; a text is title and description",
         classes=("World", "Sports", "Business", "Sci/Tech"),
         counts={"train": 120_000, "test": 7600},
         loader=load_ag_news,

@@ -1,4 +1,4 @@
-"""A word-vector file as a stream of blocks, and the words in which its faults are told."""
+"""A word-vector file as a stream of blocks, and the wording of its errors."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from textcnn.errors import VectorsError
 if TYPE_CHECKING:
     from io import FileIO
 
-# Blocks this small stay in the processor's cache, where joining each to the last one's rest costs little.
+# Small enough to stay in the processor's cache, where prepending the rest of the previous block costs little.
 _BLOCK = 1 << 18
 
 DAMAGED = "the file is damaged or incomplete: download or copy it again"
 
 
-class Source:
+class BlockStream:
     """A file, gunzipped if need be, as a first block (`head`) and a stream of blocks."""
 
     def __init__(self, path: Path, progress: Callable[[float], None] | None) -> None:
         self.path = path
         self._progress = progress
         self._reported = 0.0
-        self._raw, size = open_file(path)
+        self._raw, size = _open_file(path)
         self._size = max(size, 1)
         self._stream: FileIO | gzip.GzipFile = self._raw
 
-    def __enter__(self) -> Source:
+    def __enter__(self) -> BlockStream:
         try:
             if self._read(2) == b"\x1f\x8b":
                 self._stream = gzip.GzipFile(fileobj=self._raw)
@@ -52,10 +52,10 @@ class Source:
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             raise VectorsError(f"{self.path}: expected a whole gzip file, found: {error}; {DAMAGED}") from error
         except OSError as error:
-            raise unreadable(self.path, error) from error
+            raise _unreadable(self.path, error) from error
 
     def blocks(self, start: int) -> Iterator[bytes]:
-        """Yield what follows byte `start` of the head, and report progress."""
+        """Yield the file from byte `start` of the head, and report progress."""
         block = self.head[start:]
         while block:
             yield block
@@ -68,24 +68,24 @@ class Source:
             self._progress(1.0)
 
 
-def open_file(path: Path) -> tuple[FileIO, int]:
-    """Open a file, and only a file: a pipe or a device might never answer, or never end."""
+def _open_file(path: Path) -> tuple[FileIO, int]:
+    """Open a regular file: reading a pipe or a device might never end."""
     try:
         status = path.stat()
         if stat.S_ISREG(status.st_mode):
             return path.open("rb", buffering=0), status.st_size
     except FileNotFoundError as error:
         raise VectorsError(
-            f"{path}: expected a word-vector file, found nothing there{_nearest(path)}; check the path"
+            f"{path}: expected a word-vector file, found nothing there{_nearest_names(path)}; check the path"
         ) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
-        raise unreadable(path, error) from error
+        raise _unreadable(path, error) from error
     kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
     raise VectorsError(f"{path}: expected a word-vector file, found {kind}; give the file itself")
 
 
-def _nearest(path: Path) -> str:
-    """Name the files whose names are nearest to that of a missing one, as the middle of a message."""
+def _nearest_names(path: Path) -> str:
+    """Return the names of files most like a missing one, as part of a message."""
     try:
         names = [entry.name for entry in path.parent.iterdir()]
     except (OSError, ValueError):
@@ -94,17 +94,17 @@ def _nearest(path: Path) -> str:
     return f" (nearest: {', '.join(near)})" if near else ""
 
 
-def unreadable(path: Path, error: Exception) -> VectorsError:
-    """The error for a file that the system does not let be read."""
+def _unreadable(path: Path, error: Exception) -> VectorsError:
+    """Return the error for a file that the system refuses to read."""
     return VectorsError(f"{path}: expected a readable word-vector file, found: {error}; check the file")
 
 
 def counted(count: int, noun: str = "number") -> str:
-    """A number of things, as in `1 word`, `2 words`."""
+    """Return a count with its noun, such as `1 word` or `2 words`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def shown(data: bytes) -> str:
-    """Bytes as they are shown in a message: on one line, and not too long."""
+    """Return bytes as a message shows them: on one line, and shortened."""
     text = repr(data[:40].decode("utf-8", "backslashreplace"))
     return text if len(data) <= 40 else f"{text}..."

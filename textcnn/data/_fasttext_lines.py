@@ -1,4 +1,4 @@
-"""fastText's form of labelled lines: ``__label__pos a good film``."""
+"""fastText's format of labelled lines: `__label__pos a good film`."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ _SEVERAL = r"^__label__.*\s__label__\S"
 
 
 def labelled_lines(lines: pa.Array, first: int, *, path: str | Path) -> pa.Table:
-    """Part lines into labels and texts.
+    """Split lines into labels and texts.
 
     Args:
-        lines: a string each.
-        first: the number of the first line, from 1.
-        path: the file, for the errors.
+        lines: Strings.
+        first: The number of the first line, from 1.
+        path: The file, for the errors.
 
     Returns:
-        The columns ``text`` and ``label``; a line without a label has null there.
+        The columns `text` and `label`; the label of a line without one is null.
 
     Raises:
-        DataError: a line has several labels.
+        DataError: A line has several labels.
     """
     several = pc.match_substring_regex(lines, _SEVERAL)
     if pc.any(several).as_py():
-        at = pc.indices_nonzero(several)[0].as_py()
-        labels = [word for word in lines[at].as_py().split() if word.startswith("__label__")]
+        index = pc.indices_nonzero(several)[0].as_py()
+        labels = [word for word in lines[index].as_py().split() if word.startswith("__label__")]
         raise DataError(
-            f"expected one label a line, but line {first + at} of {path} has {len(labels)} "
-            f"({', '.join(labels[:5])}); keep one of them, since a text has one class here"
+            f"expected one label per line, but line {first + index} of {path} has {len(labels)} "
+            f"({', '.join(labels[:5])}); keep one of them, since every text has exactly one class"
         )
     parts = pc.extract_regex(lines, _LINE)
     label, text = (pc.struct_field(parts, name) for name in ("label", "text"))

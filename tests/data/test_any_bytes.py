@@ -1,4 +1,4 @@
-"""Any bytes under any name give a table or one clear line."""
+"""Any bytes under any name give a table or a message of one line."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_any_names_declared_beside_ids(tmp_path, features, labels):
 
 
 def test_an_arrow_file_that_claims_gigabytes(tmp_path):
-    """Room that a file asks for and does not fill is not paid for."""
+    """Memory that a file claims but does not fill is not allocated."""
     (tmp_path / "a.arrow").write_bytes(b"\xff\xff\xff\xff\xf0\xff\xff\x7f" + b"x" * 50)
     code = f"""
 import resource

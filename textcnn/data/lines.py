@@ -1,4 +1,4 @@
-"""Lines of text as an Arrow column, without a Python loop per line."""
+"""Lines of text as an Arrow column, without a Python loop over lines."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ _LF, _CR = 10, 13
 
 
 def split_lines(data: bytes) -> pa.Array:
-    r"""Split text at ``\n`` alone; other Unicode line breaks stay in the text.
+    r"""Split text at `\n` only; other Unicode line breaks stay in the text.
 
-    One ``\r`` at the end of a line is dropped, and a final newline starts no further line.
+    One `\r` at the end of a line is dropped, and a final newline does not start another line.
 
     Args:
-        data: valid UTF-8.
+        data: Valid UTF-8.
 
     Returns:
-        One value a line: ``pa.StringArray``, or ``pa.LargeStringArray`` where 32-bit offsets do not reach.
+        One value per line: `pa.StringArray`, or `pa.LargeStringArray` if 32-bit offsets are too small.
     """
     raw = np.frombuffer(data, np.uint8)
     ends = np.flatnonzero(raw == _LF)

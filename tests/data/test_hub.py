@@ -14,8 +14,8 @@ import pytest
 from huggingface_hub.utils import RepositoryNotFoundError, RevisionNotFoundError
 
 from textcnn.data import describe, load_corpus
-from textcnn.data._corpora import CORPORA
 from textcnn.data._hub import is_hub_name
+from textcnn.data._named_corpora import CORPORA
 from textcnn.errors import ConfigError, DataError
 
 CARD = """---
@@ -27,13 +27,13 @@ configs:
   - split: test
     path: data/test-*
 ---
-# A data set
+# A dataset
 """
 
 
 @pytest.fixture(autouse=True)
 def network(tmp_path, monkeypatch):
-    """An empty folder, an empty cache, and a network that refuses and tells who asked."""
+    """An empty folder, an empty cache, and a network that refuses and records its calls."""
     calls = []
 
     def refuse(*args, **options):
@@ -76,7 +76,7 @@ def error(*args, kind=DataError, **options) -> str:
     return str(caught.value)
 
 
-# Any data set
+# Any dataset
 
 
 def test_parquet_repository(network):
@@ -109,55 +109,45 @@ def test_configurations(network):
     )
     repository("films", {"train": split(ROWS), "test": split([("x", 7), ("y", 8)])}, card)
     assert load_corpus("films:two", hub=True)["train"].features["label"].names == ["7", "8"]
-    choice = "expected one of the configurations ['one', 'two'] of films, found "
-    assert error("films", hub=True) == choice + "none; write films:NAME"
-    assert error("films:three", hub=True) == choice + "'three'; write films:NAME"
+    choice = "the configurations ['one', 'two'] of films, found "
+    assert choice + "none; write films:NAME" in error("films", hub=True)
+    assert choice + "'three'; write films:NAME" in error("films:three", hub=True)
     assert network == []
 
 
 def test_columns_are_those_that_are_named():
     repository("films", {"train": split(ROWS, text="t", column="l")}, None)
     assert load_corpus("films", hub=True, text_column="t", label_column="l")["train"].num_rows == 3
-    assert error("films", hub=True) == (
-        "expected the columns ['text', 'label'], but only ['t', 'l'] were found in films (train); "
-        "name them with --text-column / --label-column"
-    )
+    assert "only ['t', 'l'] were found in films (train)" in error("films", hub=True)
 
 
 def test_rows_without_label():
     repository("films", {"train": split(ROWS, SENTIMENT), "test": split([("x", -1), ("y", -1)], SENTIMENT)})
-    assert error("films", hub=True) == (
-        "expected a label in each row of films (test), but row 1 (and 2) has none; fill or remove it"
-    )
+    assert "films (test), but row 1 (and 2) has none" in error("films", hub=True)
 
 
 def test_splits_that_are_not_ours(caplog):
     card = CARD.replace("split: train", "split: extra")
     repository("films", {"train": split(ROWS), "test": split(ROWS)}, card)
     with caplog.at_level(logging.INFO, "textcnn"):
-        assert error("films", hub=True) == (
-            "expected texts to train on in films, found only test texts; name another source"
-        )
-    assert caplog.messages == ["the split extra of films is left out"]
+        assert "training texts in films, found only test texts" in error("films", hub=True)
+    assert caplog.messages == ["the split extra of films is skipped"]
     assert list(load_corpus("films", hub=True, known_classes=["0", "1"])) == ["test"]
     repository("others", {"train": split(ROWS), "test": split(ROWS)}, card.replace("split: test", "split: more"))
-    assert error("others", hub=True) == "expected a split train in others, found extra, more; choose another data set"
+    assert "a split train in others, found extra, more" in error("others", hub=True)
 
 
 def test_repositories_that_cannot_be_read():
     Path("empty").mkdir()
-    assert error("empty", hub=True).startswith("expected a data set that can be read, but empty cannot: The directory ")
+    assert "empty cannot be read: The directory " in error("empty", hub=True)
     Path("script").mkdir()
     Path("script/script.py").write_text("import datasets\n")
-    assert error("script", hub=True) == (
-        "expected data in script, found a script that makes them, which is not run; choose a copy in Parquet, CSV or "
-        "JSON"
-    )
+    assert "data in script, found a script" in error("script", hub=True)
     repository("broken", {"train": split(ROWS), "test": split(ROWS)})
     Path("broken/data/train-00000-of-00001.parquet").write_bytes(b"garbage")
-    assert error("broken", hub=True).startswith("expected a data set that can be read, but broken cannot: Parquet ")
+    assert "broken cannot be read: Parquet " in error("broken", hub=True)
     repository("card", {"train": split(ROWS)}, "---\nconfigs: [:\n---\n")
-    assert error("card", hub=True).startswith("expected a data set that can be read, but card cannot: while parsing ")
+    assert "card cannot be read: while parsing " in error("card", hub=True)
 
 
 # Names and the network
@@ -172,24 +162,20 @@ def test_names():
 
 
 def test_offline(network):
-    unreachable = (
-        "cannot reach the Hugging Face hub for user/name: no network here; is there a network? What was fetched "
-        "before is read with HF_HUB_OFFLINE=1 in the environment"
-    )
-    assert error("user/name") == unreachable
-    assert error("user/name:config") == unreachable
-    assert error("mr", hub=True) == unreachable.replace("user/name", "cornell-movie-review-data/rotten_tomatoes")
+    unreachable = "cannot reach the Hugging Face hub for user/name: no network here; "
+    assert unreachable in error("user/name")
+    assert "HF_HUB_OFFLINE=1" in error("user/name")
+    assert unreachable in error("user/name:config")
+    copy = unreachable.replace("user/name", "cornell-movie-review-data/rotten_tomatoes")
+    assert copy in error("mr", hub=True)
     assert network
 
 
 def test_offline_by_the_environment(monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
-    assert error("user/name") == (
-        "cannot reach the Hugging Face hub for user/name: Couldn't reach 'user/name' on the Hub "
-        "(OfflineModeIsEnabled); is there a network? What was fetched before is read with HF_HUB_OFFLINE=1 in the "
-        "environment"
-    )
+    assert "cannot reach the Hugging Face hub for user/name: " in error("user/name")
+    assert "(OfflineModeIsEnabled)" in error("user/name")
 
 
 def test_mistaken_paths_make_no_network_call(network):
@@ -197,15 +183,12 @@ def test_mistaken_paths_make_no_network_call(network):
     Path("here/films.csv").write_text("text,label\nx,1\n")
     assert error("here/film").endswith("found 'here/film'; nearest to 'film': films.csv")
     assert error("there/films.csv").endswith(f"found {'there/films.csv'!r}, nor a folder there")
-    assert error("films", hub=True) == (
-        "expected user/name or user/name:config on the Hugging Face hub, found 'films'; leave out --hub "
-        "to read a file or folder"
-    )
+    assert "user/name or user/name:config on the Hugging Face hub, found 'films'" in error("films", hub=True)
     assert network == []
 
 
 def answer(monkeypatch, found) -> list:
-    """Let the hub say this of any data set; gives the arguments of each question."""
+    """Let the hub answer this for any dataset, and return the arguments of each request."""
     asked = []
 
     def dataset_info(self, *args, **options):
@@ -221,14 +204,11 @@ def answer(monkeypatch, found) -> list:
 def test_unknown_repository_and_revision(monkeypatch):
     response = SimpleNamespace(headers={}, request=None, status_code=404)
     asked = answer(monkeypatch, RepositoryNotFoundError("404 Client Error.\n\nRepository Not Found", response=response))
-    assert error("user/name") == (
-        "expected a data set on the Hugging Face hub, but there is no user/name, or it is not public; correct the "
-        "name, or log in to the hub; for a file or a folder, its path"
-    )
+    assert "there is no user/name, or it is not public" in error("user/name")
     assert asked == [(("user/name",), None)]
     asked = answer(monkeypatch, RevisionNotFoundError("404\n", response=response))
     revision = describe("trec").hub.revision
-    assert error("trec", hub=True) == f"expected the revision {revision} of CogComp/trec on the hub, but it is gone"
+    assert f"the revision {revision} of CogComp/trec on the hub, but it is gone" in error("trec", hub=True)
     assert asked == [(("CogComp/trec",), revision)]
 
 
@@ -267,10 +247,9 @@ def test_copy(monkeypatch, caplog, network):
         "test": [1, 0, 1],
     }
     assert corpus["train"].features["label"].names == ["negative", "positive"]
-    assert caplog.messages == [
-        "mr is read from mr-copy (aa13bc287fa6), a copy on the Hugging Face hub not compared with the authors' files: "
-        "its fixed split has other rows"
-    ]
+    (warning,) = caplog.messages
+    assert warning.startswith("reading mr from mr-copy (aa13bc287fa6), a copy ")
+    assert warning.endswith(f": {CORPORA['mr'].hub.differs}")
     assert network == []
 
 
@@ -311,23 +290,14 @@ def test_copy_of_a_split_that_we_leave_out(monkeypatch):
 def test_copy_that_is_not_what_it_should_be(monkeypatch):
     repository("s", {"train": split(ROWS), "test": split(ROWS)})
     shrunk(monkeypatch, "subj", repository="s", counts={"train": 3, "test": 4})
-    assert error("subj", hub=True) == (
-        "expected 4 texts in the test split of s, found 3; read the files of subj with --data-dir instead"
-    )
+    assert "4 texts in the test split of s, found 3" in error("subj", hub=True)
     shrunk(monkeypatch, "subj", counts={"train": 3, "test": 3, "validation": 2})
-    assert error("subj", hub=True) == (
-        "expected 2 texts in the validation split of s, found 0; read the files of subj with --data-dir instead"
-    )
+    assert "2 texts in the validation split of s, found 0" in error("subj", hub=True)
     shrunk(monkeypatch, "subj", counts={"train": 3, "test": 3}, labels=("a", "b"))
-    assert error("subj", hub=True) == (
-        "expected labels known from its description ('a', 'b'), but s (train) has '1' in row 1 (and 2, 3); "
-        "mend the label or add examples of it there"
-    )
+    refusal = error("subj", hub=True)
+    assert "from its description ('a', 'b'), but s (train) has '1' in row 1 (and 2, 3)" in refusal
     shrunk(monkeypatch, "subj", text_column="sentence")
-    assert error("subj", hub=True) == (
-        "expected the columns ['sentence', 'label'], but only ['text', 'label'] were found in s (train); "
-        "name them with --text-column / --label-column"
-    )
+    assert "['sentence', 'label'], but only ['text', 'label'] were found in s (train)" in error("subj", hub=True)
 
 
 def test_the_table_of_copies():
@@ -342,10 +312,7 @@ def test_the_table_of_copies():
             assert corpus.hub.differs
 
 
-def test_places_that_do_not_go_together():
-    assert error("mr", hub=True, data_dir=".", kind=ConfigError) == (
-        "expected one place to read mr from, found --data-dir and --hub; leave out one"
-    )
-    assert error("sample", hub=True, kind=ConfigError) == (
-        "expected a corpus with a copy on the hub, found sample; leave out --hub"
-    )
+def test_the_hub_and_a_folder_do_not_go_together():
+    refusal = error("mr", hub=True, data_dir=".", kind=ConfigError)
+    assert "either --data-dir or --hub to read mr from, found both" in refusal
+    assert "a copy on the hub, found sample" in error("sample", hub=True, kind=ConfigError)

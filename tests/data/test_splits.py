@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 import numpy as np
 import pytest
@@ -89,54 +90,40 @@ def test_rows_do_not_change_with_versions():
 
 @pytest.mark.parametrize("share", [0, 1, 1.5, -0.1, float("nan")])
 def test_share(share):
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigError, match=f"between 0 and 1, found {share}"):
         stratified_split(np.array([0, 0, 1, 1]), share, 0)
-    assert str(caught.value) == f"expected a validation share between 0 and 1, found {share}"
 
 
 def test_one_fold():
-    with pytest.raises(ConfigError) as caught:
+    with pytest.raises(ConfigError, match="2 folds or more, found 1"):
         stratified_folds(np.array([0, 0, 1, 1]), 1, 0)
-    assert str(caught.value) == "expected 2 folds or more, found 1"
 
 
 def test_lone_example():
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match="class 'pos' has one example, expected at least 2"):
         stratified_split(np.array([0, 0, 1]), 0.5, 0, names=["neg", "pos"])
-    assert str(caught.value) == (
-        "class 'pos' has one example, expected at least 2 for a split in two; add some, or leave the class out"
-    )
 
 
 def test_lone_group():
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match="class 1 has one group, expected at least 2"):
         stratified_split(np.array([0, 0, 1, 1]), 0.5, 0, np.array([0, 1, 1, 1]))
-    assert str(caught.value) == (
-        "class 1 has one group, expected at least 2 for a split in two; add some, or leave the class out"
-    )
 
 
 def test_fewer_examples_than_folds():
-    with pytest.raises(DataError) as caught:
+    with pytest.raises(DataError, match="class 'pos' has 3 examples, expected at least 5 for 5 folds"):
         stratified_folds(np.array([0] * 9 + [1] * 3), 5, 0, names=["neg", "pos"])
-    assert str(caught.value) == (
-        "class 'pos' has 3 examples, expected at least 5 for 5 folds; add some, or leave the class out"
-    )
 
 
 def test_groups_that_cannot_be_split():
     # classes 0 and 1 share both their groups, so either side of class 2's split lacks nothing, but class 1 may
     labels = np.array([0, 1, 0, 1, 0, 2, 0, 2])
     groups = np.array([0, 0, 0, 1, 1, 1, 2, 2])
-    messages = set()
+    refusals = {}
     for seed in range(20):
         try:
             stratified_split(labels, 0.5, seed, groups)
         except DataError as error:
-            messages.add(str(error).replace(f"seed {seed} ", "seed S "))
-    assert messages <= {
-        "expected groups that can be split with each class on both sides, but with seed S "
-        f"class {label} is on one side only; try another seed, or give a validation file"
-        for label in range(3)
-    }
-    assert messages
+            refusals[seed] = str(error)
+    assert refusals
+    for seed, message in refusals.items():
+        assert re.search(rf"with seed {seed} class [012] is on one side only", message)

@@ -56,32 +56,27 @@ def error(call, *args, **options) -> str:
     ],
 )
 def test_missing(labels, rows):
-    expected = f"expected a label in each row of a.csv, but {rows} has none; fill or remove it"
-    assert error(class_names, labels) == expected
-    assert error(encode_labels, labels, ["a", "b"]) == expected
+    expected = f"a label in every row of a.csv, but {rows} has none"
+    assert expected in error(class_names, labels)
+    assert expected in error(encode_labels, labels, ["a", "b"])
 
 
 def test_one_class():
-    assert error(class_names, column("a", "a")) == (
-        "expected at least two classes in a.csv, found only 'a'; add examples of another"
-    )
+    assert "two classes in a.csv, found only 'a'" in error(class_names, column("a", "a"))
 
 
 def test_unseen():
-    assert error(encode_labels, column("a", "c", "d", "c"), ["a", "b"]) == (
-        "expected labels known from train ('a', 'b'), but a.csv has 'c' in row 2 (and 3, 4); "
-        "mend the label or add examples of it there"
+    assert "labels known from train ('a', 'b'), but a.csv has 'c' in row 2 (and 3, 4)" in error(
+        encode_labels, column("a", "c", "d", "c"), ["a", "b"]
     )
     names = [str(number) for number in range(12)]
-    assert error(encode_labels, column(77), names, known_from="a.csv") == (
-        "expected labels known from a.csv ('0', '1', '2', '3', '4', '5', '6', '7', '8', '9', ...), "
-        "but a.csv has '77' in row 1; mend the label or add examples of it there"
-    )
+    refusal = error(encode_labels, column(77), names, known_from="b.csv")
+    assert "known from b.csv ('0', '1', '2', '3', '4', '5', '6', '7', '8', '9', ...)" in refusal
+    assert "a.csv has '77' in row 1" in refusal
 
 
 @pytest.mark.parametrize("labels", [column(0.5, 1.0), column([1], [2]), column(b"a", b"b")])
 def test_no_labels(labels):
-    assert error(class_names, labels) == (
-        f"expected words or whole numbers as labels in a.csv, found a column of {labels.type}; "
-        "name the label column with --label-column"
-    )
+    refusal = error(class_names, labels)
+    assert f"labels in a.csv, found a column of {labels.type}" in refusal
+    assert "--label-column" in refusal

@@ -1,7 +1,7 @@
-"""The named corpora's own files, as their authors give them out, or their copies on the hub.
+"""Readers of the named corpora: the files that their authors publish, or copies on the hub.
 
-Every count is stated and checked. The files' SHA-256 sums are stated too, where the project has seen them; where
-only they differ, a warning is logged, since a copy may differ harmlessly.
+Every count is checked. SHA-256 sums are checked where the project has seen the files; if only they differ, a warning
+is logged, since a copy may differ harmlessly.
 """
 
 from __future__ import annotations
@@ -16,44 +16,44 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textcnn.data._corpus import Corpus, Options, Tables
+from textcnn.data._corpus import Corpus, CorpusOptions, Tables
 from textcnn.data._hub import read_copy
 from textcnn.data._labels import encode_labels
-from textcnn.data._picking import pick_columns, texts_of
 from textcnn.data._trees import parse_tree
 from textcnn.data.local_files import read_table
 from textcnn.data.splits import stratified_folds, stratified_split
+from textcnn.data.table_columns import pick_columns, texts_of
 from textcnn.errors import ConfigError, DataError
 
 logger = logging.getLogger(__name__)
 
 MR_SEED = 2005
 FOLD_SEED = 2014
-_NEAR = 0.01
+_TOLERANCE = 0.01  # of a count, for files without a known SHA-256
 _TREC_LINE = r"^(?P<label>[A-Z]+):\S+ (?P<text>.*)$"
 
 
-def read_corpus(corpus: Corpus, *, data_dir: str | Path | None, hub: bool, options: Options) -> Tables:
-    """Read a corpus and check what it holds.
+def read_corpus(corpus: Corpus, *, data_dir: str | Path | None, hub: bool, options: CorpusOptions) -> Tables:
+    """Read a corpus and check its counts.
 
     Args:
-        corpus: one of ``CORPORA``.
-        data_dir: the folder with its files, or with a folder named as the corpus's.
-        hub: whether its copy on the hub is read instead.
-        options: what to read.
+        corpus: One of `CORPORA`.
+        data_dir: The folder with its files, or with `corpus.folder` that holds them.
+        hub: Whether to read its copy on the hub instead.
+        options: Which texts to read.
 
     Raises:
-        ConfigError: both a folder and the hub are named, or the hub has no copy.
-        DataError: files are missing, cannot be read, or hold other counts than stated.
+        ConfigError: Both a folder and the hub are given, or the hub has no copy.
+        DataError: Files are missing, cannot be read, or have other counts than stated.
     """
     if hub:
         if corpus.hub is None:
             raise ConfigError(f"expected a corpus with a copy on the hub, found {corpus.name}; leave out --hub")
         if data_dir is not None:
             raise ConfigError(
-                f"expected one place to read {corpus.name} from, found --data-dir and --hub; leave out one"
+                f"expected either --data-dir or --hub to read {corpus.name} from, found both; leave out one"
             )
-        return _tidied(corpus, read_copy(corpus, corpus.hub, options))
+        return _without_markup(corpus, read_copy(corpus, corpus.hub, options))
     paths = _find_files(corpus, data_dir, options)
     tables = corpus.loader(corpus, paths, options)
     if not corpus.folds:
@@ -62,10 +62,10 @@ def read_corpus(corpus: Corpus, *, data_dir: str | Path | None, hub: bool, optio
             _check_count(corpus, f"the {split} split", expected or corpus.counts[split], table.num_rows)
     for path in paths.values():
         _compare_checksum(corpus, path)
-    return _tidied(corpus, tables)
+    return _without_markup(corpus, tables)
 
 
-def _tidied(corpus: Corpus, tables: Tables) -> Tables:
+def _without_markup(corpus: Corpus, tables: Tables) -> Tables:
     if not corpus.markup:
         return tables
     return {
@@ -74,22 +74,22 @@ def _tidied(corpus: Corpus, tables: Tables) -> Tables:
     }
 
 
-def _find_files(corpus: Corpus, data_dir: str | Path | None, options: Options) -> dict[str, Path]:
+def _find_files(corpus: Corpus, data_dir: str | Path | None, options: CorpusOptions) -> dict[str, Path]:
     wanted = {role: name for role, name in corpus.files.items() if role != "unsupervised" or options.unsupervised}
     if not wanted:
         return {}
     listed = ", ".join(wanted.values())
     if data_dir is None:
         raise DataError(
-            f"expected the folder with the files of {corpus.name} ({listed}); get them from {corpus.origin}, "
-            "and name their folder with --data-dir; or read a copy on the Hugging Face hub with --hub"
+            f"expected the folder with the files of {corpus.name} ({listed}), found none; get them from "
+            f"{corpus.origin} and name their folder with --data-dir, or read a copy on the Hugging Face hub with --hub"
         )
     for folder in (Path(data_dir), Path(data_dir) / corpus.folder):
         if all((folder / name).is_file() for name in wanted.values()):
             return {role: folder / name for role, name in wanted.items()}
     raise DataError(
         f"expected the files of {corpus.name} ({listed}) in {data_dir} or {Path(data_dir) / corpus.folder}, "
-        f"but not all are there; get them from {corpus.origin}"
+        f"found not all of them; get them from {corpus.origin}"
     )
 
 
@@ -101,16 +101,17 @@ def _compare_checksum(corpus: Corpus, path: Path) -> None:
         while block := stream.read(1 << 20):
             digest.update(block)
     if digest.hexdigest() != corpus.sha256[path.name]:
-        logger.warning("%s is not the copy of %s that this was checked with: its SHA-256 differs", path, corpus.name)
+        logger.warning("%s differs from the copy of %s that was tested: other SHA-256", path, corpus.name)
 
 
 def _check_count(corpus: Corpus, what: str, expected: int, found: int) -> None:
     if found == expected:
         return
-    # copies of corpora whose files the project has not seen are known to differ by a few lines
-    if not corpus.sha256 and abs(found - expected) <= _NEAR * expected:
+    # Copies of corpora whose files the project has not seen are known to differ by a few lines.
+    if not corpus.sha256 and abs(found - expected) <= _TOLERANCE * expected:
         logger.warning(
-            "%s of %s has %d texts, those of the papers %d: scores may differ", what, corpus.name, found, expected
+            "expected %d texts in %s of %s, as in the papers, found %d: scores may differ",
+            *(expected, what, corpus.name, found),
         )
         return
     raise DataError(
@@ -118,8 +119,8 @@ def _check_count(corpus: Corpus, what: str, expected: int, found: int) -> None:
     )
 
 
-def load_sample(corpus: Corpus, paths: Mapping[str, Path], options: Options) -> Tables:
-    """Read the sample, which comes with the project."""
+def load_sample(corpus: Corpus, paths: Mapping[str, Path], options: CorpusOptions) -> Tables:
+    """Read the sample that is included in the project."""
     with resources.as_file(resources.files("textcnn.data") / "sample.csv") as path:
         table = read_table(path)
         labels = encode_labels(table["label"], corpus.classes, path=path, known_from="its description")
@@ -131,8 +132,8 @@ def load_sample(corpus: Corpus, paths: Mapping[str, Path], options: Options) -> 
     }
 
 
-def load_mr(corpus: Corpus, paths: Mapping[str, Path], options: Options) -> Tables:
-    """Read a file a class; the split has a form of its own, kept since results rest on it."""
+def load_mr(corpus: Corpus, paths: Mapping[str, Path], options: CorpusOptions) -> Tables:
+    """Read one file per class and split by a method of its own, which published results depend on."""
     table = _read_sides(corpus, paths)
     labels = table["label"].to_numpy()
     rest, test = stratified_split(labels, 0.1, MR_SEED)
@@ -140,8 +141,8 @@ def load_mr(corpus: Corpus, paths: Mapping[str, Path], options: Options) -> Tabl
     return _taken(table, {"train": rest[train], "validation": rest[validation], "test": test})
 
 
-def load_sides(corpus: Corpus, paths: Mapping[str, Path], options: Options) -> Tables:
-    """Read a file a class, and make the first two of ten folds test and validation."""
+def load_sides(corpus: Corpus, paths: Mapping[str, Path], options: CorpusOptions) -> Tables:
+    """Read one file per class; the first two of ten folds are test and validation."""
     table = _read_sides(corpus, paths)
     test, validation, *others = stratified_folds(table["label"].to_numpy(), 10, FOLD_SEED)
     return _taken(table, {"train": np.sort(np.concatenate(others)), "validation": validation, "test": test})
@@ -160,8 +161,8 @@ def _taken(table: pa.Table, rows: Mapping[str, np.ndarray]) -> Tables:
     return {split: table.take(pa.array(chosen)).combine_chunks() for split, chosen in rows.items()}
 
 
-def load_sst(corpus: Corpus, paths: Mapping[str, Path], options: Options) -> Tables:
-    """Read trees."""
+def load_sst(corpus: Corpus, paths: Mapping[str, Path], options: CorpusOptions) -> Tables:
+    """Read one file of trees per split."""
     binary = len(corpus.classes) == 2
     return {
         split: _read_trees(path, binary=binary, phrases=options.phrases and split == "train")
@@ -170,7 +171,7 @@ def load_sst(corpus: Corpus, paths: Mapping[str, Path], options: Options) -> Tab
 
 
 def _read_trees(path: Path, *, binary: bool, phrases: bool) -> pa.Table:
-    """Read a file of trees; with phrases every distinct constituent once, at its first sentence."""
+    """Read a file of trees; with `phrases`, every distinct constituent once, with its first sentence."""
     texts: list[str] = []
     labels: list[int] = []
     sentences: list[int] = []
@@ -180,7 +181,7 @@ def _read_trees(path: Path, *, binary: bool, phrases: bool) -> pa.Table:
             constituents = parse_tree(line)
         except ValueError as error:
             raise DataError(
-                f"expected a tree such as (3 (2 good) (2 film)) in line {number + 1} of {path}, but {error}"
+                f"expected a tree such as (3 (2 good) (2 film)) in line {number + 1} of {path}, but {error}; fix it"
             ) from error
         for text, label in constituents if phrases else constituents[:1]:
             if binary:
@@ -197,8 +198,8 @@ def _read_trees(path: Path, *, binary: bool, phrases: bool) -> pa.Table:
     return pa.table(columns | ({"sentence": pa.array(sentences, pa.int64())} if phrases else {}))
 
 
-def load_trec(corpus: Corpus, paths: Mapping[str, Path], options: Options) -> Tables:
-    """Read lines of a class and a question."""
+def load_trec(corpus: Corpus, paths: Mapping[str, Path], options: CorpusOptions) -> Tables:
+    """Read one file per split, with a class and a question on each line."""
     return {split: _read_questions(path, corpus.classes) for split, path in paths.items()}
 
 
@@ -208,15 +209,15 @@ def _read_questions(path: Path, classes: tuple[str, ...]) -> pa.Table:
     if parts.null_count:
         wrong = pc.indices_nonzero(parts.is_null())[0].as_py()
         raise DataError(
-            f"expected 'COARSE:fine question' in each line of {path}, "
-            f"found {lines[wrong].as_py()[:40]!r} in line {wrong + 1}"
+            f"expected 'COARSE:fine question' in every line of {path}, "
+            f"found {lines[wrong].as_py()[:40]!r} in line {wrong + 1}; fix it"
         )
     labels = encode_labels(pc.struct_field(parts, "label"), classes, path=path, known_from="its description")
     return pa.table({"text": pc.struct_field(parts, "text"), "label": labels})
 
 
-def load_imdb(corpus: Corpus, paths: Mapping[str, Path], options: Options) -> Tables:
-    """Read Parquet."""
+def load_imdb(corpus: Corpus, paths: Mapping[str, Path], options: CorpusOptions) -> Tables:
+    """Read one Parquet file per split."""
     return {split: _read_reviews(path, labelled=split != "unsupervised") for split, path in paths.items()}
 
 
@@ -231,13 +232,13 @@ def _read_reviews(path: Path, *, labelled: bool) -> pa.Table:
     return pa.table({"text": texts, "label": labels})
 
 
-def load_ag_news(corpus: Corpus, paths: Mapping[str, Path], options: Options) -> Tables:
-    """Read CSV without a header."""
+def load_ag_news(corpus: Corpus, paths: Mapping[str, Path], options: CorpusOptions) -> Tables:
+    """Read one CSV file without a header per split."""
     return {split: _read_news(path, len(corpus.classes)) for split, path in paths.items()}
 
 
 def _read_news(path: Path, classes: int) -> pa.Table:
-    """Read rows of a class from 1, a title and a description; the text is both."""
+    """Read rows of a class number from 1, a title and a description; the text is both of them."""
     table = read_table(path, column_names=("class", "title", "description"))
     numbers = [str(number) for number in range(1, classes + 1)]
     labels = encode_labels(table["class"], numbers, path=path, known_from="its description")

@@ -70,11 +70,12 @@ def test_class_folders_below_the_splits(caplog):
         split: [{"text": f"{split} neg", "label": 0}, {"text": f"{split} pos", "label": 1}]
         for split in ("train", "test")
     }
-    assert caplog.messages == [f"{Path('d/train/unsup')} is left out: its texts have no label"]
+    (message,) = caplog.messages
+    assert message.startswith(f"{Path('d/train/unsup')} is skipped")
 
 
 def test_class_folders_in_batches(monkeypatch):
-    monkeypatch.setattr("textcnn.data._places._BATCH_TEXTS", 2)
+    monkeypatch.setattr("textcnn.data._folders._BATCH_TEXTS", 2)
     for number in range(5):
         write(f"d/a/{number}.txt", str(number).encode())
         write(f"d/b/{number}.txt", str(number).encode())
@@ -85,27 +86,21 @@ def test_class_folder_encoding():
     write("d/a/1.txt", "é".encode("latin-1"))
     write("d/b/1.txt")
     assert load_corpus("d", encoding="latin-1")["train"]["text"][:] == ["é", "x"]
-    assert error("d") == (
-        f"expected UTF-8 text, but {Path('d/a/1.txt')} has the byte 0xe9 at offset 0 (line 1); "
-        "name its encoding, such as --encoding latin-1"
-    )
+    assert f"{Path('d/a/1.txt')} has the byte 0xe9 at offset 0 (line 1)" in error("d")
 
 
 def test_class_folders_that_are_wrong(monkeypatch):
     write("d/pos/1.txt")
-    assert error("d") == f"expected at least two classes in {Path('d/pos')}, found only 'pos'; add examples of another"
+    assert f"two classes in {Path('d/pos')}, found only 'pos'" in error("d")
     write("e/train/a/1.txt")
     write("e/train/b/1.txt")
     write("e/dev/c/1.txt")
-    assert error("e") == (
-        f"expected labels known from train ('a', 'b'), but {Path('e/dev/c')} has 'c' in row 1; "
-        "mend the label or add examples of it there"
-    )
+    assert f"labels known from train ('a', 'b'), but {Path('e/dev/c')} has 'c' in row 1" in error("e")
     write("e/val/a/1.txt")
-    assert error("e") == "expected one folder for validation in e, found val and another"
-    monkeypatch.setattr("textcnn.data._places.LONGEST_ROW", 1 << 20)
+    assert "one folder for validation in e, found val and another" in error("e")
+    monkeypatch.setattr("textcnn.data._folders.LONGEST_ROW", 1 << 20)
     write("d/neg/1.txt", b"x" * (2 << 20))
-    assert error("d") == f"expected texts of at most 1 MiB, but {Path('d/neg/1.txt')} is longer; is it a text?"
+    assert f"at most 1 MiB, but {Path('d/neg/1.txt')} is longer" in error("d")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="names of any bytes")
@@ -161,7 +156,7 @@ def test_saved_with_embedded_table_of_large_strings():
 
 def test_saved_without_a_split_that_is_known():
     datasets.DatasetDict({"a": saved(), "b": saved()}).save_to_disk("d")
-    assert error("d") == "expected a split train in d, found a, b; save it with one"
+    assert "a split train in d, found a, b" in error("d")
 
 
 @pytest.mark.parametrize(
@@ -181,21 +176,18 @@ def test_saved_without_a_split_that_is_known():
 )
 def test_saved_state_that_is_broken(state):
     write("d/state.json", state)
-    assert error("d") == (
-        f"expected a folder that datasets saved, but {Path('d/state.json')} is missing or not as they write it; "
-        "save it anew"
-    )
+    assert f"saved by datasets, but {Path('d/state.json')} is missing or invalid" in error("d")
 
 
 def test_saved_files_that_are_missing():
     datasets.DatasetDict({"train": saved(), "test": saved()}).save_to_disk("d")
     (arrow,) = Path("d/train").glob("*.arrow")
     arrow.unlink()
-    assert error("d") == f"expected a file, but there is no {arrow}"
+    assert error("d").endswith(f"no {arrow}")
     Path("d/test/state.json").unlink()
-    assert error("d").startswith(f"expected a folder that datasets saved, but {Path('d/test/state.json')} is missing")
+    assert f"{Path('d/test/state.json')} is missing or invalid" in error("d")
     write("d/dataset_dict.json", json.dumps({"splits": ["../d"]}).encode())
-    assert error("d").startswith(f"expected a folder that datasets saved, but {Path('d/dataset_dict.json')} is missing")
+    assert f"{Path('d/dataset_dict.json')} is missing or invalid" in error("d")
 
 
 # Files of a folder

@@ -1,0 +1,55 @@
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from textcnn.errors import DataError
+from textcnn.text.columns import as_column
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["a b", "c"],
+        ("a b", "c"),
+        np.array(["a b", "c"]),
+        np.array(["a b", "c"], dtype=object),
+        pd.Series(["a b", "c"]),
+        pd.Series(["a b", "c"], dtype="category"),
+        pd.Series(["a b", "c"], dtype=object, index=[7, 3]),
+        pa.array(["a b", "c"]),
+        pa.array(["a b", "c"], pa.large_string()),
+        pa.array(["a b", "c"], pa.string_view()),
+        pa.array(["a b", "c"]).dictionary_encode(),
+        pa.chunked_array([["a b"], ["c"]]),
+        (text for text in ["a b", "c"]),
+    ],
+)
+def test_any_usual_container_is_a_column(texts):
+    assert as_column(texts).to_pylist() == ["a b", "c"]
+
+
+@pytest.mark.parametrize("texts", [[], np.array([]), pd.Series([], dtype=object), pa.array([])])
+def test_no_texts_are_a_column(texts):
+    assert as_column(texts).to_pylist() == []
+
+
+@pytest.mark.parametrize(
+    ("texts", "found"),
+    [
+        ("a b", "found a single one; write ['a b']"),
+        (["a", None], "found a missing value at row 1"),
+        (pd.Series(["a", np.nan]), "found a missing value at row 1"),
+        ([None], "found a missing value at row 0"),
+        ([1, 2], "found int64"),
+        (["a", 2], "found int, str"),
+        (7, "found int"),
+        (np.array([["a"]]), "found the shape (1, 1)"),
+        (["\ud800"], "found a lone surrogate (half a character)"),
+    ],
+)
+def test_what_is_not_a_column_of_texts(texts, found):
+    with pytest.raises(DataError) as error:
+        as_column(texts, what="X")
+    assert str(error.value).startswith("X: expected ")
+    assert found in str(error.value)

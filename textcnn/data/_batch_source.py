@@ -1,0 +1,66 @@
+"""Where labelled rows come from, by split, before they are read: a `BatchSource` per file, folder or hub split."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+
+from textcnn.data.local_files import has_columns, read_batches
+from textcnn.errors import DataError
+
+_STEMS = {"train": ("train",), "validation": ("validation", "valid", "dev", "val"), "test": ("test",)}
+_SPLIT_OF_STEM = {stem: split for split, stems in _STEMS.items() for stem in stems}
+
+
+class BatchSource(NamedTuple):
+    """Labelled rows from one file, folder or hub split.
+
+    Attributes:
+        name: Its name in messages.
+        batches: A function that reads the rows.
+    """
+
+    name: str | Path
+    batches: Callable[[], Iterable[pa.RecordBatch]]
+
+
+SourcesBySplit = dict[str, list[BatchSource]]
+
+
+def split_of(name: str) -> str | None:
+    """Return the split that a name means: `validation` for `dev` and so on; None if it means none."""
+    return _SPLIT_OF_STEM.get(name.lower())
+
+
+def file_source(path: Path, encoding: str) -> BatchSource:
+    """Return a file of labelled texts as a source.
+
+    Args:
+        path: The file.
+        encoding: The encoding of a text format.
+
+    Raises:
+        DataError: A text file is missing or has no labels.
+    """
+    if os.path.isfile(path) and not has_columns(path):  # noqa: PTH113 - pathlib raises for some names
+        raise DataError(
+            f"expected texts with labels, found {path}, plain text without labels; give a CSV, TSV, JSON Lines, "
+            "Parquet or Arrow file, or begin each line with its label: __label__good A fine film"
+        )
+    return BatchSource(path, partial(read_batches, path, encoding=encoding))
+
+
+def matching_files(pattern: str) -> list[Path]:
+    """Return the files that a pattern with `*`, `?` or `[...]` matches, sorted by name; none if it is no pattern."""
+    if not glob.has_magic(pattern):
+        return []
+    try:
+        return sorted(Path(name) for name in glob.glob(pattern) if os.path.isfile(name))  # noqa: PTH113, PTH207
+    except ValueError:  # NUL
+        return []

@@ -1,0 +1,252 @@
+"""`load_corpus`: from a source's name to its dataset, whether named corpus, files, folder or hub."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from textcnn.data._batch_source import BatchSource, SourcesBySplit, file_source, matching_files
+from textcnn.data._corpus import Corpus, CorpusOptions, Tables
+from textcnn.data._corpus_readers import read_corpus
+from textcnn.data._folders import folder_sources
+from textcnn.data._hub import hub_sources, is_hub_name
+from textcnn.data._labels import class_names, declared_names, encode_labels, label_texts
+from textcnn.data._named_corpora import CORPORA
+from textcnn.data.table_columns import pick_columns, texts_of
+from textcnn.errors import ConfigError, DataError, nearest_names
+from textcnn.files import nearest_files
+
+if TYPE_CHECKING:
+    import datasets
+
+_SPLITS = ("train", "validation", "test", "unsupervised")
+
+
+class ColumnNames(NamedTuple):
+    """The names of the text and label columns; None until they are known."""
+
+    text: str | None
+    label: str | None
+
+
+@dataclass(frozen=True)
+class RawPart:
+    """Texts and labels of one `BatchSource`, before labels become ids.
+
+    Attributes:
+        name: The source's name, for the errors.
+        texts: Strings.
+        labels: Strings.
+        classes: The class names that the source itself declares, if any.
+    """
+
+    name: str | Path
+    texts: pa.ChunkedArray
+    labels: pa.ChunkedArray
+    classes: tuple[str, ...] | None
+
+
+def corpus_names() -> list[str]:
+    """Return the names of the corpora that `load_corpus` knows."""
+    return list(CORPORA)
+
+
+def describe(name: str) -> Corpus:
+    """Return the description of a named corpus: classes, counts, origin, terms, protocol, the copy on the hub.
+
+    Args:
+        name: The corpus's name.
+
+    Raises:
+        DataError: There is no corpus of this name.
+    """
+    if name not in CORPORA:
+        raise DataError(f"expected a corpus ({', '.join(CORPORA)}), found {name!r}{nearest_names(name, CORPORA)}")
+    return CORPORA[name]
+
+
+def load_corpus(
+    source: str | Path | Sequence[str | Path],
+    *,
+    data_dir: str | Path | None = None,
+    hub: bool = False,
+    text_column: str | None = None,
+    label_column: str | None = None,
+    encoding: str = "utf-8",
+    validation: str | Path | None = None,
+    test: str | Path | None = None,
+    known_classes: Sequence[str] | None = None,
+    phrases: bool = True,
+    unsupervised: bool = False,
+) -> datasets.DatasetDict:
+    """Load labelled texts.
+
+    Args:
+        source: One of
+
+            - a corpus's name (see `corpus_names`), which wins over a path: write `./mr` for a folder of that name;
+            - the path of a file, several paths, or a pattern such as `data/*.csv`;
+            - the path of a folder that contains `train.*` and optionally `validation.*` (or `valid`, `dev`, `val`)
+              and `test.*`, or a folder of texts per class, or what `datasets` saved;
+            - `user/name` or `user/name:config` on the Hugging Face hub, if there is no such local path.
+        data_dir: The folder with the original files of a named corpus.
+        hub: Whether to read a named corpus from its copy on the hub, or `source` is a clone of a repository there.
+        text_column: The files' column of texts; if None, a usual name is looked for.
+        label_column: The files' column of labels; if None, a usual name is looked for.
+        encoding: The encoding of text files.
+        validation: A file or pattern for the validation split; replaces the source's own.
+        test: A file or pattern for the test split; replaces the source's own.
+        known_classes: The classes, in this order, if they are known beforehand, such as those of a model to evaluate.
+            The source then needs neither all of them nor a training split, but must have no others.
+        phrases: Whether the training texts of `sst1` and `sst2` include phrases.
+        unsupervised: Whether to add the unlabelled split of `imdb`, with label -1.
+
+    Returns:
+        Those of the splits `train`, `validation` and `test` that exist, with the columns `text` and `label`
+        (`ClassLabel`, with the names that the source declares or else the sorted labels). `sample` also has `topic`
+        and `kind`, and the training split of `sst1` and `sst2` with phrases has `sentence`, the number of the first
+        sentence that contains the phrase.
+
+    Raises:
+        ConfigError: An option does not apply to the source.
+        DataError: The source does not exist or is not valid.
+    """
+    known = _checked_classes(known_classes)
+    columns = ColumnNames(text_column, label_column)
+    given = {"validation": validation, "test": test}
+    sources = {split: _named_files(path, encoding) for split, path in given.items() if path is not None}
+    if unsupervised and source != "imdb":
+        raise ConfigError(f"expected imdb as the source of unsupervised texts, found {str(source)!r}; leave them out")
+    tables: Tables = {}
+    classes = known
+    if isinstance(source, str) and source in CORPORA:
+        if columns != (None, None) and not sources:
+            raise ConfigError(f"expected column names with files only, found the corpus {source!r}; leave them out")
+        corpus = CORPORA[source]
+        tables = read_corpus(corpus, data_dir=data_dir, hub=hub, options=CorpusOptions(phrases, unsupervised))
+        classes = known or list(corpus.classes)
+        if known:
+            tables = {split: _renumbered(table, corpus, known) for split, table in tables.items()}
+    else:
+        sources = _find(source, hub, encoding) | sources
+        if "train" not in sources and not known:
+            found = " and ".join(sorted(sources))
+            raise DataError(f"expected training texts in {source}, found only {found} texts; name another source")
+    parts = _read_all(sources, columns)
+    classes = classes or _classes(parts["train"])
+    tables |= {split: _encoded(read, classes, "training" if known else "train") for split, read in parts.items()}
+    return _to_datasets(tables, classes)
+
+
+def _checked_classes(known: Sequence[str] | None) -> list[str] | None:
+    if known is None:
+        return None
+    names = list(known)
+    if isinstance(known, str) or not names or len(set(names)) < len(names):
+        raise ConfigError(f"expected a list of distinct class names as known_classes, found {known!r}")
+    return names
+
+
+def _find(source: str | Path | Sequence[str | Path], hub: bool, encoding: str) -> SourcesBySplit:
+    """Return where the rows of a source come from that is no named corpus."""
+    if not isinstance(source, str | Path):
+        if not source:
+            raise DataError("expected the paths of files, found an empty list")
+        return {"train": [file_source(Path(path), encoding) for path in source]}
+    if hub:
+        return hub_sources(str(source))
+    # os.path, since pathlib raises for some names, such as overlong ones
+    if os.path.isdir(source):  # noqa: PTH112
+        return folder_sources(Path(source), encoding)
+    if os.path.isfile(source) or matching_files(str(source)):  # noqa: PTH113
+        return {"train": _named_files(source, encoding)}
+    if is_hub_name(str(source)):
+        return hub_sources(str(source))
+    raise DataError(
+        f"expected a corpus ({', '.join(CORPORA)}), a file, a folder, or user/name on the Hugging Face hub, "
+        f"found {str(source)!r}{nearest_names(str(source), CORPORA) or nearest_files(Path(source))}"
+    )
+
+
+def _named_files(path: str | Path, encoding: str) -> list[BatchSource]:
+    """Return the file of this name, or else those that it matches as a pattern."""
+    matching = [] if os.path.exists(path) else matching_files(str(path))  # noqa: PTH110
+    return [file_source(each, encoding) for each in matching or [Path(path)]]
+
+
+def _read_all(sources: SourcesBySplit, columns: ColumnNames) -> dict[str, list[RawPart]]:
+    """Read all splits, training texts first: the other splits must have the same columns."""
+    parts: dict[str, list[RawPart]] = {}
+    for split in sorted(sources, key=_SPLITS.index):
+        parts[split] = []
+        for source in sources[split]:
+            part, columns = _read(source, columns)
+            parts[split].append(part)
+    return parts
+
+
+def _read(source: BatchSource, columns: ColumnNames) -> tuple[RawPart, ColumnNames]:
+    """Read the text and label columns of a source, and return them with their names."""
+    texts: list[pa.Array] = []
+    labels: list[pa.Table] = []
+    names = None
+    rows = 1
+    for batch in source.batches():
+        if not texts:
+            columns = ColumnNames(*pick_columns(batch.schema.names, *columns, path=source.name))
+            names = declared_names(batch.schema, str(columns.label))
+        texts.append(texts_of(batch.column(columns.text), path=source.name, first_row=rows))
+        labels.append(pa.table({"label": batch.column(columns.label)}))
+        rows += batch.num_rows
+    # A column of JSON may change from nulls or whole numbers to another type.
+    column = pa.concat_tables(labels, promote_options="permissive")["label"]
+    label = label_texts(column, path=source.name, names=names)
+    return RawPart(source.name, pa.chunked_array(texts), label, names), columns
+
+
+def _classes(parts: list[RawPart]) -> list[str]:
+    """Return the classes of the training texts: those that all parts declare alike, or else those found."""
+    more = f" and {len(parts) - 1} more" if len(parts) > 1 else ""
+    labels = pa.chunked_array([chunk for part in parts for chunk in part.labels.chunks], pa.string())
+    found = class_names(labels, path=f"{parts[0].name}{more}")
+    declared = {part.classes for part in parts}
+    return list(declared.pop() or found) if len(declared) == 1 else found
+
+
+def _encoded(parts: list[RawPart], classes: list[str], known_from: str) -> pa.Table:
+    texts = [chunk for part in parts for chunk in part.texts.chunks]
+    labels = [encode_labels(part.labels, classes, path=part.name, known_from=known_from) for part in parts]
+    return pa.table({"text": pa.chunked_array(texts), "label": pa.chunked_array(labels)})
+
+
+def _renumbered(table: pa.Table, corpus: Corpus, known: list[str]) -> pa.Table:
+    """Renumber the labels of a named corpus for other classes; -1 (no label) stays."""
+    labelled = pc.greater_equal(table["label"], 0)
+    if not pc.any(labelled).as_py():
+        return table
+    names = pc.take(pa.array(corpus.classes), table["label"])
+    ids = encode_labels(names, known, path=corpus.name, known_from="training")
+    return table.set_column(table.schema.get_field_index("label"), "label", ids)
+
+
+def _to_datasets(tables: Tables, classes: list[str]) -> datasets.DatasetDict:
+    import datasets
+
+    splits = {}
+    for split in sorted(tables, key=_SPLITS.index):
+        features = datasets.Features.from_arrow_schema(tables[split].schema)
+        features["label"] = datasets.ClassLabel(names=classes)
+        splits[split] = datasets.Dataset(
+            tables[split],
+            info=datasets.DatasetInfo(features=features),
+            split=datasets.NamedSplit(split),
+            fingerprint=secrets.token_hex(8),  # else `datasets` hashes all texts for a cache that is not used
+        )
+    return datasets.DatasetDict(splits)

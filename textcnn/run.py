@@ -1,0 +1,231 @@
+"""A training run as a whole: what `textcnn train` does, as functions of the library."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textcnn.data import corpus_names, describe
+from textcnn.data.labelled import Labelled, concatenate
+from textcnn.errors import DataError
+from textcnn.inference.artifact import check_target, load_artifact, save_artifact
+from textcnn.metrics import evaluate
+from textcnn.model import Model
+from textcnn.settings.options import Settings
+from textcnn.training.cross_validation import Fold, cross_validate, summarize, unfinished
+from textcnn.training.pipeline import held_out, train_model
+from textcnn.training.progress import History, Progress
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where a run writes: the model's folder, and beside it what keeps an unfinished run.
+
+    Attributes:
+        folder: of the model.
+    """
+
+    folder: Path
+
+    @property
+    def checkpoint(self) -> Path:
+        """The file that keeps a training between its epochs."""
+        return self._beside(".checkpoint")
+
+    @property
+    def folds(self) -> Path:
+        """The file that keeps the scores of a cross-validation's finished folds."""
+        return self._beside(".cv.json")
+
+    def _beside(self, ending: str) -> Path:
+        folder = self.folder.absolute()
+        return folder.with_name(folder.name + ending)
+
+    def replaces(self, *, overwrite: bool, resume: bool) -> bool:
+        """Return whether a model in the folder is to be replaced: resuming replaces what the interrupted run saved."""
+        return overwrite or (resume and self.checkpoint.exists())
+
+    def check(self, *, overwrite: bool, resume: bool) -> None:
+        """Raise an error before any work is done if the model could not be saved.
+
+        Raises:
+            ModelError: something else is in the folder, or it cannot be written.
+            DataError: an unfinished run is there.
+        """
+        check_target(self.folder, overwrite=self.replaces(overwrite=overwrite, resume=resume))
+        if self.checkpoint.exists() and not (resume or overwrite):
+            raise DataError(
+                f"{self.checkpoint}: expected no unfinished run, found one; resume it (--resume) or replace it "
+                "(--overwrite)"
+            )
+
+    def check_folds(self, folds: int, *, overwrite: bool, resume: bool) -> None:
+        """Raise DataError if the folds of an unfinished cross-validation would be lost."""
+        if unfinished(self.folds, folds) and not (resume or overwrite):
+            raise DataError(
+                f"{self.folds}: expected no unfinished folds, found some; resume them (--resume) or replace them "
+                "(--overwrite)"
+            )
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a training run made.
+
+    Attributes:
+        model: the trained model, saved; its `artifact.metrics` has the scores.
+        history: how training went; `interrupted` if Ctrl-C ended it.
+        report: the page on the model, or None.
+        report_error: why the page could not be written, or None.
+    """
+
+    model: Model
+    history: History
+    report: Path | None = None
+    report_error: Exception | None = None
+
+
+def train_and_save(
+    parts: Mapping[str, Labelled],
+    classes: Sequence[Any],
+    output: Path,
+    settings: Settings | None = None,
+    *,
+    source: str = "",
+    overwrite: bool = False,
+    resume: bool = False,
+    report: bool = True,
+    scores: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Train a model, score its test texts once, save it, and write its page.
+
+    Args:
+        parts: labelled texts by split: `train`, and `validation` and `test` where there are such.
+        classes: the labels in the order of their ids.
+        output: folder to save the model in.
+        settings: of the run; None for the defaults.
+        source: what the texts are, for the model card and the page.
+        overwrite: replace a model in the folder, and an unfinished run.
+        resume: continue a run that was stopped.
+        report: write the page on the model into its folder.
+        scores: of a cross-validation, to be saved with the model.
+        progress: receives how training goes.
+
+    Raises:
+        DataError, ConfigError, VectorsError, TrainingError, ModelError: as in
+            `textcnn.training.pipeline.train_model`; ModelError too if the model cannot be saved.
+        KeyboardInterrupt: Ctrl-C before the first epoch's end.
+    """
+    settings = settings or Settings()
+    destination = Destination(output)
+    destination.check(overwrite=overwrite, resume=resume)
+    artifact, history = train_model(
+        parts["train"],
+        np.array(classes),
+        settings,
+        validation=parts.get("validation"),
+        progress=progress,
+        checkpoint=destination.checkpoint,
+        resume=resume,
+    )
+    model = Model(artifact)
+    artifact.training["source"] = source
+    if scores is not None:
+        artifact.training["cross_validation"] = dict(scores)
+    if "test" in parts:
+        test, names = parts["test"], [str(label) for label in classes]
+        artifact.metrics["test"] = evaluate(test.labels, model.predict_proba(test.texts), names)
+    save_artifact(artifact, output, overwrite=destination.replaces(overwrite=overwrite, resume=resume))
+    run = Run(model, history)
+    if history.interrupted:
+        return run
+    destination.checkpoint.unlink(missing_ok=True)
+    return _with_page(run, output, source, parts, settings) if report else run
+
+
+def _with_page(run: Run, output: Path, source: str, parts: Mapping[str, Labelled], settings: Settings) -> Run:
+    """Write the page on a saved model, on its test or else its validation texts; a failure loses nothing."""
+    from textcnn.report.figures import Texts
+    from textcnn.report.page import NAME, write_report
+
+    try:
+        split = "test" if "test" in parts and len(parts["test"].labels) else "validation"
+        training, scored = parts["train"], parts.get(split)
+        if scored is None:
+            names = [str(label) for label in run.model.classes_]
+            training, scored = held_out(training, settings.training, names)
+        texts, others = (Texts(part.texts.to_pylist(), part.labels) for part in (scored, training))
+        write_report(run.model, output / NAME, texts, others, source=source, split=split)
+    except Exception as error:  # noqa: BLE001
+        return dataclasses.replace(run, report_error=error)
+    return dataclasses.replace(run, report=output / NAME)
+
+
+def texts_for_folds(parts: Mapping[str, Labelled], corpus: str | None = None) -> tuple[Labelled, dict[str, Labelled]]:
+    """Return the texts to cross-validate, and the fixed test, which is not among them.
+
+    Args:
+        parts: labelled texts by split.
+        corpus: name of the corpus whose own splits these are, or None. Of a corpus that its papers cross-validate all
+            splits are taken.
+    """
+    whole = corpus in corpus_names() and describe(str(corpus)).folds > 0
+    fixed = {split: part for split, part in parts.items() if split == "test" and not whole}
+    return concatenate([part for split, part in parts.items() if split not in fixed]), fixed
+
+
+def cross_validate_and_save(
+    texts: Labelled,
+    classes: Sequence[Any],
+    output: Path,
+    settings: Settings | None = None,
+    *,
+    folds: int,
+    overwrite: bool = False,
+    resume: bool = False,
+    progress: Progress | None = None,
+    on_fold: Callable[[Fold], None] = lambda fold: None,
+) -> dict[str, Any]:
+    """Cross-validate, keep each fold's scores in a file beside the model's folder, and summarize them.
+
+    Args:
+        texts: all labelled texts.
+        classes: the labels in the order of their ids.
+        output: the model's folder, beside which `Destination.folds` is written.
+        settings: the same for all folds; None for the defaults.
+        folds: how many.
+        overwrite: replace the scores of an unfinished run.
+        resume: continue a run that was stopped.
+        progress: receives how each training goes.
+        on_fold: is called with each fold's scores as they come.
+
+    Raises:
+        DataError: unfinished folds are there, or as in `textcnn.training.cross_validation.cross_validate`.
+    """
+    destination = Destination(output)
+    destination.check_folds(folds, overwrite=overwrite, resume=resume)
+    done = cross_validate(
+        texts,
+        np.array(classes),
+        settings or Settings(),
+        folds=folds,
+        results=destination.folds,
+        resume=resume,
+        progress=progress,
+        on_fold=on_fold,
+    )
+    return summarize(done)
+
+
+def check_start(settings: Settings) -> None:
+    """Raise ConfigError if settings contradict the model to start from, before the corpus is read."""
+    from textcnn.training.transfer import adopt
+
+    if settings.init_from is not None:
+        adopt(settings, load_artifact(settings.init_from))
