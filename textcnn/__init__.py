@@ -1,4 +1,4 @@
-"""textcnn trains and runs convolutional text classifiers."""
+"""Train, run and explain convolutional text classifiers."""
 
 from __future__ import annotations
 
@@ -7,32 +7,79 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from textcnn.data import load_corpus as load_corpus
+    from textcnn.errors import ConfigError as ConfigError
+    from textcnn.errors import DataError as DataError
+    from textcnn.errors import ModelError as ModelError
+    from textcnn.errors import TextCNNError as TextCNNError
+    from textcnn.errors import TrainingError as TrainingError
+    from textcnn.errors import VectorsError as VectorsError
     from textcnn.estimator import TextCNNClassifier as TextCNNClassifier
+    from textcnn.model import Model as Model
     from textcnn.model import load_model as load_model
     from textcnn.nn.dcnn import DCNN as DCNN
     from textcnn.nn.kim import KimCNN as KimCNN
     from textcnn.nn.stacked import StackedCNN as StackedCNN
+    from textcnn.settings.config import DCNNConfig as DCNNConfig
+    from textcnn.settings.config import KimConfig as KimConfig
+    from textcnn.settings.config import StackedConfig as StackedConfig
+    from textcnn.settings.config import TextConfig as TextConfig
+    from textcnn.settings.config import TrainingConfig as TrainingConfig
+    from textcnn.vectors import load_vectors as load_vectors
     from textcnn.vectors.word2vec import train_vectors as train_vectors
 
 # A name is imported when it is first used: torch, scikit-learn and datasets cost seconds.
 _HOMES = {
-    "DCNN": "textcnn.nn.dcnn",
-    "KimCNN": "textcnn.nn.kim",
-    "StackedCNN": "textcnn.nn.stacked",
-    "TextCNNClassifier": "textcnn.estimator",
-    "__version__": "textcnn.version",
-    "load_corpus": "textcnn.data",
-    "load_model": "textcnn.model",
-    "train_vectors": "textcnn.vectors.word2vec",
+    "ConfigError": "errors",
+    "DCNN": "nn.dcnn",
+    "DCNNConfig": "settings.config",
+    "DataError": "errors",
+    "KimCNN": "nn.kim",
+    "KimConfig": "settings.config",
+    "Model": "model",
+    "ModelError": "errors",
+    "StackedCNN": "nn.stacked",
+    "StackedConfig": "settings.config",
+    "TextCNNClassifier": "estimator",
+    "TextCNNError": "errors",
+    "TextConfig": "settings.config",
+    "TrainingConfig": "settings.config",
+    "TrainingError": "errors",
+    "VectorsError": "errors",
+    "__version__": "version",
+    "load_corpus": "data",
+    "load_model": "model",
+    "load_vectors": "vectors",
+    "train_vectors": "vectors.word2vec",
 }
 
-__all__ = ["DCNN", "KimCNN", "StackedCNN", "TextCNNClassifier", "load_corpus", "load_model", "train_vectors"]
+__all__ = [
+    "DCNN",
+    "ConfigError",
+    "DCNNConfig",
+    "DataError",
+    "KimCNN",
+    "KimConfig",
+    "Model",
+    "ModelError",
+    "StackedCNN",
+    "StackedConfig",
+    "TextCNNClassifier",
+    "TextCNNError",
+    "TextConfig",
+    "TrainingConfig",
+    "TrainingError",
+    "VectorsError",
+    "load_corpus",
+    "load_model",
+    "load_vectors",
+    "train_vectors",
+]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'textcnn' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(f"textcnn.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:
