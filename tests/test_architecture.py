@@ -24,7 +24,7 @@ ALLOWED = {
     "vectors": {"errors", "files", "settings", "text"},
     "nn": {"kernels", "settings", "text"},
     "inference": {"errors", "kernels", "metrics", "settings", "text", "version"},
-    "explain": {"inference", "kernels", "nn", "settings", "text", "vectors"},
+    "explain": {"errors", "inference", "nn", "text", "vectors"},
     "report": {"explain", "files", "inference", "metrics", "settings", "vectors", "version"},
     "training": {"data", "errors", "files", "inference", "kernels", "metrics", "nn", "settings", "text", "vectors"},
     "model": {"errors", "explain", "files", "inference", "metrics", "report", "settings", "text"},

@@ -20,7 +20,6 @@ from common import report, table
 from textcnn import load_corpus, load_model
 from textcnn.cli.terminal import lines
 from textcnn.explain.filter_responses import describe_filters
-from textcnn.explain.html import fragment
 
 
 def main() -> None:
@@ -38,7 +37,7 @@ def main() -> None:
     results = {
         "explain one sentence, ms": timed(lambda text: predictor.explain([text]), texts),
         "and as lines for a terminal, ms": timed(lambda text: lines(predictor.explain([text])[0]), texts),
-        "and as HTML, ms": timed(lambda text: fragment(predictor.explain([text])[0]), texts),
+        "and as HTML, ms": timed(lambda text: predictor.explain([text])[0].to_html(), texts),
         "filters on MR, s": timed(lambda _: describe_filters(predictor, everything), [""] * 5, unit=1.0),
     }
     print(table(("what", "median"), [(name, f"{value:.2f}") for name, value in results.items()]))

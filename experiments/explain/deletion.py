@@ -25,11 +25,11 @@ import numpy as np
 import torch
 
 import textcnn
-from textcnn.explain._bag import bag_parts
-from textcnn.explain._network import as_network
+from textcnn.explain._bag_parts import bag_parts
+from textcnn.explain._torch_network import as_network
 from textcnn.explain.results import relative
 from textcnn.inference.predictor import Predictor
-from textcnn.inference.scorers import word_rows
+from textcnn.inference.scorer import word_rows
 
 MOST = 5
 DRAWS = 5

@@ -10,7 +10,7 @@ def test_a_word_in_place_of_another():
     """Without `not` the text is for yes already, with `film` there more so."""
     change = counterfactual(hand_made(), "so not good, it is")
     assert (change.label, change.text) == ("yes", "so film good, it is")
-    assert change.told() == f"'film' for 'not': yes {change.probability:.4f}"
+    assert change.phrase() == f"'film' for 'not': yes {change.probability:.4f}"
     assert change.to_json()["edits"] == [{"start": 3, "end": 6, "word": "not", "new": "film"}]
     assert hand_made().predict_proba([change.text])[0, 1] == pytest.approx(change.probability)
 
@@ -19,7 +19,7 @@ def test_dropping_a_word(monkeypatch):
     monkeypatch.setattr("textcnn.explain.counterfactual.NEAR", 0)
     change = counterfactual(hand_made(), "so not good, it is")
     assert (change.label, change.text) == ("yes", "so good, it is")
-    assert change.told() == f"without 'not': yes {change.probability:.4f}"
+    assert change.phrase() == f"without 'not': yes {change.probability:.4f}"
     assert change.tried == 6
 
 
@@ -29,7 +29,7 @@ def test_two_words(monkeypatch):
     change = counterfactual(hand_made(), "good it, film", budget_seconds=60)
     assert (change.label, change.text) == ("no", "it, ")
     assert [(edit.word, edit.new) for edit in change.edits] == [("good", ""), ("film", "")]
-    assert change.told() == f"without 'good' and without 'film': no {change.probability:.4f}"
+    assert change.phrase() == f"without 'good' and without 'film': no {change.probability:.4f}"
     assert counterfactual(hand_made(), "good it, film", budget_seconds=0) is None
 
 

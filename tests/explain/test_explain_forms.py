@@ -8,7 +8,7 @@ from rich.cells import cell_len
 
 from textcnn.cli.terminal import columns, lines
 from textcnn.explain.counterfactual import counterfactual
-from textcnn.explain.html import CSS, fragment, page, shortened
+from textcnn.explain.html import CSS, page
 from textcnn.settings.config import DCNNConfig, KimConfig
 
 
@@ -42,7 +42,7 @@ def test_lines_stay_within_the_terminal(text):
 
 def test_a_fragment_marks_words_and_escapes_them():
     [explanation] = hand_made().explain(["<script>alert(1)</script> not good"])
-    html = fragment(explanation)
+    html = explanation.to_html()
     assert "<script" not in html
     text = re.sub(r"<[^>]+>", "", re.search(r'<p class="text".*?</p>', html, re.DOTALL)[0])
     assert text == "&lt;script&gt;alert(1)&lt;/script&gt; not good"
@@ -54,7 +54,8 @@ def test_a_fragment_marks_words_and_escapes_them():
 def test_a_page_needs_nothing_else():
     predictor = hand_made()
     explanations = predictor.explain(["good film", "", "not good"])
-    html = page(explanations, [None, None, counterfactual(predictor, "not good")])
+    changes = [None, None, counterfactual(predictor, "not good")]
+    html = page([one.to_html(change) for one, change in zip(explanations, changes, strict=True)])
     assert html.count('class="explained"') == 3
     assert CSS in html
     assert "(no words)" in html
@@ -65,19 +66,19 @@ def test_a_page_needs_nothing_else():
 def test_the_score_of_a_word_is_told():
     [explanation] = hand_made().explain(["good film"])
     assert np.round(explanation.word_scores(), 2).tolist() == [1, 1]
-    assert 'title="+1.00">good</span>' in fragment(explanation)
+    assert 'title="+1.00">good</span>' in explanation.to_html()
 
 
 def test_a_shortened_explanation_still_sums_up():
     [explanation] = hand_made().explain(["film film. not good at all. film good film indeed"])
-    short = shortened(explanation, 15)
+    short = explanation.shortened(15)
     assert short.text == "film film. not ..."
     assert [word.word for word in short.words] == ["film", "film", ".", "not"]
     np.testing.assert_allclose(short.word_parts.sum(axis=0) + short.bias, explanation.logits)
     assert (short.features.end <= 4).all()
     assert len(short.features.parts) == len(short.features.begin)
-    assert shortened(explanation, 1000) is explanation
-    assert "indeed" not in fragment(short)
+    assert explanation.shortened(1000) is explanation
+    assert "indeed" not in short.to_html()
 
 
 def test_a_text_does_not_steer_the_terminal():
@@ -105,7 +106,7 @@ def test_a_text_from_right_to_left_runs_so():
     """dir=auto takes the direction of the first letter that is not in a <bdi>; lists isolate their n-grams."""
     config = KimConfig(dimension=4, region_sizes=(2,), feature_maps=6)
     [explanation] = model(config, words=["هذا", "الفيلم"]).explain(["هذا الفيلم good"])
-    html = fragment(explanation)
+    html = explanation.to_html()
     text = re.search(r'<p class="text" dir="auto">.*?</p>', html, re.DOTALL)[0]
     assert "هذا" in text
     assert "<bdi" not in text

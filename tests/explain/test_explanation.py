@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from models import WORDS, hand_made, model
 
 from textcnn.explain import _gradients as gradients
-from textcnn.explain._bag import bag_parts
+from textcnn.explain._bag_parts import bag_parts
 from textcnn.explain._gradients import _parts
-from textcnn.explain._network import as_network
-from textcnn.inference.scorers import word_rows
+from textcnn.explain._torch_network import as_network
+from textcnn.inference.scorer import word_rows
 from textcnn.model import Model
 from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig
 

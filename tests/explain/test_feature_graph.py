@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from models import hand_made, model
 
-from textcnn.explain.feature_graph import feature_graph, feature_graphs, forward
+from textcnn.errors import ConfigError
+from textcnn.explain.feature_graph import feature_graph, feature_graphs
 from textcnn.explain.graph_svg import as_svg
 from textcnn.inference.artifact import Artifact
 from textcnn.model import Model
@@ -71,12 +72,12 @@ def test_a_graph_that_is_known():
 def test_a_graph_agrees_with_the_forward(config, text, seed):
     predictor = model(config, seed)
     ids = np.array([number for _, number in predictor.tokens(text)], np.int32)
-    layers, _ = forward(predictor.scorer, ids)
+    layers = predictor.scorer.layers(ids[None])
     flat = np.zeros(config.features, np.float32)
     values = layers[-1].values.reshape(-1)
     flat[: len(values)] = values
     expected = predictor.scorer.logits(Encoded(ids, np.array([0, len(ids)])))[0]
-    found = predictor.scorer.weights @ flat + predictor.scorer.softmax_bias
+    found = predictor.scorer.softmax_weight @ flat + predictor.scorer.softmax_bias
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
     graphs = feature_graphs(predictor, text, 3)
     assert len({graph.places[-1] for graph in graphs}) == len(graphs)
@@ -85,9 +86,9 @@ def test_a_graph_agrees_with_the_forward(config, text, seed):
         below = len(graph.words)
         for number, (nodes, edges, place) in enumerate(zip(graph.layers, graph.edges, graph.places, strict=True)):
             kept = layers[number]
-            positions = kept.kept[:, place[0], place[1]].tolist()
+            positions = kept.kept[0, :, place[0], place[1]].tolist()
             for node in nodes:
-                assert kept.values[positions.index(node.position), place[0], place[1]] == pytest.approx(node.value)
+                assert kept.values[0, positions.index(node.position), place[0], place[1]] == pytest.approx(node.value)
                 assert 0 <= node.begin <= node.end <= len(graph.words)
             assert all(0 <= edge.below < below and 0 <= edge.above < len(nodes) for edge in edges)
             if number:  # no node below is without use
@@ -108,9 +109,9 @@ def test_edges_to_words_sum_up_to_the_response():
 def test_a_place_may_be_given():
     predictor = model(CONFIGS[0])
     assert feature_graph(predictor, "w0 w1", (2, 1)).places[-1] == (2, 1)
-    with pytest.raises(ValueError, match="expected a map below 3 and a row below 2, found 3 and 0"):
+    with pytest.raises(ConfigError, match="expected a map below 3 and a row below 2, found 3 and 0"):
         feature_graph(predictor, "w0 w1", (3, 0))
-    with pytest.raises(ValueError, match="expected a DCNN, which has a feature graph"):
+    with pytest.raises(ConfigError, match="expected a DCNN, which has a feature graph"):
         feature_graph(hand_made(), "good")
 
 

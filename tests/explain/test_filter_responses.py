@@ -4,6 +4,7 @@ import pytest
 from models import hand_made, model
 
 from textcnn import kernels
+from textcnn.errors import ConfigError
 from textcnn.explain.ascent import ascend
 from textcnn.explain.filter_responses import describe_filters
 from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig
@@ -96,7 +97,7 @@ def test_the_filters_that_a_word_excites():
     assert first.wants == ("not", "good")
     assert first.most == pytest.approx(0.5)
     assert (first.picked[0].text, first.picked[0].count, first.active) == ("not good", 1, 1.0)
-    with pytest.raises(ValueError, match="expected a word that the model knows, found 'unheard'"):
+    with pytest.raises(ConfigError, match="expected a word that the model knows, found 'unheard'"):
         describe_filters(predictor, pa.chunked_array([["not good"]]), word="unheard")
 
 
@@ -112,5 +113,5 @@ def test_ascent_rises_above_every_input_tried():
     again = ascend(predictor, most=3)
     assert [one.response for one in again] == [one.response for one in found]
     for config in CONFIGS[:3]:
-        with pytest.raises(ValueError, match="expected a DCNN of two layers or more"):
+        with pytest.raises(ConfigError, match="expected a DCNN of two layers or more"):
             ascend(model(config))

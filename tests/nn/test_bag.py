@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from textcnn.inference.bag_scorer import NgramBag as Scorer
+from textcnn.inference.bag_scorer import BagScorer
 from textcnn.nn.bag import NgramBag
 from textcnn.settings.architectures import make_network
 from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig
@@ -28,7 +28,7 @@ def test_the_same_as_at_prediction(form):
     made = bag()
     found = made(made.find(torch.from_numpy(IDS), torch.tensor(LENGTHS)), len(LENGTHS))
     weights = made.weight.detach().numpy()
-    expected = Scorer(KEYS, FACTORS, weights, order=2, vocabulary_size=V).logits(TEXTS)
+    expected = BagScorer(KEYS, FACTORS, weights, order=2, vocabulary_size=V).logits(TEXTS)
     np.testing.assert_allclose(found.detach().numpy(), expected, rtol=1e-5, atol=1e-6)
     assert found[1].tolist() == [0, 0, 0]
 

@@ -91,7 +91,7 @@ def pages():
     explanations = model.model_.explain(texts[:5])
     return {
         "report": page(figures, model.model_.artifact),
-        "explanations": explanations_page(explanations, [None] * 5),
+        "explanations": explanations_page([explanation.to_html() for explanation in explanations]),
     }
 
 

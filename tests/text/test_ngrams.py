@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textcnn import TextCNNClassifier, kernels
-from textcnn.inference.bag_scorer import NgramBag
+from textcnn.inference.bag_scorer import BagScorer
 from textcnn.text import ngrams
 from textcnn.text.ngrams import SCALE, NgramIndex, collect_ngrams, words_of
 from textcnn.text.tokens import Encoded
@@ -109,7 +109,7 @@ def test_long_texts(order, seed):
     for compiled in {False, kernels.compiled}:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(kernels, "compiled", compiled)
-            bag = NgramBag(keys, factors, weights, order=order, vocabulary_size=V)
+            bag = BagScorer(keys, factors, weights, order=order, vocabulary_size=V)
             rows, counts = bag.index.find(encoded(texts))
             parts = [sorted(part.tolist()) for part in np.split(rows, np.cumsum(counts)[:-1])]
             found.append((parts, bag.logits(encoded(texts))))
@@ -122,7 +122,7 @@ def test_long_texts(order, seed):
 def test_the_logits_are_the_scaled_sums(form):
     keys, factors = collected([[2, 3, 4], [3, 4, 5], [2, 5], [7]], 2)
     weights = np.random.default_rng(0).normal(size=(len(keys), 3)).astype(np.float32)
-    bag = NgramBag(keys, factors, weights, order=2, vocabulary_size=V)
+    bag = BagScorer(keys, factors, weights, order=2, vocabulary_size=V)
     texts = [[2, 3, 3, 4], [], [1, 8], [5, 2, 5, 2, 5, 3, 4, 5]]
     row_of = {gram: row for row, gram in enumerate(tuples(keys))}
     for text, found in zip(texts, bag.logits(encoded(texts)), strict=True):
@@ -135,7 +135,7 @@ def test_the_logits_are_the_scaled_sums(form):
 
 
 def test_no_texts_and_no_ngrams(form):
-    bag = NgramBag(
+    bag = BagScorer(
         np.zeros(0, np.int64), np.zeros(0, np.float32), np.zeros((0, 2), np.float32), order=2, vocabulary_size=V
     )
     assert bag.logits(encoded([[2, 3], []])).tolist() == [[0, 0], [0, 0]]

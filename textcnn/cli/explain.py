@@ -77,7 +77,7 @@ def command(
     if form == "html":
         from textcnn.explain.html import page
 
-        told = page(explanations, changes)
+        told = page([explanation.to_html(change) for explanation, change in zip(explanations, changes, strict=True)])
     elif form == "json":
         told = "".join(
             json.dumps(

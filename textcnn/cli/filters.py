@@ -15,7 +15,7 @@ from textcnn.errors import ConfigError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from textcnn.explain.ascent import Wanted
+    from textcnn.explain.ascent import Optimum
     from textcnn.explain.filter_responses import Filter
     from textcnn.inference.predictor import Predictor
 
@@ -127,7 +127,7 @@ def _text(predictor: Predictor, filters: list[Filter]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _second(wanted: list[Wanted]) -> str:
+def _second(wanted: list[Optimum]) -> str:
     lines = ["second layer: words nearest to what gradient ascent finds (response, at the start)"]
     for one in wanted:
         lines.append(click.style(one.name, bold=True) + f"  {one.response:.2f} ({one.start:.2f})")

@@ -9,7 +9,8 @@ import click
 import numpy as np
 
 from textcnn.explain.counterfactual import Counterfactual
-from textcnn.explain.results import EXACT, SHOWN, Explanation, Ngram
+from textcnn.explain.explanation import Explanation
+from textcnn.explain.results import EXACT, SHOWN, Ngram
 
 WIDTH = 79
 MOST = 5  # n-grams on each side
@@ -37,7 +38,7 @@ def lines(explanation: Explanation, change: Counterfactual | None = None) -> str
     out += _wrapped("n-grams against", [_told(ngram) for ngram in ngrams[::-1][:MOST] if ngram.score <= -SHOWN])
     out += _sum(explanation, str(label))
     if change is not None:
-        out += _wrapped("smallest found", change.told().split(" "), between=" ")
+        out += _wrapped("smallest found", change.phrase().split(" "), between=" ")
     return "\n".join(out)
 
 

@@ -1,1 +1,1 @@
-"""Why a model says what it says."""
+"""Explanations of a model's labels, filters and layers."""

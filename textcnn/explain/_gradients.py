@@ -1,10 +1,10 @@
-"""Networks whose logits are no sum over windows: integrated gradients (Sundararajan et al. 2017, arXiv 1703.01365).
+"""Any other network: integrated gradients (Sundararajan et al. 2017, arXiv 1703.01365).
 
-A word's part of a logit is the sum over its row x of x times the mean gradient on the straight way from zeros,
-the row of an unknown word, to x, for all words of the text at once. The parts add up to the difference
-between the text's logits and those of as many unknown words, but for the error of the numerical mean: points are
-doubled until that is small or they change the parts no more, and what is left is reported. Where k-max pooling comes
-to keep another position the DCNN's logits jump, which no gradient sees: a gap is left there, whatever the points.
+A word's part of a logit is the sum over its row x of x times the mean gradient on the straight path from zeros, the
+row of an unknown word, to x, for all words of the text at once. The parts add up to the difference between the text's
+logits and those of as many unknown words, up to the error of the numerical mean: the number of points is doubled until
+that error is small or the parts no longer change, and the remaining gap is reported. A DCNN's logits jump where k-max
+pooling switches to another position, which no gradient sees: there a gap remains, whatever the number of points.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from textcnn.explain._network import as_network
-from textcnn.inference.scorers import word_rows
+from textcnn.explain._torch_network import as_network
+from textcnn.inference.scorer import word_rows
 
 if TYPE_CHECKING:
     import torch
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 
 POINTS = (16, 32, 64, 128, 256)
 ENOUGH = 0.01  # of a logit
-SETTLED = 0.01  # of a logit, the words' changes added up
-MOST = 1 << 14  # words of all points together: a long text has few points
-AT_ONCE = 1 << 14  # words of the copies of a text that are scored together
+SETTLED = 0.01  # of a logit, summed over the words' changes
+MOST = 1 << 14  # words of all points together, so that a long text gets few points
+AT_ONCE = 1 << 14  # words scored together, over all copies of a text
 
 
 def integrate(predictor: Predictor, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Parts of the logits of one text, without the bag of n-grams.
+    """Return the parts of one text's logits, without the bag of n-grams.
 
     Args:
         predictor: the model.
         ids: the text's word ids, (L,).
 
     Returns:
-        Parts of the words, (L, K), and the logits of a text of zeros, (K,).
+        The words' parts, (L, K), and the logits of as many unknown words, (K,).
     """
     import torch
 
@@ -58,11 +58,8 @@ def integrate(predictor: Predictor, ids: np.ndarray) -> tuple[np.ndarray, np.nda
     return parts, at_zero.double().numpy()
 
 
-_TABLES = ("channels.", "ngrams.")
-
-
 def _logits(network: TextNetwork, rows: torch.Tensor) -> torch.Tensor:
-    """Logits (B, K) of B copies of a text's rows, (B, L, C, D)."""
+    """Return the logits (B, K) of B scaled copies of a text's rows, (B, L, C, D)."""
     import torch
 
     copies, length = rows.shape[:2]
@@ -73,7 +70,7 @@ def _logits(network: TextNetwork, rows: torch.Tensor) -> torch.Tensor:
 
 
 def _parts(network: TextNetwork, rows: torch.Tensor, points: int) -> np.ndarray:
-    """Row times mean gradient at the middles of `points` equal pieces of the way, (L, K)."""
+    """Return row times mean gradient at the midpoints of `points` equal pieces of the path, (L, K)."""
     import torch
 
     classes = network.softmax.out_features

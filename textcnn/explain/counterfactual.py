@@ -1,8 +1,8 @@
-"""What would change a label: dropped words, and near words in their place, all tried.
+"""Which small change would flip a label: words dropped, or replaced by near words.
 
-The search is over single words first (of a long text, its first 200), all drops and all replacements by a word's
-nearest neighbours among the model's own vectors, then over pairs of them until the time is used up. What it gives is
-the smallest change that it found, not the smallest there is.
+The search tries single words first (in a long text its first 200): every drop, and every replacement by one of the
+word's nearest neighbours among the model's own vectors. Then it tries pairs of them until its time is up. It returns
+the smallest change that it found, not the smallest that exists.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from textcnn.inference.scorers import word_rows
+from textcnn.inference.scorer import word_rows
 from textcnn.text.vocabulary import FIRST_WORD
 from textcnn.vectors.neighbours import nearest
 
 if TYPE_CHECKING:
     from textcnn.inference.predictor import Predictor
 
-NEAR = 8  # neighbours that are tried for a word
-WORDS = 200  # of a text that are changed: its first
-AT_ONCE = 256
+NEAR = 8  # neighbours tried per word
+WORDS = 200  # words of a text that may be changed: its first
+AT_ONCE = 256  # pairs scored together
 
 
 @dataclass(frozen=True)
 class Edit:
-    """A word of the text, `text[start:end]`, and what stands in its place; nothing where it is dropped."""
+    """A word of the text, `text[start:end]`, and its replacement, empty if the word is dropped."""
 
     start: int
     end: int
@@ -43,10 +43,10 @@ class Counterfactual:
 
     Attributes:
         edits: one or two.
-        text: with them.
-        label: its label.
+        text: the changed text.
+        label: of the changed text.
         probability: of that label.
-        tried: texts that were scored.
+        tried: how many changed texts were scored.
     """
 
     edits: tuple[Edit, ...]
@@ -55,25 +55,24 @@ class Counterfactual:
     probability: float
     tried: int
 
-    def told(self) -> str:
-        """As one phrase."""
+    def phrase(self) -> str:
+        """Return the change in words."""
         edits = [f"without {e.word!r}" if not e.new else f"{e.new!r} for {e.word!r}" for e in self.edits]
         return f"{' and '.join(edits)}: {self.label} {self.probability:.4f}"
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, as JSON."""
+        """Return everything as a JSON object."""
         label = self.label.item() if isinstance(self.label, np.generic) else self.label
         return {**vars(self), "edits": [vars(edit) for edit in self.edits], "label": label}
 
 
 def counterfactual(predictor: Predictor, text: str, *, budget_seconds: float = 1.0) -> Counterfactual | None:
-    """The smallest change found that flips a text's label; of those of one size the most probable.
+    """Search for the smallest change that flips a text's label; of changes of one size, take the most probable.
 
     Args:
         predictor: the model.
         text: what to change.
-        budget_seconds: time for pairs; the single words of the first `WORDS` are always all tried, however long
-            that takes.
+        budget_seconds: time for pairs; changes of single words are always all tried, however long that takes.
 
     Returns:
         The change, or None if none was found.
@@ -85,8 +84,7 @@ def counterfactual(predictor: Predictor, text: str, *, budget_seconds: float = 1
     scored, found = _try(predictor, text, singles, label)
     tried = len(singles)
     if found is None:
-        # The most promising ones first.
-        order = np.argsort(scored, kind="stable")
+        order = np.argsort(scored, kind="stable")  # the most promising changes first
         pairs = _pairs([singles[i][0] for i in order.tolist()])
         while found is None and time.monotonic() < deadline and (part := list(itertools.islice(pairs, AT_ONCE))):
             _, found = _try(predictor, text, part, label)
@@ -99,7 +97,7 @@ def counterfactual(predictor: Predictor, text: str, *, budget_seconds: float = 1
 
 
 def _edits(predictor: Predictor, text: str) -> list[Edit]:
-    """All drops and near replacements of single words."""
+    """Return all drops and near replacements of single words."""
     tokens = predictor.tokens(text)[:WORDS]
     near = neighbours(predictor, sorted({number for _, number in tokens if number >= FIRST_WORD}))
     return [
@@ -110,7 +108,7 @@ def _edits(predictor: Predictor, text: str) -> list[Edit]:
 
 
 def neighbours(predictor: Predictor, ids: list[int]) -> dict[int, list[str]]:
-    """The nearest words of some words by the cosine of the model's own rows."""
+    """Return the nearest words of each word id, by the cosine of the model's own word rows."""
     rows = word_rows(predictor.artifact.model, predictor.artifact.weights)
     words = predictor.artifact.words
     found = nearest(rows, ids, NEAR)
@@ -118,7 +116,7 @@ def neighbours(predictor: Predictor, ids: list[int]) -> dict[int, list[str]]:
 
 
 def _pairs(edits: list[Edit]) -> Iterator[tuple[Edit, ...]]:
-    """Pairs of edits of two words, those of early edits first."""
+    """Yield pairs of edits of two different words, those of early edits first."""
     for second in range(1, len(edits)):
         for first in range(second):
             if edits[first].start != edits[second].start:
@@ -128,7 +126,7 @@ def _pairs(edits: list[Edit]) -> Iterator[tuple[Edit, ...]]:
 def _try(
     predictor: Predictor, text: str, changes: list[tuple[Edit, ...]], label: int
 ) -> tuple[np.ndarray, tuple[tuple[Edit, ...], str, np.ndarray] | None]:
-    """Probabilities of the label after each change, and the change that flips it with the most probable other one."""
+    """Return the label's probability after each change, and the change to the most probable other label."""
     texts = [_edited(text, edits) for edits in changes]
     probabilities = predictor.predict_proba(texts)
     flipped = np.flatnonzero(probabilities.argmax(axis=1) != label)

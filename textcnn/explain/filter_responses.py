@@ -1,26 +1,23 @@
-"""What each filter of the first layer responds to: the n-grams of texts that it picks, and the n-gram that it wants.
+"""What each filter of the first layer responds to: the n-grams of texts that it picks, and its optimal n-gram.
 
-A response is a sum of one look-up for each position. So the input that excites a filter most, for which networks
-on images need gradient ascent, has a closed form: at each position the word whose look-up is the largest. The n-grams
-of texts are those that pooling picks: each text counts once, with its strongest window (Kalchbrenner et al. 2014,
-section 5.5, shows such for a DCNN).
+A response is a sum of one look-up per position. So the input that excites a filter most, for which image networks need
+gradient ascent, has a closed form: at each position the word with the largest look-up. The n-grams of texts are those
+that max pooling picks: each text counts once, with its strongest window (Kalchbrenner et al. 2014, section 5.5, shows
+such n-grams for a DCNN).
 
 A filter of the DCNN is one row of a feature map after folding: it has a response of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from textcnn import kernels
-from textcnn.explain.exact import responses
+from textcnn.errors import ConfigError
 from textcnn.explain.results import relative
-from textcnn.inference.scorers import DCNNScorer
-from textcnn.settings.config import KimConfig
+from textcnn.inference.scorer import Scorer
 from textcnn.text.encoding import encode_texts
 from textcnn.text.tokens import Encoded
 from textcnn.text.vocabulary import FIRST_WORD
@@ -30,12 +27,12 @@ if TYPE_CHECKING:
 
     from textcnn.inference.predictor import Predictor
 
-AT_ONCE = 1024  # words whose look-ups are made together
+AT_ONCE = 1024  # words projected together
 
 
 @dataclass(frozen=True)
 class Picked:
-    """An n-gram of the texts, in the words of the model, the filter's response to it, and how many texts have it."""
+    """An n-gram of the texts, the filter's response to it, and how many texts the filter picks it from."""
 
     text: str
     response: float
@@ -44,17 +41,17 @@ class Picked:
 
 @dataclass(frozen=True)
 class Filter:
-    """A filter.
+    """A filter of the first layer.
 
     Attributes:
-        name: region size, number of the feature map and, of a DCNN, of the row.
-        classes: score for each class of a response of 1, (K,), less the mean of the classes; None where the layers
-            above take part in it.
-        active: share of the texts with words whose pooled response is above 0.
-        mean: pooled response, over these texts.
+        name: region size, index of the feature map and, for a DCNN, of the row.
+        classes: what a response of 1 adds to each class's logit, less the mean over the classes, (K,); None where
+            further layers follow.
+        active: share of the texts with words whose largest response is above 0.
+        mean: largest response, or 0 if that is negative, averaged over these texts.
         picked: its strongest n-grams.
         wants: the word with the largest look-up at each position, (h,).
-        most: the response to them: no text gets more.
+        most: the response to these words, which no text exceeds.
     """
 
     name: str
@@ -66,7 +63,7 @@ class Filter:
     most: float
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
+        """Return the filter as a JSON object."""
         return {
             **vars(self),
             "classes": None if self.classes is None else self.classes.tolist(),
@@ -77,129 +74,110 @@ class Filter:
 def describe_filters(
     predictor: Predictor, texts: pa.ChunkedArray, *, most: int = 10, ngrams: int = 5, word: str | None = None
 ) -> list[Filter]:
-    """The most important filters of a model's first layer, in that order.
+    """Describe the most important filters of a model's first layer, in that order.
 
-    Important is a filter whose pooled response, times the largest of its scores for a class where it has such, is
-    large on average.
+    A filter is important if its mean response, times its largest score for a class where it has such, is large.
 
     Args:
         predictor: the model.
         texts: a column of strings.
         most: how many filters.
-        ngrams: how many n-grams of each.
-        word: order the filters by this word instead: by its largest look-up, measured in standard deviations of the
-            vocabulary's at that position.
+        ngrams: how many n-grams per filter.
+        word: order the filters by this word instead: by its largest look-up, measured in standard deviations of all
+            words' look-ups at that position.
 
     Raises:
-        ValueError: the model does not know the word.
+        ConfigError: the model does not know the word.
     """
     scorer = predictor.scorer
-    config = predictor.artifact.model
-    sizes = config.region_sizes if isinstance(config, KimConfig) else config.region_sizes[:1]
-    bias = (
-        np.zeros((1, scorer.table.shape[1])) if isinstance(scorer, DCNNScorer) else scorer.bias.reshape(len(sizes), -1)
-    )
-    maps = bias.shape[1]
     encoded = encode_texts(texts, predictor.tokenizer, predictor.vocabulary)
-    wide = not isinstance(config, KimConfig) or config.padding == "wide"
-    best, where = _largest(predictor, encoded, sizes, wide=wide)  # (N, R F)
-    best = best + bias.ravel()
-    some = encoded.lengths > 0
-    positive = np.maximum(best[some], 0)
-    means = positive.mean(axis=0) if some.any() else np.zeros(best.shape[1])
-    scores = None
-    if isinstance(config, KimConfig) and config.pooling == "max":
-        scores = relative(predictor.artifact.weights["softmax.weight"].T)  # (R F, K)
-    wanted = _wanted(predictor)
+    strongest = _strongest_windows(scorer, encoded)
+    optimal = _optimal_words(scorer)
+    weights = scorer.filter_logits
+    scores = None if weights is None else relative(weights)  # (R F, K)
     if word is not None:
-        order = np.argsort(-_by_word(predictor, word, wanted, sizes), kind="stable")
+        importance = _excitement(predictor, word, optimal)
     else:
-        weight = 1.0 if scores is None else np.abs(scores).max(axis=1)
-        order = np.argsort(-means * weight, kind="stable")
-    slots = np.concatenate([[0], np.cumsum(sizes)])
+        importance = strongest.means * (1.0 if scores is None else np.abs(scores).max(axis=1))
     out = []
-    for number in order[:most].tolist():
-        region, feature_map = divmod(number, maps)
-        own = slice(slots[region], slots[region + 1])
-        left = sizes[region] - 1 if wide else 0
+    for number in np.argsort(-importance, kind="stable")[:most].tolist():
+        region, feature_map = divmod(number, scorer.bias.shape[1])
+        own = slice(scorer.slots[region], scorer.slots[region + 1])
         out.append(
             Filter(
-                name=_name(predictor, sizes[region], feature_map),
+                name=scorer.filter_name(region, feature_map),
                 classes=None if scores is None else scores[number],
-                active=float((best[some, number] > 0).mean()) if some.any() else 0.0,
-                mean=float(means[number]),
-                picked=_picked(predictor, encoded, best[:, number], where[:, number], sizes[region], left, ngrams),
-                wants=tuple(predictor.artifact.words[i] for i in wanted.words[own, feature_map]),
-                most=float(wanted.values[own, feature_map].sum() + bias[region, feature_map]),
+                active=float(strongest.active[number]),
+                mean=float(strongest.means[number]),
+                picked=_picked(predictor, encoded, strongest, number, ngrams),
+                wants=tuple(predictor.artifact.words[i] for i in optimal.words[own, feature_map]),
+                most=float(optimal.values[own, feature_map].sum() + scorer.bias[region, feature_map]),
             )
         )
     return out
 
 
-def _name(predictor: Predictor, size: int, number: int) -> str:
-    config = predictor.artifact.model
-    if not isinstance(predictor.scorer, DCNNScorer):
-        return f"{size}-{number}"
-    feature_map, row = divmod(number, config.dimension // 2)
-    return f"{size}-{feature_map}, row {row}"
+@dataclass(frozen=True)
+class _StrongestWindows:
+    """The strongest window of each filter in each of N texts, for R F filters.
+
+    Attributes:
+        responses: bias included, (N, R F).
+        begins: the word at which the window begins, negative in the padding, (N, R F).
+        active: share of the texts with words that have a positive response, (R F,).
+        means: of the positive responses over these texts, others counting as 0, (R F,).
+    """
+
+    responses: np.ndarray
+    begins: np.ndarray
+    active: np.ndarray
+    means: np.ndarray
 
 
-def _largest(
-    predictor: Predictor, texts: Encoded, sizes: Sequence[int], *, wide: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Each text's largest response of each filter, without bias, and the token at which its window begins."""
-    table, ids = predictor.scorer.table.look_up(texts.ids)
-    if kernels.compiled:
-        return kernels.max_windows(table, ids, texts.offsets, np.array(sizes, np.int32), wide=wide, places=True)
-    maps = table.shape[2]
-    best = np.zeros((len(texts.lengths), len(sizes) * maps), np.float32)
-    where = np.zeros(best.shape, np.int32)
-    for row in np.flatnonzero(texts.lengths):
-        own = table[ids[texts.offsets[row] : texts.offsets[row + 1]]]  # (L, S, F)
-        slot = 0
-        for region, size in enumerate(sizes):
-            left = size - 1 if wide else 0
-            found = responses(own[:, slot : slot + size], left)  # (P, F)
-            columns = slice(region * maps, (region + 1) * maps)
-            first = found.argmax(axis=0)
-            best[row, columns] = found[first, np.arange(maps)]
-            where[row, columns] = first - left
-            slot += size
-    return best, where
+def _strongest_windows(scorer: Scorer, texts: Encoded) -> _StrongestWindows:
+    sums, begins = scorer.largest_windows(texts)
+    responses = sums + scorer.bias.ravel()
+    some = responses[texts.lengths > 0]
+    if not len(some):
+        none = np.zeros(responses.shape[1])
+        return _StrongestWindows(responses, begins, none, none)
+    return _StrongestWindows(responses, begins, (some > 0).mean(axis=0), np.maximum(some, 0).mean(axis=0))
 
 
 def _picked(
-    predictor: Predictor, texts: Encoded, best: np.ndarray, where: np.ndarray, size: int, left: int, most: int
+    predictor: Predictor, texts: Encoded, strongest: _StrongestWindows, number: int, most: int
 ) -> tuple[Picked, ...]:
-    """The strongest n-grams of one filter, each once."""
+    """Return the strongest n-grams of one filter, each once."""
+    size = predictor.scorer.region_sizes[number // predictor.scorer.bias.shape[1]]
+    responses, begins = strongest.responses[:, number], strongest.begins[:, number]
     found: dict[tuple[int, ...], list[float]] = {}
-    for row in np.argsort(-best, kind="stable").tolist():
+    for row in np.argsort(-responses, kind="stable").tolist():
         begin, end = texts.offsets[row], texts.offsets[row + 1]
         if begin == end:
             continue
-        first = begin + max(int(where[row]), 0)
-        gram = tuple(texts.ids[first : min(begin + int(where[row]) + size, end)].tolist())
+        first, last = begin + max(int(begins[row]), 0), min(begin + int(begins[row]) + size, end)
+        gram = tuple(texts.ids[first:last].tolist())
         if gram not in found and len(found) == most:
-            break  # none that comes later is as strong
-        found.setdefault(gram, []).append(float(best[row]))
+            break  # all that follow are weaker
+        found.setdefault(gram, []).append(float(responses[row]))
     words = predictor.artifact.words
     return tuple(
-        Picked(" ".join(words[i - FIRST_WORD] if i >= FIRST_WORD else "?" for i in gram), responses[0], len(responses))
-        for gram, responses in found.items()
+        Picked(" ".join(words[i - FIRST_WORD] if i >= FIRST_WORD else "?" for i in gram), of_gram[0], len(of_gram))
+        for gram, of_gram in found.items()
     )
 
 
 @dataclass(frozen=True)
-class _Wanted:
-    """At each slot and filter the word of the largest look-up, the look-up, and the deviation of all words', (S, F)."""
+class _OptimalWords:
+    """For each slot and filter the word of the largest look-up, that look-up, and all words' deviation, (S, F)."""
 
     words: np.ndarray
     values: np.ndarray
     deviation: np.ndarray
 
 
-def _wanted(predictor: Predictor) -> _Wanted:
-    table = predictor.scorer.table
+def _optimal_words(scorer: Scorer) -> _OptimalWords:
+    table = scorer.table
     words = np.zeros(table.shape, np.int64)
     values = np.full(table.shape, -np.inf, np.float32)
     total, squares = np.zeros(table.shape), np.zeros(table.shape)
@@ -207,19 +185,19 @@ def _wanted(predictor: Predictor) -> _Wanted:
         part = table.project(table.rows[begin : begin + AT_ONCE])  # (n, S, F)
         largest = part.argmax(axis=0)
         found = np.take_along_axis(part, largest[None], axis=0)[0]
-        better = found > values  # of equals the first
+        better = found > values  # ties go to the first word
         words[better], values[better] = largest[better] + begin - FIRST_WORD, found[better]
         total += part.sum(axis=0, dtype=np.float64)
         squares += np.square(part, dtype=np.float64).sum(axis=0)
     count = max(len(table.rows) - FIRST_WORD, 1)
-    return _Wanted(words, values, np.sqrt(np.maximum(squares / count - (total / count) ** 2, 1e-12)))
+    return _OptimalWords(words, values, np.sqrt(np.maximum(squares / count - (total / count) ** 2, 1e-12)))
 
 
-def _by_word(predictor: Predictor, word: str, wanted: _Wanted, sizes: Sequence[int]) -> np.ndarray:
-    """For each filter the word's largest look-up in standard deviations, (R F,)."""
+def _excitement(predictor: Predictor, word: str, optimal: _OptimalWords) -> np.ndarray:
+    """Return for each filter the word's largest look-up, in standard deviations, (R F,)."""
     [number] = predictor.vocabulary.ids(predictor.tokenizer.spans(word)[:1]) or [0]
     if number < FIRST_WORD:
-        raise ValueError(f"expected a word that the model knows, found {word!r}")
-    table = predictor.scorer.table
-    own = table.project(table.rows[number : number + 1])[0] / wanted.deviation  # (S, F)
-    return np.maximum.reduceat(own, np.cumsum([0, *sizes[:-1]]), axis=0).ravel()
+        raise ConfigError(f"expected a word that the model knows, found {word!r}")
+    table, slots = predictor.scorer.table, predictor.scorer.slots
+    own = table.project(table.rows[number : number + 1])[0] / optimal.deviation  # (S, F)
+    return np.maximum.reduceat(own, slots[:-1], axis=0).ravel()

@@ -1,4 +1,4 @@
-"""A feature graph as SVG, drawn over its sentence."""
+"""A feature graph as an SVG drawing over its sentence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from textcnn.explain.feature_graph import FeatureGraph
 
 _CHARACTER, _GAP = 7.6, 16  # width of a character, space between words
 _LEVEL, _TOP, _BOTTOM, _SIDE = 84, 64, 34, 14
-_FIGURES = 40  # pixels that a figure takes: where nodes are nearer, it is left out
+_FIGURES = 40  # pixels that a number takes: where nodes are closer, it is left out
 
 _STYLE = """
 svg{--ink:#1c2024;--paper:#fcfcfa;--for:#15803d;--against:#b91c1c;background:var(--paper)}
@@ -22,13 +22,13 @@ circle{fill:var(--paper);stroke-width:2}
 
 
 def as_svg(graph: FeatureGraph) -> str:
-    """The drawing: words below, a level a layer, the root on top.
+    """Return the drawing: the words at the bottom, one level per layer, the root on top.
 
-    An edge or node is green and solid where its part is positive, red and dashed where it is negative, and the
-    broader the larger the part among those of its level; a figure stands at each node where there is room: the value
-    of a node, and at the last layer what it adds to the label's score.
+    Edges and nodes are green and solid where their part is positive, red and dashed where it is negative; an edge is
+    the broader, the larger its part among those of its level. Where there is room a number is printed at each node: its
+    value, and in the last layer what it adds to the label's score.
     """
-    xs, width = _places_of_words(graph)
+    xs, width = _word_positions(graph)
     height = _TOP + _LEVEL * (len(graph.layers) + 1) + _BOTTOM
     ground = height - _BOTTOM
     out, dots = [], []
@@ -46,8 +46,8 @@ def as_svg(graph: FeatureGraph) -> str:
         room = min(np.diff(np.sort(above)), default=_FIGURES) >= _FIGURES
         for x, figure, node in zip(above, figures, nodes, strict=True):
             span = " ".join(word.word for word in graph.words[node.begin : node.end])
-            told = f"layer {level}: {span}, value {node.value:+.2f}" + (f", adds {node.weight:+.2f}" if last else "")
-            dots.append(_dot(x, y, figure, told, shown=room))
+            tooltip = f"layer {level}: {span}, value {node.value:+.2f}" + (f", adds {node.weight:+.2f}" if last else "")
+            dots.append(_dot(x, y, figure, tooltip, shown=room))
         below = above
     root = _TOP
     centre = float(np.mean(below)) if len(below) else width / 2
@@ -57,7 +57,7 @@ def as_svg(graph: FeatureGraph) -> str:
             _edge(x, ground - len(graph.layers) * _LEVEL - 7, centre, root + 7, node.weight, abs(node.weight) / largest)
         )
     total = sum(node.weight for node in graph.layers[-1])
-    dots.append(_dot(centre, root, total, f"root: {total:+.2f} in sum", shown=True))
+    dots.append(_dot(centre, root, total, f"root: {total:+.2f} in total", shown=True))
     words = [
         f'<text x="{x:.1f}" y="{ground:.0f}" text-anchor="middle">{escape(graph.text[word.start : word.end])}</text>'
         for x, word in zip(xs, graph.words, strict=True)
@@ -76,8 +76,8 @@ def as_svg(graph: FeatureGraph) -> str:
     )
 
 
-def _places_of_words(graph: FeatureGraph) -> tuple[np.ndarray, float]:
-    """The middle of each word, and the width of all."""
+def _word_positions(graph: FeatureGraph) -> tuple[np.ndarray, float]:
+    """Return the middle of each word, and the width of the drawing."""
     sizes = np.array([max(len(graph.text[w.start : w.end]), 2) * _CHARACTER for w in graph.words])
     ends = _SIDE + np.cumsum(sizes + _GAP)
     drawn = sum(len(f"layer {i} map {m} row {r}, ") for i, (m, r) in enumerate(graph.places, 1))
@@ -87,7 +87,7 @@ def _places_of_words(graph: FeatureGraph) -> tuple[np.ndarray, float]:
 
 
 def _centres(below: np.ndarray, edges: tuple, nodes: int) -> np.ndarray:
-    """Each node over the middle of what it joins."""
+    """Return for each node the mean position of what it joins."""
     members: list[list[float]] = [[] for _ in range(nodes)]
     for edge in edges:
         members[edge.above].append(float(below[edge.below]))
@@ -95,7 +95,7 @@ def _centres(below: np.ndarray, edges: tuple, nodes: int) -> np.ndarray:
 
 
 def _spread(xs: np.ndarray, low: float, high: float) -> np.ndarray:
-    """The same places in the same order, none nearer to the next than there is room for."""
+    """Return the positions in the same order, moved apart so that dots do not overlap where there is room."""
     if len(xs) < 2:
         return xs
     least = min(34.0, (high - low) / (len(xs) - 1))
@@ -123,8 +123,8 @@ def _edge(x: float, y: float, to_x: float, to_y: float, part: float, share: floa
     )
 
 
-def _dot(x: float, y: float, figure: float, told: str, *, shown: bool) -> str:
-    dot = f'<circle class="{_sign(figure)}" cx="{x:.1f}" cy="{y:.1f}" r="7"><title>{escape(told)}</title></circle>'
+def _dot(x: float, y: float, figure: float, tooltip: str, *, shown: bool) -> str:
+    dot = f'<circle class="{_sign(figure)}" cx="{x:.1f}" cy="{y:.1f}" r="7"><title>{escape(tooltip)}</title></circle>'
     if not shown:
         return dot
     return f'{dot}<text class="figure" x="{x:.1f}" y="{y - 11:.1f}" text-anchor="middle">{figure:+.2f}</text>'

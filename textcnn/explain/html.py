@@ -1,24 +1,19 @@
-"""Explanations as HTML: a fragment for each text, and a page of them that needs nothing else."""
+"""Explanations as HTML: a fragment per text, and a self-contained page of fragments."""
 
 from __future__ import annotations
 
-import dataclasses
 import functools
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
-
-from textcnn.explain.counterfactual import Counterfactual
-from textcnn.explain.results import EXACT, SHOWN, Explanation, Features
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
 LEVELS = 4  # of colour
-MOST = 5  # n-grams on each side
 
-# A word against the label is struck below by dashes, one for it by a line: colour is not the only sign.
+# Words for the label have a solid underline, words against it a dashed one: colour is not the only sign.
 CSS = """
 .explained{--for:21,128,61;--against:185,28,28;line-height:1.9;margin:0 0 1.25rem}
 .explained .label{font-weight:600}
@@ -39,24 +34,25 @@ font-size:.9em;line-height:1.5}
 
 HINT = (
     "Each word is marked by its score: what it adds to the label's logit, less what it adds to the mean of all "
-    "classes. A solid line speaks for the label, a dashed one against it; words the model does not know are in italics."
+    "classes. A solid underline is for the label, a dashed one against it; words that the model does not know are "
+    "in italics."
 )
 
-# Words stand in the text without <bdi>: dir=auto does not look into it, and a text all of it would run left to right.
+# No <bdi> around the words of a text: dir=auto ignores what is inside it, so that the text would run left to right.
 _FRAGMENT = """
 <div class="explained">
 <p><span class="label">{{ label }}</span> {{ "%.4f"|format(probability) }}</p>
 <p class="text" dir="auto">
 {%- for piece in pieces -%}
-{%- if piece.kind -%}
-<span class="w {{ piece.kind }}" title="{{ piece.title }}">{{ piece.text }}</span>
+{%- if piece.mark -%}
+<span class="w {{ piece.mark }}" title="{{ piece.title }}">{{ piece.text }}</span>
 {%- else -%}{{ piece.text }}{%- endif -%}
 {%- else -%}(no words){%- endfor -%}
 </p>
 <dl>
-{%- for title, told in rows %}
+{%- for title, items in rows if items %}
 <dt>{{ title }}</dt><dd>
-{%- for text, score in told -%}
+{%- for text, score in items -%}
 <bdi>{{ text }}</bdi>{% if score is not none %} {{ "%+.2f"|format(score) }}{% endif %}
 {%- if not loop.last %} &middot; {% endif -%}
 {%- endfor -%}
@@ -91,60 +87,54 @@ h1{font-size:1.3rem}
 """
 
 
-def fragment(explanation: Explanation, change: Counterfactual | None = None) -> Markup:
-    """One text with its words marked, the strongest n-grams for and against, and the sum; needs the styles `CSS`."""
-    from markupsafe import Markup
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a text: a word with the class and tooltip of its mark, or, without a class, what is between words."""
 
-    label = explanation.classes[explanation.predicted]
-    ngrams = [ngram for ngram in explanation.ngrams() if ngram.end - ngram.begin > 1]
-    rows: list[tuple[str, list[tuple[str, float | None]]]] = [
-        ("n-grams for", [(ngram.text, ngram.score) for ngram in ngrams[:MOST] if ngram.score >= SHOWN]),
-        ("n-grams against", [(ngram.text, ngram.score) for ngram in ngrams[::-1][:MOST] if ngram.score <= -SHOWN]),
-    ]
-    words, bias = float(explanation.word_scores().sum()), explanation.bias_score()
-    how = EXACT if explanation.method == EXACT else f"{explanation.method}, off by {explanation.gap:.1g}"
-    rows.append(("in sum", [("words", words), ("bias", bias), (f"together ({how})", words + bias)]))
-    if change is not None:
-        rows.append(("smallest change found", [(change.told(), None)]))
-    template = _template(_FRAGMENT)
-    return Markup(  # noqa: S704 (the template escapes)
-        template.render(
-            label=label,
-            probability=explanation.probabilities[explanation.predicted],
-            pieces=_pieces(explanation),
-            rows=[(title, told) for title, told in rows if told],
-        )
-    )
+    text: str
+    mark: str = ""
+    title: str = ""
 
 
-def shortened(explanation: Explanation, characters: int) -> Explanation:
-    """The same of a text whose end is left out: its words and the n-grams that lie behind are not shown.
+Row = tuple[str, Sequence[tuple[str, float | None]]]  # a title, and phrases with their scores
 
-    What the words shown do not bring is then no longer told apart from the bias.
+
+def mark(score: float, largest: float) -> str:
+    """Return the class of a word's mark: for (f) or against (a), and the level of its colour.
+
+    Args:
+        score: of the word.
+        largest: absolute score of any word of the text; those below an eighth of it have no colour.
     """
-    if len(explanation.text) <= characters:
-        return explanation
-    shown = sum(word.end <= characters for word in explanation.words)
-    features = explanation.features
-    inside = features.end <= shown
-    end = explanation.words[shown - 1].end if shown else 0
-    return dataclasses.replace(
-        explanation,
-        text=explanation.text[:end] + " ...",
-        words=explanation.words[:shown],
-        word_parts=explanation.word_parts[:shown],
-        bias=explanation.bias + explanation.word_parts[shown:].sum(axis=0),
-        features=Features(**{name: column[inside] for name, column in vars(features).items()}),
-    )
+    level = math.ceil(abs(score) / largest * LEVELS - 0.5)
+    return f"{'f' if score > 0 else 'a'}{level}" if level else "none"
 
 
-def page(explanations: Sequence[Explanation], changes: Sequence[Counterfactual | None]) -> str:
-    """A page of its own."""
+def fragment(label: str, probability: float, pieces: Sequence[Piece], rows: Sequence[Row]) -> Markup:
+    """Return one text with its words marked, and a list of phrases below it; it needs the styles `CSS`.
+
+    Args:
+        label: the predicted class.
+        probability: of that class.
+        pieces: the text in order; none for a text without words.
+        rows: of the list; those without phrases are left out.
+    """
     from markupsafe import Markup
 
-    fragments = [fragment(*pair) for pair in zip(explanations, changes, strict=True)]
-    template = _template(_PAGE)
-    return template.render(title="Explanations", hint=HINT, css=Markup(CSS), fragments=fragments)  # noqa: S704 (our own)
+    content = _template(_FRAGMENT).render(label=label, probability=probability, pieces=pieces, rows=rows)
+    return Markup(content)  # noqa: S704 (the template escapes)
+
+
+def with_style(content: Markup) -> str:
+    """Return a fragment preceded by its styles, for a notebook."""
+    return f"<style>{CSS}</style>{content}"
+
+
+def page(fragments: Sequence[Markup]) -> str:
+    """Return a page of fragments that needs no other file."""
+    from markupsafe import Markup
+
+    return _template(_PAGE).render(title="Explanations", hint=HINT, css=Markup(CSS), fragments=fragments)  # noqa: S704
 
 
 @functools.cache
@@ -152,21 +142,3 @@ def _template(source: str) -> Any:
     import jinja2
 
     return jinja2.Environment(autoescape=True).from_string(source)
-
-
-def _pieces(explanation: Explanation) -> list[dict[str, str]]:
-    """The text in pieces, words with the class of their mark."""
-    scores = explanation.word_scores()
-    largest = np.abs(scores).max(initial=0) or 1.0
-    pieces, end = [], 0
-    for word, score in zip(explanation.words, scores.tolist(), strict=True):
-        if word.start > end:
-            pieces.append({"text": explanation.text[end : word.start], "kind": "", "title": ""})
-        level = int(np.ceil(abs(score) / largest * LEVELS - 0.5))  # none below an eighth of the strongest
-        kind = "unknown" if not word.known else f"{'f' if score > 0 else 'a'}{level}" if level else "none"
-        title = "unknown word" if not word.known else f"{score:+.2f}"
-        pieces.append({"text": explanation.text[word.start : word.end], "kind": kind, "title": title})
-        end = word.end
-    if explanation.text[end:]:
-        pieces.append({"text": explanation.text[end:], "kind": "", "title": ""})
-    return pieces

@@ -1,4 +1,4 @@
-"""The bag of n-grams' part of the logits, in numpy."""
+"""What the bag of n-grams adds to the logits, in numpy and compiled loops."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from textcnn.text.ngrams import SCALE, NgramIndex
 from textcnn.text.tokens import Encoded
 
 
-class NgramBag:
-    """The known n-grams with their weights for each class.
+class BagScorer:
+    """The n-grams that a model knows, with their weights for each class (`textcnn.text.ngrams`).
 
     Args:
-        keys: numbers of the known n-grams, rising, (G,) int64.
-        factors: t, (G,) float32.
+        keys: numbers of the known n-grams, ascending, (G,) int64.
+        factors: t, their inverse document frequencies, (G,) float32.
         weights: U, (G, K) float32.
-        order: words of the longest n-gram.
-        vocabulary_size: V.
+        order: words in the longest n-gram.
+        vocabulary_size: V, padding and the unknown word included.
     """
 
     def __init__(
@@ -27,7 +27,7 @@ class NgramBag:
         self.index = NgramIndex(keys, order, vocabulary_size)
 
     def logits(self, texts: Encoded) -> np.ndarray:
-        """The bag's part of the logits of N texts, (N, K) float32."""
+        """Return the bag's part of the logits of N texts, (N, K) float32."""
         if self.index.table is not None:
             return self.index.table.logits(
                 texts.ids, texts.offsets, factors=self.factors, weights=self.weights, scale=SCALE

@@ -11,9 +11,9 @@ import numpy as np
 
 from textcnn.inference._threads import in_order
 from textcnn.inference.artifact import Artifact, save_artifact
-from textcnn.inference.bag_scorer import NgramBag
-from textcnn.inference.scorers import make_scorer
+from textcnn.inference.bag_scorer import BagScorer
 from textcnn.metrics import softmax
+from textcnn.settings.architectures import architecture_of
 from textcnn.text.columns import as_column
 from textcnn.text.encoding import encode_few, encode_texts
 from textcnn.text.tokenizer import Tokenizer
@@ -59,12 +59,12 @@ class Predictor:
         self.tokenizer = Tokenizer(artifact.text)
         self.vocabulary = Vocabulary(artifact.words)
         self._few = 0  # calls with few texts so far
-        self.scorer = make_scorer(artifact.model, artifact.weights)
+        self.scorer = architecture_of(artifact.model).scorer_class()(artifact.model, artifact.weights)
         self.bag = None
         if artifact.model.ngrams:
             arrays = [artifact.weights[f"ngrams.{name}"] for name in ("keys", "factors", "weight")]
             size = len(self.vocabulary)
-            self.bag = NgramBag(*arrays, order=artifact.model.ngrams, vocabulary_size=size)
+            self.bag = BagScorer(*arrays, order=artifact.model.ngrams, vocabulary_size=size)
 
     def predict(self, texts: object) -> np.ndarray:
         """The most probable label of each text.

@@ -1,7 +1,7 @@
 """The inner loops over look-up tables and pooled positions, compiled (`_kernels.c`).
 
 Where no compiler was at hand when textcnn was installed `compiled` is False; `textcnn.nn` and
-`textcnn.inference.scorers` then do the same in torch and numpy. Arrays are contiguous: numbers float32, ids
+`textcnn.inference` then do the same in torch and numpy. Arrays are contiguous: numbers float32, ids
 and sizes int32, offsets and counts int64. Shapes: B texts, U distinct words, N tokens, S slots, F
 feature maps, D dimensions, P positions; text b has the tokens `ids[offsets[b]:offsets[b + 1]]`.
 

@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from textcnn.explain.exact import is_exact
-from textcnn.explain.explanation import explain
-from textcnn.explain.results import Explanation
-from textcnn.inference.scorers import word_rows
+from textcnn.explain.explanation import Explanation, explain
+from textcnn.inference.scorer import word_rows
 from textcnn.metrics import calibration_error, evaluate, log_loss, reliability, softmax
 from textcnn.report import _baselines as baselines
 from textcnn.vectors.neighbours import neighbours_of_probes
@@ -243,7 +241,7 @@ def _suspects(predictor: Predictor, training: Texts | None, absent: dict[str, st
 
 def explained(predictor: Predictor) -> int:
     """How many texts are explained at most, so that a page takes seconds."""
-    return EXPLAINED if is_exact(predictor.artifact.model) else EXPLAINED_SLOWLY
+    return EXPLAINED if predictor.scorer.exact else EXPLAINED_SLOWLY
 
 
 def _ngrams(predictor: Predictor, test: Texts) -> dict[str, list[tuple[str, float, int]]]:

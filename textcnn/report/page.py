@@ -18,6 +18,7 @@ from textcnn.version import __version__
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+    from textcnn.explain.explanation import Explanation
     from textcnn.inference.predictor import Predictor
 
 NAME = "report.html"
@@ -78,8 +79,8 @@ def page(figures: Figures, artifact: Artifact) -> str:
     )
 
 
-def _fragment(explanation: html.Explanation) -> Markup:
-    return html.fragment(html.shortened(explanation, _LONGEST))
+def _fragment(explanation: Explanation) -> Markup:
+    return explanation.shortened(_LONGEST).to_html()
 
 
 def _settings(artifact: Artifact, figures: Figures) -> list[tuple[str, list[tuple[str, Any]]]]:

@@ -1,8 +1,9 @@
 """The networks that there are: one entry each.
 
 A new network needs its config (a dataclass on `NetworkConfig`), its module in `textcnn.nn` (on `TextNetwork`), its
-scorer in `textcnn.inference` (on `Scorer`: the forward pass without torch, and the shapes of its weights), and an entry
-here. Network and scorer are named by module and class, so that nothing is imported before it is used.
+scorer in `textcnn.inference` (on `Scorer`: the forward pass without torch, the shapes of its weights, and what exact
+explanations need), and an entry here. Network and scorer are named by module and class, so that nothing is imported
+before it is used.
 """
 
 from __future__ import annotations
@@ -24,15 +25,12 @@ class Architecture:
         config: its settings.
         network: `module:class` of the `textcnn.nn.base.TextNetwork`.
         scorer: `module:class` of the `textcnn.inference.scorer.Scorer`.
-        exact: `module:function` that takes a scorer and the ids of one text and returns its logits as an exact sum over
-            words, used where the scorer is `exact`; None where integrated gradients explain the network.
     """
 
     name: str
     config: type[NetworkConfig]
     network: str
     scorer: str
-    exact: str | None = None
 
     def scorer_class(self) -> Any:
         """Import the scorer's class."""
@@ -94,8 +92,7 @@ register(
         name="kim",
         config=KimConfig,
         network="textcnn.nn.kim:KimCNN",
-        scorer="textcnn.inference.scorers:KimScorer",
-        exact="textcnn.explain.exact:decompose",
+        scorer="textcnn.inference.kim_scorer:KimScorer",
     )
 )
 register(
@@ -103,7 +100,7 @@ register(
         name="dcnn",
         config=DCNNConfig,
         network="textcnn.nn.dcnn:DCNN",
-        scorer="textcnn.inference.scorers:DCNNScorer",
+        scorer="textcnn.inference.dcnn_scorer:DCNNScorer",
     )
 )
 register(
@@ -111,6 +108,6 @@ register(
         name="stacked",
         config=StackedConfig,
         network="textcnn.nn.stacked:StackedCNN",
-        scorer="textcnn.inference.scorers:StackedScorer",
+        scorer="textcnn.inference.stacked_scorer:StackedScorer",
     )
 )

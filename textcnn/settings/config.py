@@ -92,6 +92,7 @@ class NetworkConfig(Checked):
         below=LONGEST_NGRAM + 1,
     )
 
+    region_sizes: tuple[int, ...] = option((3, 4, 5), **_REGION_SIZES)
     dropout: float = option(0.5, "Share of the penultimate layer's values dropped in training.", least=0, below=1)
 
     @property
@@ -115,7 +116,6 @@ class NetworkConfig(Checked):
 class KimConfig(NetworkConfig):
     """The network of Kim (2014), sections 2 and 3.1; the defaults are the paper's, but for the bag of n-grams."""
 
-    region_sizes: tuple[int, ...] = option((3, 4, 5), **_REGION_SIZES)
     feature_maps: int = option(100, **_FEATURE_MAPS)
     activation: str = option("relu", **_ACTIVATION)
     padding: str = option(

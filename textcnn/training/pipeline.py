@@ -17,7 +17,7 @@ from textcnn.data.labelled import Labelled
 from textcnn.data.splits import stratified_split
 from textcnn.errors import ConfigError, DataError, TrainingError
 from textcnn.inference.artifact import Artifact, load_artifact, weight_shapes
-from textcnn.inference.scorers import word_rows
+from textcnn.inference.scorer import word_rows
 from textcnn.metrics import evaluate, fit_temperature, softmax
 from textcnn.settings.architectures import make_network
 from textcnn.settings.config import TrainingConfig, to_json

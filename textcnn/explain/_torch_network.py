@@ -1,4 +1,4 @@
-"""A saved model as a network of torch's, for what needs gradients."""
+"""A saved model as a torch network, for explanations that need gradients."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def as_network(artifact: Artifact) -> TextNetwork:
-    """The model in evaluation mode."""
+    """Return the model as a network in evaluation mode."""
     import torch
 
     tables = {name: torch.from_numpy(array) for name, array in artifact.weights.items()}

@@ -1,0 +1,79 @@
+"""Words times filters: the table whose rows a window adds up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from typing import Any, cast
+
+import numpy as np
+
+from textcnn.text.vocabulary import PAD
+
+TABLE_BYTES = 1 << 28  # a table of the whole vocabulary is kept up to this size
+AT_ONCE = 1024  # words projected together
+
+
+class LookUpTable:
+    """Projected words, F numbers in each of S slots: filled as words are first met, or rebuilt per call if V is large.
+
+    Args:
+        rows: word rows of the whole vocabulary, (V, C, D).
+        project: maps word rows (n, C, D) to their projection (n, S, F).
+        shape: (S, F).
+    """
+
+    def __init__(self, rows: np.ndarray, project: Callable[[np.ndarray], np.ndarray], shape: tuple[int, int]) -> None:
+        self.rows = rows
+        self.project = project
+        self.shape = shape
+        self._clear()
+
+    def _clear(self) -> None:
+        """Start with an empty table, if that of the whole vocabulary is small enough to keep."""
+        self.table: np.ndarray | None = None
+        if len(self.rows) * self.shape[0] * self.shape[1] * 4 <= TABLE_BYTES:
+            self.table = np.empty((len(self.rows), *self.shape), np.float32)
+            self.table[PAD] = 0
+        self.missing = np.ones(len(self.rows), dtype=bool)
+        self.missing[PAD] = False
+        self.complete = False
+        self.lock = Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what can be computed again, so that a pickled classifier stays small."""
+        return {name: vars(self)[name] for name in ("rows", "project", "shape")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._clear()
+
+    def look_up(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return a table (n, S, F) that holds the words `ids` (N,), and each word's row in it, (N,) int32."""
+        if self.table is None and not len(ids):
+            return np.zeros((0, *self.shape), np.float32), ids
+        if self.table is None:
+            distinct, rows = np.unique(ids, return_inverse=True)
+            table = self.project(self.rows[distinct])
+            table[distinct == PAD] = 0
+            return table, rows.astype(np.int32)
+        if not self.complete:
+            self._fill(ids)
+        return self.table, ids
+
+    def _fill(self, ids: np.ndarray) -> None:
+        with self.lock:  # several threads may score at once
+            if len(ids) >= len(self.rows):  # most words will be met: project all of them now
+                self._add(np.flatnonzero(self.missing))
+                self.complete = True
+                return
+            met = ids[self.missing[ids]]
+            if len(met):
+                self._add(np.unique(met))
+
+    def _add(self, words: np.ndarray) -> None:
+        table = cast("np.ndarray", self.table)
+        for begin in range(0, len(words), AT_ONCE):
+            part = words[begin : begin + AT_ONCE]
+            table[part] = self.project(self.rows[part])
+            self.missing[part] = False
