@@ -16,7 +16,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from textcnn.data.labelled import Labelled
 from textcnn.errors import DataError, TextCNNError
 from textcnn.explain.explanation import Explanation
-from textcnn.inference.labels import as_labels, class_ids
+from textcnn.inference.class_ids import as_labels, class_ids
 from textcnn.model import Model, load_model
 from textcnn.settings.options import all_settings, make_settings, ordered_class_weights
 from textcnn.settings.presets import preset_keywords
@@ -282,7 +282,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
 
     def _keywords(self) -> dict[str, Any]:
         """Return the settings by keyword, with what the labels and the random state decide."""
-        keywords = {keyword: getattr(self, keyword) for keyword in all_settings()}
+        # A network registered beside ours may have settings that are no keywords of this class.
+        keywords = {keyword: getattr(self, keyword) for keyword in all_settings() if hasattr(self, keyword)}
         keywords["class_weight"] = ordered_class_weights(self.class_weight, self.classes_.tolist())
         if not isinstance(self.random_state, (int, np.integer)):
             keywords["random_state"] = int(check_random_state(self.random_state).randint(2**31))

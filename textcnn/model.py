@@ -12,7 +12,7 @@ import numpy as np
 from textcnn.errors import DataError
 from textcnn.explain.explanation import Explanation, explain
 from textcnn.inference.artifact import load_artifact
-from textcnn.inference.labels import as_labels, class_ids
+from textcnn.inference.class_ids import as_labels, class_ids
 from textcnn.inference.predictor import Predictor
 from textcnn.metrics import evaluate
 from textcnn.settings.architectures import architecture_of
@@ -115,7 +115,7 @@ class Model(Predictor):
             word: order the filters by their response to this word.
 
         Raises:
-            ValueError: the model does not know the word.
+            ConfigError: the model does not know the word.
         """
         from textcnn.explain.filter_responses import describe_filters
 
@@ -129,7 +129,7 @@ class Model(Predictor):
             place: map and row of the last layer; None takes those that weigh most for the predicted class.
 
         Raises:
-            ValueError: the model is no DCNN, or has no such map or row.
+            ConfigError: the model is no DCNN, or has no such map or row.
         """
         from textcnn.explain.feature_graph import feature_graph
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from models import WORDS, hand_made, model
 
+from textcnn import kernels
 from textcnn.explain import _gradients as gradients
 from textcnn.explain._bag_parts import bag_parts
 from textcnn.explain._gradients import _parts
@@ -169,10 +170,35 @@ def test_texts_of_any_kind(text):
         assert ngram.text in text
 
 
+@pytest.mark.parametrize("config", CONFIGS[:6], ids=lambda c: f"{c.activation}-{c.padding}-{c.pooling}-{c.channels}")
+def test_an_explanation_without_compiled_loops_is_the_same(config, monkeypatch):
+    texts = ["w0 w3 w3 w7 w1", "unheard w2", "w5", ""]
+    expected = model(config).explain(texts)
+    monkeypatch.setattr(kernels, "compiled", False)
+    for one, other in zip(model(config).explain(texts), expected, strict=True):
+        np.testing.assert_allclose(one.logits, other.logits, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(one.word_parts, other.word_parts, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(one.features.parts, other.features.parts, rtol=1e-4, atol=1e-4)
+        np.testing.assert_array_equal(one.features.begin, other.features.begin)
+
+
+def test_a_network_that_does_not_say_it_is_exact_is_explained_by_gradients():
+    """Kim's network with ReLU, its scorer as that of any new network."""
+    predictor = model(CONFIGS[0])
+    [exact] = predictor.explain(["w0 w3 w3"])
+    predictor.scorer.exact = False
+    [explanation] = predictor.explain(["w0 w3 w3"])
+    assert (exact.method, explanation.method) == ("exact", "integrated gradients")
+    np.testing.assert_allclose(explanation.logits, exact.logits)
+    total = explanation.word_parts.sum(axis=0) + explanation.bias
+    assert np.abs(total - exact.logits).max() == pytest.approx(explanation.gap)
+    assert explanation.gap < 0.01 * np.abs(exact.logits).max()
+
+
 def test_json_holds_everything():
-    told = hand_made().explain(["good film"])[0].to_json()
-    assert told["predicted"] == "yes"
-    assert told["words"][0] == {
+    output = hand_made().explain(["good film"])[0].to_json()
+    assert output["predicted"] == "yes"
+    assert output["words"][0] == {
         "word": "good",
         "start": 0,
         "end": 4,
@@ -180,7 +206,7 @@ def test_json_holds_everything():
         "parts": [0.0, 2.0],
         "score": 1.0,
     }
-    assert {"begin": 0, "end": 1, "region_size": 2, "feature_map": 0, "response": 1.5, "parts": [0.0, 1.5]} in told[
+    assert {"begin": 0, "end": 1, "region_size": 2, "feature_map": 0, "response": 1.5, "parts": [0.0, 1.5]} in output[
         "features"
     ]
-    assert any(part["region_size"] is None and part["feature_map"] is None for part in told["features"])
+    assert any(part["region_size"] is None and part["feature_map"] is None for part in output["features"])

@@ -19,11 +19,8 @@ from textcnn.text.tokens import Encoded, offsets_of
 
 ATOL = 1e-5
 ONE_OF_EACH = [
-    *(
-        dataclasses.replace(SMALL, pooling=q, padding=p)
-        for q in ("max", "average", "k-max")
-        for p in ("wide", "narrow")
-    ),
+    *(dataclasses.replace(SMALL, pooling=pooling) for pooling in ("max", "average", "k-max")),
+    *(dataclasses.replace(SMALL, pooling=pooling, padding="narrow") for pooling in ("max", "average", "k-max")),
     DCNN_SMALL,
     DCNNS[-1],
     StackedConfig(dimension=6),
@@ -60,7 +57,6 @@ def test_features_and_probabilities_equal_the_network(compiled, config):
     with torch.no_grad():
         features = network.penultimate(network.channels(distinct), places, lengths).numpy()
         expected = network.logits(distinct, places, lengths).softmax(dim=1).numpy()
-    features[texts.lengths == 0] = 0  # a bias may be left there, which the network's last layer masks
     np.testing.assert_allclose(predictor.scorer.features(texts), features, rtol=1e-4, atol=1e-4)
     found = predictor.predict_proba(corpus())
     np.testing.assert_allclose(found, expected, atol=ATOL)
@@ -120,9 +116,9 @@ def test_a_pickled_scorer(config):
     _, predictor = make(config)
     texts = predictor.encode_ids(corpus())
     before = predictor.scorer.logits(texts)
-    pickled = pickle.dumps(predictor.scorer)
-    assert len(pickled) < len(pickle.dumps(predictor.scorer.table.table)) + 20_000  # the table is not in it twice
-    np.testing.assert_array_equal(pickle.loads(pickled).logits(texts), before)  # noqa: S301 (our own)
+    copied = pickle.loads(pickle.dumps(predictor.scorer))  # noqa: S301 (our own)
+    assert copied.table.missing.sum() == len(WORDS) + 1  # its table is not kept
+    np.testing.assert_allclose(copied.logits(texts), before, rtol=1e-5, atol=1e-5)
 
 
 @settings(max_examples=25)

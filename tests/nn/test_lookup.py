@@ -112,7 +112,7 @@ def test_gradcheck_of_the_largest(padding):
     ids, lengths = torch.tensor([0, 3, 1, 1, 2]), torch.tensor([4, 0, 1])
 
     def largest(words, weight, bias):
-        return lookup._MaxOfWindows.apply(words, weight, ids, lengths, (2, 3), padding, False) + bias.flatten()
+        return lookup._TorchMaxOfWindows.apply(words, weight, ids, lengths, (2, 3), padding, False) + bias.flatten()
 
     assert torch.autograd.gradcheck(largest, (words, layer.weight, layer.bias))
 

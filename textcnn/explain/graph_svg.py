@@ -6,10 +6,11 @@ from html import escape
 
 import numpy as np
 
-from textcnn.explain.feature_graph import FeatureGraph
+from textcnn.explain.feature_graph import Edge, FeatureGraph
 
 _CHARACTER, _GAP = 7.6, 16  # width of a character, space between words
 _LEVEL, _TOP, _BOTTOM, _SIDE = 84, 64, 34, 14
+_TEXT, _RADIUS = 18, 7  # height of a word, and of half a dot
 _FIGURES = 40  # pixels that a number takes: where nodes are closer, it is left out
 
 _STYLE = """
@@ -31,37 +32,19 @@ def as_svg(graph: FeatureGraph) -> str:
     xs, width = _word_positions(graph)
     height = _TOP + _LEVEL * (len(graph.layers) + 1) + _BOTTOM
     ground = height - _BOTTOM
-    out, dots = [], []
-    below = xs
-    for level, (nodes, edges) in enumerate(zip(graph.layers, graph.edges, strict=True), 1):
-        y = ground - level * _LEVEL
-        above = _spread(_centres(below, edges, len(nodes)), _SIDE, width - _SIDE)
-        largest = max((abs(edge.part) for edge in edges), default=0) or 1
-        for edge in edges:
-            share = abs(edge.part) / largest
-            start = ground - (level - 1) * _LEVEL - (18 if level == 1 else 7)
-            out.append(_edge(below[edge.below], start, above[edge.above], y + 7, edge.part, share))
-        last = level == len(graph.layers)
-        figures = [node.weight if last else node.value for node in nodes]
-        room = min(np.diff(np.sort(above)), default=_FIGURES) >= _FIGURES
-        for x, figure, node in zip(above, figures, nodes, strict=True):
-            span = " ".join(word.word for word in graph.words[node.begin : node.end])
-            tooltip = f"layer {level}: {span}, value {node.value:+.2f}" + (f", adds {node.weight:+.2f}" if last else "")
-            dots.append(_dot(x, y, figure, tooltip, shown=room))
-        below = above
-    root = _TOP
-    centre = float(np.mean(below)) if len(below) else width / 2
-    largest = max((abs(node.weight) for node in graph.layers[-1]), default=0) or 1
-    for x, node in zip(below, graph.layers[-1], strict=True):
-        out.append(
-            _edge(x, ground - len(graph.layers) * _LEVEL - 7, centre, root + 7, node.weight, abs(node.weight) / largest)
-        )
-    total = sum(node.weight for node in graph.layers[-1])
-    dots.append(_dot(centre, root, total, f"root: {total:+.2f} in total", shown=True))
     words = [
         f'<text x="{x:.1f}" y="{ground:.0f}" text-anchor="middle">{escape(graph.text[word.start : word.end])}</text>'
         for x, word in zip(xs, graph.words, strict=True)
     ]
+    lines, dots, top = _levels(graph, xs, width, ground)
+    last = graph.layers[-1]
+    total = sum(node.weight for node in last)
+    centre = float(np.mean(top)) if len(top) else width / 2
+    largest = max((abs(node.weight) for node in last), default=0) or 1
+    for x, node in zip(top, last, strict=True):
+        start = ground - len(graph.layers) * _LEVEL - _RADIUS
+        lines.append(_edge(x, start, centre, _TOP + _RADIUS, node.weight, abs(node.weight) / largest))
+    dots.append(_dot(centre, _TOP, total, f"root: {total:+.2f} in total", shown=True))
     drawn = ", ".join(f"layer {i} map {m} row {r}" for i, (m, r) in enumerate(graph.places, 1))
     title = f"Feature graph of {graph.text!r} for {graph.label}"
     described = f"{drawn}; the nodes of the last layer add {total:+.2f} to the score of {graph.label}."
@@ -71,9 +54,36 @@ def as_svg(graph: FeatureGraph) -> str:
         f'<title id="title">{escape(title)}</title>\n<desc id="described">{escape(described)}</desc>\n'
         f"<style>{_STYLE}</style>\n"
         f'<text class="head" x="{_SIDE}" y="20">{escape(str(graph.label))}: {escape(drawn)}</text>\n'
-        + "\n".join([*out, *dots, *words])
+        + "\n".join([*lines, *dots, *words])
         + "\n</svg>\n"
     )
+
+
+def _levels(graph: FeatureGraph, xs: np.ndarray, width: float, ground: int) -> tuple[list[str], list[str], np.ndarray]:
+    """Draw the layers from the words up.
+
+    Returns:
+        The edges, the nodes, and the horizontal positions of the last layer's nodes.
+    """
+    lines, dots = [], []
+    below = xs
+    for level, (nodes, edges) in enumerate(zip(graph.layers, graph.edges, strict=True), 1):
+        y = ground - level * _LEVEL
+        above = _spread(_centres(below, edges, len(nodes)), _SIDE, width - _SIDE)
+        largest = max((abs(edge.part) for edge in edges), default=0) or 1
+        start = y + _LEVEL - (_TEXT if level == 1 else _RADIUS)
+        for edge in edges:
+            share = abs(edge.part) / largest
+            lines.append(_edge(below[edge.below], start, above[edge.above], y + _RADIUS, edge.part, share))
+        last = level == len(graph.layers)
+        room = min(np.diff(np.sort(above)), default=_FIGURES) >= _FIGURES
+        for x, node in zip(above, nodes, strict=True):
+            span = " ".join(word.word for word in graph.words[node.begin : node.end])
+            adds = f", adds {node.weight:+.2f}" if last else ""
+            tooltip = f"layer {level}: {span}, value {node.value:+.2f}{adds}"
+            dots.append(_dot(x, y, node.weight if last else node.value, tooltip, shown=room))
+        below = above
+    return lines, dots, below
 
 
 def _word_positions(graph: FeatureGraph) -> tuple[np.ndarray, float]:
@@ -86,7 +96,7 @@ def _word_positions(graph: FeatureGraph) -> tuple[np.ndarray, float]:
     return ends - _GAP - sizes / 2, width + _SIDE
 
 
-def _centres(below: np.ndarray, edges: tuple, nodes: int) -> np.ndarray:
+def _centres(below: np.ndarray, edges: tuple[Edge, ...], nodes: int) -> np.ndarray:
     """Return for each node the mean position of what it joins."""
     members: list[list[float]] = [[] for _ in range(nodes)]
     for edge in edges:
@@ -124,7 +134,8 @@ def _edge(x: float, y: float, to_x: float, to_y: float, part: float, share: floa
 
 
 def _dot(x: float, y: float, figure: float, tooltip: str, *, shown: bool) -> str:
-    dot = f'<circle class="{_sign(figure)}" cx="{x:.1f}" cy="{y:.1f}" r="7"><title>{escape(tooltip)}</title></circle>'
+    circle = f'<circle class="{_sign(figure)}" cx="{x:.1f}" cy="{y:.1f}" r="{_RADIUS}">'
+    dot = f"{circle}<title>{escape(tooltip)}</title></circle>"
     if not shown:
         return dot
     return f'{dot}<text class="figure" x="{x:.1f}" y="{y - 11:.1f}" text-anchor="middle">{figure:+.2f}</text>'

@@ -94,7 +94,7 @@ class LookupConvolution(nn.Module):
                 words, self.weight, ids.int(), offsets_of(lengths), self.region_sizes, self.padding == "wide", bf16
             )
         else:
-            best = _MaxOfWindows.apply(words, self.weight, ids, lengths, self.region_sizes, self.padding, bf16)
+            best = _TorchMaxOfWindows.apply(words, self.weight, ids, lengths, self.region_sizes, self.padding, bf16)
         return best + self.bias.flatten()
 
 
@@ -178,7 +178,7 @@ def _slots(sizes: tuple[int, ...], padding: str) -> list[tuple[int, int, int]]:
     ]
 
 
-class _MaxOfWindows(torch.autograd.Function):
+class _TorchMaxOfWindows(torch.autograd.Function):
     """`functions.MaxOfWindows` in torch, for any device and precision."""
 
     @staticmethod
