@@ -1,11 +1,12 @@
 """The inner loops over look-up tables and pooled positions, compiled (`_kernels.c`).
 
-Where no compiler was at hand when textcnn was installed `compiled` is False; `textcnn.nn` and
-`textcnn.inference` then do the same in torch and numpy. Arrays are contiguous: numbers float32, ids
-and sizes int32, offsets and counts int64. Shapes: B texts, U distinct words, N tokens, S slots, F
-feature maps, D dimensions, P positions; text b has the tokens `ids[offsets[b]:offsets[b + 1]]`.
+`compiled` is False where textcnn was installed without a compiler; `textcnn.nn` and `textcnn.inference` then do
+the same in torch and numpy. Arrays are contiguous: numbers float32, ids and sizes int32, offsets and counts int64.
+Shapes: B texts, U distinct words, N words in total, R regions, S slots, F feature maps, D dimensions, P positions, K
+classes; text b has the words `ids[offsets[b]:offsets[b + 1]]`.
 
-The result has the same bits whatever the number of threads.
+Results have the same bits whatever the number of threads. An argument of another type raises TypeError; one of a wrong
+shape, or with numbers out of range, raises ValueError.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from textcnn.kernels._loading import loops
 from textcnn.kernels._optimizers import settle_adam as settle_adam
 from textcnn.kernels._optimizers import step_adadelta as step_adadelta
 from textcnn.kernels._optimizers import step_adam as step_adam
+from textcnn.kernels._spinning import limit_spinning as limit_spinning
 from textcnn.kernels._words import NgramTable as NgramTable
 from textcnn.kernels._words import WordTable as WordTable
 from textcnn.kernels._words import number_words as number_words

@@ -1,12 +1,16 @@
-/* The inner loops over look-up tables and pooled positions (`_loops.h`) as functions of Python, on flat arrays.
+/* The inner loops over look-up tables and pooled positions (`_loops.h`) as functions of Python, on arrays.
 
-   Nothing here knows numpy or torch: arguments are buffers, and `textcnn/kernels/__init__.py` sees to their types and
-   shapes. The work is done without the interpreter's lock, in shares (a range of texts, of feature maps or of rows)
-   which never write to the same number: a result has the same bits whatever the number of threads. */
+   The functions of `textcnn.kernels`, which document them, call those of the same name here. Each takes its arguments
+   into a struct and checks them (`_arguments.h`), so that no call reads or writes memory that is not its own. The loops
+   run without the interpreter's lock, in shares (a range of texts, of feature maps or of rows) which never write to the
+   same number: a result has the same bits whatever the number of threads. */
 
 #if defined(__linux__)
 #define _GNU_SOURCE /* RTLD_DEFAULT */
 #include <dlfcn.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
 #endif
 
 #define PY_SSIZE_T_CLEAN
@@ -52,6 +56,8 @@ typedef Py_ssize_t Index;
 #include "_loops.h"
 #endif
 
+#include "_arguments.h"
+
 /* The loops of the processor at hand. */
 #define LOOPS(use)                                                                                                    \
     use(max_windows) use(max_logits) use(row_logits) use(sparse_gradient) use(sparse_product) use(sum_windows)        \
@@ -84,644 +90,622 @@ static void choose_loops(void) {
 /* The work is shared among the threads that torch keeps for its own loops, where they are those of GNU's OpenMP:
    threads of ours would wait for the same processors. Without them a call does all its work by itself. */
 
+#define MOST_SHARES 64
+#define SMALL 30000 /* numbers: less is done before other threads are at work */
+
 typedef void (*Parallel)(void (*run)(void *), void *data, unsigned threads, unsigned flags);
+typedef int (*Count)(void);
+typedef int (*Share)(const void *arguments, Index begin, Index end); /* 0 where no memory was left */
 
-typedef struct Call Call;
-typedef void (*Share)(Call *call, Index begin, Index end);
+typedef struct {
+    Share share;
+    const void *arguments;
+    Index edges[MOST_SHARES + 1], shares;
+    Count number, count;
+    int done;
+} Team;
 
-static Parallel find_parallel(int (**number)(void), int (**count)(void)) {
+static Parallel find_parallel(Count *number, Count *count, Count *processors) {
 #if defined(__linux__)
-    *number = (int (*)(void))dlsym(RTLD_DEFAULT, "omp_get_thread_num");
-    *count = (int (*)(void))dlsym(RTLD_DEFAULT, "omp_get_num_threads");
+    *number = (Count)dlsym(RTLD_DEFAULT, "omp_get_thread_num");
+    *count = (Count)dlsym(RTLD_DEFAULT, "omp_get_num_threads");
+    *processors = (Count)dlsym(RTLD_DEFAULT, "omp_get_num_procs");
     Parallel parallel = (Parallel)dlsym(RTLD_DEFAULT, "GOMP_parallel");
-    return *number && *count ? parallel : NULL;
+    return *number && *count && *processors ? parallel : NULL;
 #else
-    (void)number, (void)count;
+    (void)number, (void)count, (void)processors;
     return NULL;
 #endif
 }
 
-#define MOST_BUFFERS 11
-#define MOST_NUMBERS 9
-#define MOST_SHARES 64
-#define SMALL 30000 /* numbers: less is done before other threads are at work */
-
-/* A call from Python: its buffers and whole numbers, and how the work is shared. */
-struct Call {
-    Py_buffer views[MOST_BUFFERS];
-    int taken;
-    Index n[MOST_NUMBERS];
-    Share share;
-    Index edges[MOST_SHARES + 1], shares;
-    int (*number)(void), (*count)(void);
-    int out_of_memory;
-};
-
-/* The address of a buffer, NULL for an empty one. */
-static void *at(Call *call, int i) { return call->views[i].len ? call->views[i].buf : NULL; }
-
 static void run_shares(void *data) {
-    Call *call = data;
-    for (Index i = call->number(); i < call->shares; i += call->count())
-        call->share(call, call->edges[i], call->edges[i + 1]);
+    Team *team = data;
+    for (Index i = team->number(); i < team->shares; i += team->count())
+        if (!team->share(team->arguments, team->edges[i], team->edges[i + 1]))
+            __atomic_store_n(&team->done, 0, __ATOMIC_RELAXED);
 }
 
-/* Share `count` items among threads, as many in each share or, where there are offsets, as many of theirs. */
-static void run(Call *call, Share share, Index count, const int64_t *offsets, Index threads, double numbers) {
-    Parallel parallel = threads > 1 && count > 1 && numbers > SMALL ? find_parallel(&call->number, &call->count) : NULL;
-    if (!parallel) {
-        share(call, 0, count);
-        return;
-    }
-    call->shares = threads < count ? threads : count;
-    if (call->shares > MOST_SHARES) call->shares = MOST_SHARES;
-    for (Index i = 0, item = 0; i <= call->shares; i++) {
-        if (!offsets || i == call->shares) item = count * i / call->shares;
+/* Share `count` items among threads, as many in each share or, where there are offsets, as many of theirs. `numbers` is
+   how much there is to do. */
+static int run(Share share, const void *arguments, Index count, const int64_t *offsets, Index threads, double numbers) {
+    Team team = {.share = share, .arguments = arguments, .done = 1};
+    Parallel parallel = NULL;
+    Count processors;
+    if (threads > 1 && count > 1 && numbers > SMALL) parallel = find_parallel(&team.number, &team.count, &processors);
+    if (!parallel) return share(arguments, 0, count);
+    team.shares = threads < count ? threads : count;
+    if (team.shares > MOST_SHARES) team.shares = MOST_SHARES;
+    for (Index i = 0, item = 0; i <= team.shares; i++) {
+        if (!offsets || i == team.shares) item = count * i / team.shares;
         else {
-            int64_t wanted = offsets[0] + (offsets[count] - offsets[0]) * i / call->shares;
+            int64_t wanted = offsets[0] + (offsets[count] - offsets[0]) * i / team.shares;
             while (offsets[item] < wanted) item++;
         }
-        call->edges[i] = item;
+        team.edges[i] = item;
     }
-    call->share = share;
-    parallel(run_shares, call, (unsigned)threads, 0);
+    parallel(run_shares, &team, (unsigned)threads, 0);
+    return team.done;
 }
 
-/* ---- from Python ------------------------------------------------------------------------------------------------ */
+/* libgomp's threads spin while they wait, 300,000 rounds each time, which beside another busy process takes the time that
+   the others need. They spin 1,000 rounds where libgomp has more threads than there are processors: a team that does
+   nothing, asleep from then on, makes it so. Whoever sets how threads wait has their way. */
 
-/* Contiguous buffers from the first arguments, the last `writable` of them to write to; whole numbers from the rest. */
-static int take(Call *call, PyObject *const *args, Py_ssize_t given, int buffers, int writable, int numbers) {
-    call->taken = call->out_of_memory = 0;
-    if (given != buffers + numbers) {
-        PyErr_Format(PyExc_TypeError, "expected %d arguments, found %zd", buffers + numbers, given);
-        return 0;
-    }
-    for (; call->taken < buffers; call->taken++) {
-        int flags = PyBUF_C_CONTIGUOUS | (call->taken < buffers - writable ? 0 : PyBUF_WRITABLE);
-        if (PyObject_GetBuffer(args[call->taken], &call->views[call->taken], flags)) break;
-    }
-    for (int i = 0; i < numbers && !PyErr_Occurred(); i++) call->n[i] = PyLong_AsSsize_t(args[buffers + i]);
-    if (!PyErr_Occurred()) return 1;
-    while (call->taken) PyBuffer_Release(&call->views[--call->taken]);
-    return 0;
+#if defined(__linux__)
+static void do_nothing(void *Py_UNUSED(data)) {}
+
+static void *hold_team(void *Py_UNUSED(data)) {
+    Count number, count, processors;
+    Parallel parallel = find_parallel(&number, &count, &processors);
+    parallel(do_nothing, NULL, (unsigned)processors() + 1, 0);
+    for (;;) pause();
+    return NULL;
+}
+#endif
+
+static PyObject *py_limit_spinning(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(none)) {
+#if defined(__linux__)
+    static int held; /* a child of fork() has no such team, but libgomp's count of threads */
+    Count number, count, processors;
+    if (held || getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY")) Py_RETURN_FALSE;
+    if (!find_parallel(&number, &count, &processors)) Py_RETURN_FALSE;
+    sigset_t all, before;
+    pthread_t thread;
+    sigfillset(&all); /* signals are for other threads */
+    if (pthread_sigmask(SIG_SETMASK, &all, &before)) Py_RETURN_FALSE;
+    held = !pthread_create(&thread, NULL, hold_team, NULL);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (held) pthread_detach(thread);
+    return PyBool_FromLong(held);
+#else
+    Py_RETURN_FALSE;
+#endif
 }
 
-static PyObject *finish(Call *call) {
-    while (call->taken) PyBuffer_Release(&call->views[--call->taken]);
-    if (call->out_of_memory) return PyErr_NoMemory();
-    Py_RETURN_NONE;
+/* ---- scratch memory ---------------------------------------------------------------------------------------------- */
+
+/* Room for `count` items of some size, or NULL where that is no size. */
+static void *room(Index count, size_t size) {
+    return count < 0 || (size_t)count > (PY_SSIZE_T_MAX - 64) / size ? NULL : malloc((size_t)count * size + 64);
 }
 
-/* Scratch memory of up to three parts, the second and third filled with zeros; freed with free(). */
-static void *scratch(Call *call, size_t a, size_t b, size_t c, void **second, void **third) {
-    size_t first = (a + 63) & ~(size_t)63, next = (b + 63) & ~(size_t)63;
-    char *memory = malloc(first + next + c + 64);
-    if (!memory) {
-        call->out_of_memory = 1;
-        return NULL;
-    }
-    *second = memory + first;
-    *third = memory + first + next;
-    memset(*second, 0, next + c);
-    return memory;
-}
+static void *zero_room(Index count, size_t size) { return count < 0 ? NULL : calloc((size_t)count + 1, size); }
 
-/* name(ARGUMENTS): takes the arguments and does the statement without the interpreter's lock. */
-#define FUNCTION(name, buffers, writable, numbers, statement)                                                         \
+/* ---- functions of Python ----------------------------------------------------------------------------------------- */
+
+/* py_name: takes the arguments (`take_name`) and does the work (an expression, 0 where no memory was left) without the
+   interpreter's lock. */
+#define FUNCTION(name, Struct, work)                                                                                  \
     static PyObject *py_##name(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t given) {                  \
-        Call this, *call = &this;                                                                                     \
-        if (!take(call, args, given, buffers, writable, numbers)) return NULL;                                        \
-        const Index *n = call->n;                                                                                     \
-        (void)n;                                                                                                      \
-        Py_BEGIN_ALLOW_THREADS;                                                                                       \
-        statement;                                                                                                    \
-        Py_END_ALLOW_THREADS;                                                                                         \
-        return finish(call);                                                                                          \
+        Arguments from;                                                                                               \
+        start(&from, args, given);                                                                                    \
+        Struct taken = take_##name(&from), *a = &taken;                                                               \
+        int done = all_taken(&from);                                                                                  \
+        if (done) {                                                                                                   \
+            Py_BEGIN_ALLOW_THREADS;                                                                                   \
+            done = work;                                                                                              \
+            Py_END_ALLOW_THREADS;                                                                                     \
+        }                                                                                                             \
+        return finish(&from, done);                                                                                   \
     }
 
-/* table, ids, offsets, sizes, best, where; regions, slots, maps, wide, texts, threads */
-static void share_max_windows(Call *call, Index begin, Index end) {
-    const Index *n = call->n;
-    void *zeros, *none;
-    void *rows = scratch(call, n[1] * sizeof(float *), n[2] * sizeof(float), 0, &zeros, &none);
-    if (!rows) return;
-    loops.max_windows_loop(at(call, 0), at(call, 1), at(call, 2), at(call, 3), n[0], n[1], n[2], (int)n[3], at(call, 4),
-                           at(call, 5), begin, end, rows, zeros);
-    free(rows);
+static MaxWindows take_max_windows(Arguments *from) {
+    MaxWindows a = {.table = take_table(from)};
+    a.texts = take_texts(from, a.table.words);
+    a.regions = take_regions(from, a.table.slots, &a.texts);
+    a.wide = take_truth(from, "wide");
+    int places = take_truth(from, "places");
+    a.threads = take_threads(from);
+    const Index width = times(a.regions.count, a.table.maps);
+    a.best = make(from, FLOAT32, a.texts.count, width);
+    int32_t *where = places ? make(from, INT32, a.texts.count, width) : make(from, INT32, 0);
+    a.where = places ? where : NULL;
+    return a;
 }
 
-FUNCTION(max_windows, 6, 2, 6,
-         run(call, share_max_windows, n[4], at(call, 2), n[5], (double)call->views[1].len * n[1] * n[2]))
-
-/* table, ids, offsets, sizes, bias, weights, weights_bias, logits; regions, slots, maps, wide, activation, classes,
-   texts */
-static void share_max_logits(Call *call, Index begin, Index end) {
-    const Index *n = call->n;
-    void *zeros, *features;
-    void *rows = scratch(call, n[1] * sizeof(float *), n[2] * sizeof(float), n[0] * n[2] * sizeof(float), &zeros,
-                         &features);
-    if (!rows) return;
-    loops.max_logits_loop(at(call, 0), at(call, 1), at(call, 2), at(call, 3), n[0], n[1], n[2], (int)n[3], at(call, 4),
-                          (int)n[4], at(call, 5), at(call, 6), n[5], at(call, 7), begin, end, rows, zeros, features);
-    free(rows);
+static int share_max_windows(const void *arguments, Index begin, Index end) {
+    const MaxWindows *a = arguments;
+    const float **rows = room(a->regions.largest, sizeof(float *));
+    float *zeros = zero_room(a->table.maps, sizeof(float));
+    if (rows && zeros) loops.max_windows_loop(a, begin, end, rows, zeros);
+    free(rows), free(zeros);
+    return rows && zeros;
 }
 
-FUNCTION(max_logits, 8, 1, 7, share_max_logits(call, 0, n[6]))
+FUNCTION(max_windows, MaxWindows,
+         run(share_max_windows, a, a->texts.count, a->texts.offsets, a->threads,
+             4.0 * (double)a->texts.offsets[a->texts.count] * (double)a->table.slots * (double)a->table.maps))
 
-/* table, ids, offsets, sizes, maps, biases, filters, weights, weights_bias, logits; layers, dimension, k_top, classes,
-   texts */
-static void share_row_logits(Call *call, Index begin, Index end) {
-    const Index *n = call->n;
-    const int64_t *offsets = at(call, 2);
-    const int32_t *sizes = at(call, 3), *maps = at(call, 4);
-    Index positions = 0, widest = n[1], largest = 0;
-    for (Index b = begin; b < end; b++)
-        if (offsets[b + 1] - offsets[b] > positions) positions = (Index)(offsets[b + 1] - offsets[b]);
-    positions += n[2];
-    for (Index layer = 0; layer < n[0]; layer++) {
-        positions += sizes[layer];
-        if (sizes[layer] > largest) largest = sizes[layer];
-        if (maps[layer] * (n[1] >> (layer + 1)) > widest) widest = maps[layer] * (n[1] >> (layer + 1));
-    }
-    size_t room = (size_t)(positions + 1) * widest;
-    void *zeros, *numbers;
-    const float **window = scratch(call, largest * sizeof(float *), widest * sizeof(float),
-                                   (4 * room + 3 * widest) * sizeof(float), &zeros, &numbers);
-    if (!window) return;
-    float *x = numbers;
-    loops.row_logits_loop(at(call, 0), at(call, 1), offsets, sizes, maps, n[0], n[1], n[2], at(call, 5), at(call, 6),
-                          at(call, 7), at(call, 8), n[3], at(call, 9), begin, end, window, zeros, x, x + room,
-                          x + 2 * room, x + 3 * room, (int32_t *)(x + 4 * room), widest);
-    free(window);
+static MaxLogits take_max_logits(Arguments *from) {
+    MaxLogits a = {.windows.table = take_table(from)};
+    MaxWindows *windows = &a.windows;
+    windows->texts = take_texts(from, windows->table.words);
+    windows->regions = take_regions(from, windows->table.slots, &windows->texts);
+    windows->wide = take_truth(from, "wide");
+    a.bias = take(from, "bias", FLOAT32, 2);
+    expect(from, windows->regions.count, windows->table.maps);
+    a.activation = take_number(from, "activation", 0, 2);
+    a.weights = take(from, "weights", FLOAT32, 2);
+    a.classes = from->shape[0];
+    expect(from, a.classes, times(windows->regions.count, windows->table.maps));
+    a.weights_bias = take(from, "weights_bias", FLOAT32, 1);
+    expect(from, a.classes);
+    a.logits = make(from, FLOAT32, windows->texts.count, a.classes);
+    return a;
 }
 
-FUNCTION(row_logits, 10, 1, 5, share_row_logits(call, 0, n[4]))
+static int do_max_logits(const MaxLogits *a) {
+    const MaxWindows *windows = &a->windows;
+    const float **rows = room(windows->regions.largest, sizeof(float *));
+    float *zeros = zero_room(windows->table.maps, sizeof(float));
+    float *features = room(times(windows->regions.count, windows->table.maps), sizeof(float));
+    int done = rows && zeros && features;
+    if (done) loops.max_logits_loop(a, 0, windows->texts.count, rows, zeros, features);
+    free(rows), free(zeros), free(features);
+    return done;
+}
 
-/* grad, where, ids, offsets, sizes, and by filter and by word: starts, columns, values; regions, maps, texts, filters'
-   slots, words (0: by filter alone), threads */
-static void share_sparse_gradient(Call *call, Index begin, Index end) {
-    const Index *n = call->n;
-    for (Index by_word = begin; by_word < end; by_word++) {
-        Index rows = n[3 + by_word], first = 5 + 3 * by_word;
-        void *none;
-        int64_t *next = scratch(call, (rows + 1) * sizeof(int64_t), 0, 0, &none, &none);
-        if (!next) return;
-        loops.sparse_gradient_loop(at(call, 0), at(call, 1), at(call, 2), at(call, 3), at(call, 4), n[0], n[1], n[2],
-                                   rows, (int)by_word, at(call, first), at(call, first + 1), at(call, first + 2), next);
+FUNCTION(max_logits, MaxLogits, do_max_logits(a))
+
+static MaxWindowsBack take_max_windows_back(Arguments *from) {
+    MaxWindowsBack a = {.words = take(from, "words", FLOAT32, 2)};
+    a.distinct = from->shape[0], a.dimension = from->shape[1];
+    a.filters = take(from, "filters", FLOAT32, 3);
+    a.slots = from->shape[0], a.maps = from->shape[1];
+    expect(from, a.slots, a.maps, a.dimension);
+    a.texts = take_texts(from, a.distinct);
+    a.regions = take_regions(from, a.slots, &a.texts);
+    const Index width = times(a.regions.count, a.maps);
+    a.grad = take(from, "grad", FLOAT32, 2);
+    expect(from, a.texts.count, width);
+    a.where = take(from, "where", INT32, 2);
+    expect(from, a.texts.count, width);
+    int words_too = take_truth(from, "words_too");
+    a.threads = take_threads(from);
+    check_32_bits("filters' slots times maps", times(a.slots, a.maps));
+    check_where(&a);
+    a.filters_grad = make(from, FLOAT32, a.slots, a.maps, a.dimension);
+    if (words_too) a.words_grad = make(from, FLOAT32, a.distinct, a.dimension);
+    return a;
+}
+
+/* The gradient by filters' slots (item 0) and by words (item 1). */
+static int share_sparse_gradient(const void *arguments, Index begin, Index end) {
+    const MaxWindowsBack *a = arguments;
+    for (int by_word = (int)begin; by_word < end; by_word++) {
+        Sparse *out = a->sparse + by_word;
+        out->rows = by_word ? a->distinct : a->slots * a->maps;
+        out->starts = zero_room(out->rows, sizeof(int64_t));
+        int64_t *next = room(out->rows, sizeof(int64_t));
+        if (out->starts && next) {
+            loops.sparse_gradient_loop(a, out, by_word, NULL);
+            for (Index row = 0; row < out->rows; row++) out->starts[row + 1] += out->starts[row];
+            memcpy(next, out->starts, (size_t)out->rows * sizeof(int64_t));
+            out->columns = room(out->starts[out->rows], sizeof(int32_t));
+            out->values = room(out->starts[out->rows], sizeof(float));
+            if (out->columns && out->values) loops.sparse_gradient_loop(a, out, by_word, next);
+        }
         free(next);
+        if (!out->columns || !out->values) return 0;
     }
+    return 1;
 }
 
-FUNCTION(sparse_gradient, 11, 6, 6,
-         run(call, share_sparse_gradient, n[4] ? 2 : 1, NULL, n[5], (double)call->views[0].len))
-
-/* starts, columns, values, rows, out; dimension, rows of the result, threads */
-static void share_sparse_product(Call *call, Index begin, Index end) {
-    loops.sparse_product_loop(at(call, 0), at(call, 1), at(call, 2), at(call, 3), call->n[0], at(call, 4), begin, end);
+static int share_sparse_product(const void *arguments, Index begin, Index end) {
+    loops.sparse_product_loop(arguments, begin, end);
+    return 1;
 }
 
-FUNCTION(sparse_product, 5, 1, 3,
-         run(call, share_sparse_product, n[1], at(call, 0), n[2], (double)call->views[1].len * n[0]))
-
-/* table, ids, offsets, out; size, slot, slots, maps, wide, positions, texts, threads */
-static void share_sum_windows(Call *call, Index begin, Index end) {
-    const Index *n = call->n;
-    void *zeros, *none;
-    void *rows = scratch(call, n[0] * sizeof(float *), n[3] * sizeof(float), 0, &zeros, &none);
-    if (!rows) return;
-    loops.sum_windows_loop(at(call, 0), at(call, 1), at(call, 2), n[0], n[1], n[2], n[3], (int)n[4], n[5], at(call, 3),
-                           begin, end, rows, zeros);
-    free(rows);
+static int product(const Sparse *sparse, const float *dense, Index dimension, float *out, Index threads) {
+    const SparseProduct a = {sparse, dense, dimension, out};
+    return run(share_sparse_product, &a, sparse->rows, sparse->starts, threads,
+               4.0 * (double)sparse->starts[sparse->rows] * (double)dimension);
 }
 
-FUNCTION(sum_windows, 4, 1, 8,
-         run(call, share_sum_windows, n[6], at(call, 2), n[7], (double)call->views[3].len * n[0]))
-
-/* grad, ids, offsets, table_grad; size, slot, slots, maps, wide, positions, texts, threads */
-static void share_sum_windows_back(Call *call, Index begin, Index end) {
-    const Index *n = call->n;
-    loops.sum_windows_back_loop(at(call, 0), at(call, 1), at(call, 2), n[0], n[1], n[2], n[3], (int)n[4], n[5], n[6],
-                                at(call, 3), begin, end);
+static int do_max_windows_back(MaxWindowsBack *a) {
+    Sparse sparse[2] = {{0}};
+    a->sparse = sparse;
+    double numbers = 4.0 * (double)a->texts.count * (double)a->regions.count * (double)a->maps;
+    int done = run(share_sparse_gradient, a, a->words_grad ? 2 : 1, NULL, a->threads, numbers) &&
+               product(&sparse[0], a->words, a->dimension, a->filters_grad, a->threads) &&
+               (!a->words_grad || product(&sparse[1], a->filters, a->dimension, a->words_grad, a->threads));
+    for (int i = 0; i < 2; i++) free(sparse[i].starts), free(sparse[i].columns), free(sparse[i].values);
+    return done;
 }
 
-FUNCTION(sum_windows_back, 4, 1, 8,
-         run(call, share_sum_windows_back, n[3], NULL, n[7], (double)call->views[0].len * n[0]))
+FUNCTION(max_windows_back, MaxWindowsBack, do_max_windows_back(a))
 
-/* x, counts, ks, values, where; positions, maps, most, texts, threads */
-static void share_k_max(Call *call, Index begin, Index end) {
-    const Index *n = call->n;
-    void *rows, *chosen;
-    size_t pooled = (n[2] + 1) * n[1];
-    float *sorted = scratch(call, n[0] * n[1] * sizeof(float), 3 * n[1] * sizeof(int32_t),
-                            2 * pooled * sizeof(float), &rows, &chosen);
-    if (!sorted) return;
-    int32_t *spare = rows;
-    loops.k_max_loop(at(call, 0), at(call, 1), at(call, 2), n[0], n[1], n[2], at(call, 3), at(call, 4), begin, end,
-                     sorted, spare, spare + n[1], spare + 2 * n[1], chosen, (int32_t *)chosen + pooled);
-    free(sorted);
+static SumWindows take_sum_windows(Arguments *from) {
+    SumWindows a = {.table = take_table(from)};
+    a.texts = take_texts(from, a.table.words);
+    take_window(from, a.table.slots, &a.texts, &a.size, &a.slot, &a.wide);
+    a.positions = take_number(from, "positions", windows_of_longest(&a.texts, a.size, a.wide), PY_SSIZE_T_MAX);
+    a.threads = take_threads(from);
+    a.out = make(from, FLOAT32, a.texts.count, a.positions, a.table.maps);
+    return a;
 }
 
-FUNCTION(k_max, 5, 2, 5, run(call, share_k_max, n[3], NULL, n[4], (double)call->views[0].len * 8))
-
-/* grad, where, x_grad; positions, maps, most, texts, threads */
-static void share_k_max_back(Call *call, Index begin, Index end) {
-    const Index *n = call->n;
-    loops.k_max_back_loop(at(call, 0), at(call, 1), n[0], n[1], n[2], at(call, 2), begin, end);
+static int share_sum_windows(const void *arguments, Index begin, Index end) {
+    const SumWindows *a = arguments;
+    const float **rows = room(a->size, sizeof(float *));
+    float *zeros = zero_room(a->table.maps, sizeof(float));
+    if (rows && zeros) loops.sum_windows_loop(a, begin, end, rows, zeros);
+    free(rows), free(zeros);
+    return rows && zeros;
 }
 
-FUNCTION(k_max_back, 3, 1, 5, run(call, share_k_max_back, n[3], NULL, n[4], (double)call->views[2].len))
+FUNCTION(sum_windows, SumWindows,
+         run(share_sum_windows, a, a->texts.count, a->texts.offsets, a->threads,
+             4.0 * (double)a->texts.count * (double)a->positions * (double)a->table.maps * (double)a->size))
 
-/* x, counts, filters, out; positions, maps before, maps, size, dimension, texts, threads */
-static void share_row_convolution(Call *call, Index begin, Index end) {
-    const Index *n = call->n;
-    void *none;
-    float *sum = scratch(call, 2 * n[4] * sizeof(float), 0, 0, &none, &none);
-    if (!sum) return;
-    loops.row_convolution_loop(at(call, 0), at(call, 1), at(call, 2), n[0], n[1], n[2], n[3], n[4], at(call, 3), begin,
-                               end, sum);
+static SumWindowsBack take_sum_windows_back(Arguments *from) {
+    SumWindowsBack a = {.table_grad = take_writable(from, "table_grad", FLOAT32, 3)};
+    Index words = from->shape[0];
+    a.slots = from->shape[1], a.maps = from->shape[2];
+    a.texts = take_texts(from, words);
+    take_window(from, a.slots, &a.texts, &a.size, &a.slot, &a.wide);
+    a.grad = take(from, "grad", FLOAT32, 3);
+    a.positions = from->shape[1];
+    expect(from, a.texts.count, a.positions, a.maps);
+    Index windows = windows_of_longest(&a.texts, a.size, a.wide);
+    if (!PyErr_Occurred() && a.positions < windows)
+        PyErr_Format(PyExc_ValueError, "grad: expected %zd positions or more, found %zd", windows, a.positions);
+    a.threads = take_threads(from);
+    return a;
+}
+
+static int share_sum_windows_back(const void *arguments, Index begin, Index end) {
+    loops.sum_windows_back_loop(arguments, begin, end);
+    return 1;
+}
+
+FUNCTION(sum_windows_back, SumWindowsBack,
+         run(share_sum_windows_back, a, a->maps, NULL, a->threads,
+             4.0 * (double)a->texts.count * (double)a->positions * (double)a->maps * (double)a->size))
+
+static KMax take_k_max(Arguments *from) {
+    KMax a = {.x = take(from, "x", FLOAT32, 3)};
+    a.texts = from->shape[0], a.positions = from->shape[1], a.maps = from->shape[2];
+    a.counts = take(from, "counts", INT64, 1);
+    expect(from, a.texts);
+    check_counts("counts", a.counts, a.texts, a.positions);
+    a.ks = take(from, "ks", INT64, 1);
+    expect(from, a.texts);
+    a.most = take_number(from, "most", 0, PY_SSIZE_T_MAX);
+    check_counts("ks", a.ks, a.texts, a.most);
+    a.threads = take_threads(from);
+    check_32_bits("x: positions times maps", times(plus(a.positions, 1), a.maps));
+    a.values = make(from, FLOAT32, a.texts, a.most, a.maps);
+    a.where = make(from, INT32, a.texts, a.most, a.maps);
+    return a;
+}
+
+static int share_k_max(const void *arguments, Index begin, Index end) {
+    const KMax *a = arguments;
+    const Index kept = a->most < a->positions ? a->most : a->positions, chosen = times(plus(kept, 1), a->maps);
+    int32_t *rows = room(times(3, a->maps), sizeof(int32_t));
+    const Pool pool = {.sorted = room(times(a->positions, a->maps), sizeof(float)),
+                       .spare = rows,
+                       .step = rows + a->maps,
+                       .row = rows + 2 * a->maps,
+                       .chosen = zero_room(chosen, sizeof(float)), /* NaN may leave some unwritten */
+                       .place = zero_room(chosen, sizeof(int32_t))};
+    int done = rows && pool.sorted && pool.chosen && pool.place;
+    if (done) loops.k_max_loop(a, begin, end, &pool);
+    free(rows), free(pool.sorted), free(pool.chosen), free(pool.place);
+    return done;
+}
+
+FUNCTION(k_max, KMax,
+         run(share_k_max, a, a->texts, NULL, a->threads, 32.0 * (double)a->texts * (double)a->positions * (double)a->maps))
+
+static KMaxBack take_k_max_back(Arguments *from) {
+    KMaxBack a = {.grad = take(from, "grad", FLOAT32, 3)};
+    a.texts = from->shape[0], a.most = from->shape[1], a.maps = from->shape[2];
+    a.where = take(from, "where", INT32, 3);
+    expect(from, a.texts, a.most, a.maps);
+    a.positions = take_number(from, "positions", 0, PY_SSIZE_T_MAX);
+    a.threads = take_threads(from);
+    check_range("where", a.where, 0, times(times(a.texts, a.most), a.maps), -1, a.positions - 1);
+    a.x_grad = make(from, FLOAT32, a.texts, a.positions, a.maps);
+    return a;
+}
+
+static int share_k_max_back(const void *arguments, Index begin, Index end) {
+    loops.k_max_back_loop(arguments, begin, end);
+    return 1;
+}
+
+FUNCTION(k_max_back, KMaxBack,
+         run(share_k_max_back, a, a->texts, NULL, a->threads,
+             4.0 * (double)a->texts * (double)a->positions * (double)a->maps))
+
+/* x and counts; the filters give F and m, and half of an even D is the result's. */
+static RowConvolution take_row_convolution_start(Arguments *from) {
+    RowConvolution a = {.x = take(from, "x", FLOAT32, 4)};
+    a.texts = from->shape[0], a.positions = from->shape[1], a.before = from->shape[2], a.dimension = from->shape[3];
+    a.counts = take(from, "counts", INT64, 1);
+    expect(from, a.texts);
+    check_counts("counts", a.counts, a.texts, a.positions);
+    if (!PyErr_Occurred() && a.dimension % 2)
+        PyErr_Format(PyExc_ValueError, "x: expected an even number of rows, found %zd", a.dimension);
+    return a;
+}
+
+static Index windows_of_rows(const RowConvolution *a) { return plus(a->positions, a->size - 1); }
+
+static void check_size(const RowConvolution *a) {
+    if (!PyErr_Occurred() && a->size < 1) PyErr_SetString(PyExc_ValueError, "filters: expected slots, found none");
+}
+
+static RowConvolution take_row_convolution(Arguments *from) {
+    RowConvolution a = take_row_convolution_start(from);
+    a.filters = take(from, "filters", FLOAT32, 4);
+    a.maps = from->shape[0], a.size = from->shape[1];
+    expect(from, a.maps, a.size, a.before, a.dimension);
+    check_size(&a);
+    a.threads = take_threads(from);
+    a.out = make(from, FLOAT32, a.texts, windows_of_rows(&a), a.maps, a.dimension / 2);
+    return a;
+}
+
+static int share_row_convolution(const void *arguments, Index begin, Index end) {
+    const RowConvolution *a = arguments;
+    float *sum = room(times(2, a->dimension), sizeof(float));
+    if (sum) loops.row_convolution_loop(a, begin, end, sum);
     free(sum);
+    return sum != NULL;
 }
 
-FUNCTION(row_convolution, 4, 1, 7,
-         run(call, share_row_convolution, n[5], NULL, n[6], (double)call->views[3].len * n[1] * n[3]))
+static double products_of(const RowConvolution *a) {
+    return 2.0 * (double)a->texts * (double)windows_of_rows(a) * (double)a->dimension * (double)a->before *
+           (double)a->maps * (double)a->size;
+}
 
-/* grad, counts, filters, x_grad; as above */
-static void share_row_convolution_back_x(Call *call, Index begin, Index end) {
-    const Index *n = call->n;
-    void *none;
-    float *wide = scratch(call, (n[0] + n[3] - 1) * n[2] * n[4] * sizeof(float), 0, 0, &none, &none);
-    if (!wide) return;
-    loops.row_convolution_back_x_loop(at(call, 0), at(call, 1), at(call, 2), n[0], n[1], n[2], n[3], n[4], at(call, 3),
-                                      begin, end, wide);
+FUNCTION(row_convolution, RowConvolution,
+         run(share_row_convolution, a, a->texts, NULL, a->threads, products_of(a)))
+
+static RowConvolution take_row_convolution_back_x(Arguments *from) {
+    RowConvolution a = take_row_convolution_start(from);
+    a.filters = take(from, "filters", FLOAT32, 4); /* turned around */
+    a.size = from->shape[1], a.maps = from->shape[2];
+    expect(from, a.before, a.size, a.maps, a.dimension);
+    check_size(&a);
+    a.grad = take(from, "grad", FLOAT32, 4);
+    expect(from, a.texts, windows_of_rows(&a), a.maps, a.dimension / 2);
+    a.threads = take_threads(from);
+    a.out = make(from, FLOAT32, a.texts, a.positions, a.before, a.dimension);
+    return a;
+}
+
+static int share_row_convolution_back_x(const void *arguments, Index begin, Index end) {
+    const RowConvolution *a = arguments;
+    float *wide = room(times(times(windows_of_rows(a), a->maps), a->dimension), sizeof(float));
+    if (wide) loops.row_convolution_back_x_loop(a, begin, end, wide);
     free(wide);
+    return wide != NULL;
 }
 
-FUNCTION(row_convolution_back_x, 4, 1, 7,
-         run(call, share_row_convolution_back_x, n[5], NULL, n[6], (double)call->views[0].len * n[1] * n[3]))
+FUNCTION(row_convolution_back_x, RowConvolution,
+         run(share_row_convolution_back_x, a, a->texts, NULL, a->threads, products_of(a)))
 
-/* grad, x, counts, filters_grad; texts, positions, maps before, maps, size, dimension, threads */
-static void share_row_convolution_back_filters(Call *call, Index begin, Index end) {
-    const Index *n = call->n;
-    void *none;
-    float *wide = scratch(call, (n[1] + n[4] - 1) * n[5] * sizeof(float), 0, 0, &none, &none);
-    if (!wide) return;
-    loops.row_convolution_back_filters_loop(at(call, 0), at(call, 1), at(call, 2), n[0], n[1], n[2], n[3], n[4], n[5],
-                                            at(call, 3), begin, end, wide);
+static RowConvolution take_row_convolution_back_filters(Arguments *from) {
+    RowConvolution a = take_row_convolution_start(from);
+    a.filters = take(from, "filters", FLOAT32, 4); /* for its shape */
+    a.maps = from->shape[0], a.size = from->shape[1];
+    expect(from, a.maps, a.size, a.before, a.dimension);
+    check_size(&a);
+    a.grad = take(from, "grad", FLOAT32, 4);
+    expect(from, a.texts, windows_of_rows(&a), a.maps, a.dimension / 2);
+    a.threads = take_threads(from);
+    a.out = make(from, FLOAT32, a.maps, a.size, a.before, a.dimension);
+    return a;
+}
+
+static int share_row_convolution_back_filters(const void *arguments, Index begin, Index end) {
+    const RowConvolution *a = arguments;
+    float *wide = room(times(windows_of_rows(a), a->dimension), sizeof(float));
+    const Index filter = a->size * a->before * a->dimension;
+    memset(a->out + begin * filter, 0, (size_t)((end - begin) * filter) * sizeof(float));
+    if (wide) loops.row_convolution_back_filters_loop(a, begin, end, wide);
     free(wide);
+    return wide != NULL;
 }
 
-FUNCTION(row_convolution_back_filters, 4, 1, 7,
-         run(call, share_row_convolution_back_filters, n[3], NULL, n[6], (double)call->views[0].len * n[2] * n[4]))
+FUNCTION(row_convolution_back_filters, RowConvolution,
+         run(share_row_convolution_back_filters, a, a->maps, NULL, a->threads, products_of(a)))
 
-/* words, owed, constants (epsilon, beta1, beta2), table, first, second, last; dimension, rows, steps, threads */
-static void share_settle_adam(Call *call, Index begin, Index end) {
-    const double *constants = at(call, 2);
-    loops.settle_adam_loop(at(call, 3), at(call, 4), at(call, 5), at(call, 6), at(call, 0), at(call, 1), constants[0],
-                           constants[1], constants[2], call->n[2], call->n[0], begin, end);
-}
-
-FUNCTION(settle_adam, 7, 4, 4, run(call, share_settle_adam, n[1], NULL, n[3], (double)n[0] * n[1] * 4))
-
-/* words, grad, constants (rate, epsilon, beta1, beta2), table, first, second, last; dimension, rows, steps, threads */
-static void share_step_adam(Call *call, Index begin, Index end) {
-    const double *constants = at(call, 2);
-    loops.step_adam_loop(at(call, 3), at(call, 4), at(call, 5), at(call, 6), at(call, 0), at(call, 1),
-                         (float)constants[0], (float)constants[1], (float)constants[2], (float)constants[3],
-                         call->n[2], call->n[0], begin, end);
-}
-
-FUNCTION(step_adam, 7, 4, 4, run(call, share_step_adam, n[1], NULL, n[3], (double)n[0] * n[1] * 4))
-
-/* words, grad, constants (rate, epsilon, rho), table, square, moved, last; dimension, rows, steps, threads */
-static void share_step_adadelta(Call *call, Index begin, Index end) {
-    const double *constants = at(call, 2);
-    loops.step_adadelta_loop(at(call, 3), at(call, 4), at(call, 5), at(call, 6), at(call, 0), at(call, 1),
-                             (float)constants[0], (float)constants[1], constants[2], call->n[2], call->n[0], begin,
-                             end);
-}
-
-FUNCTION(step_adadelta, 7, 4, 4, run(call, share_step_adadelta, n[1], NULL, n[3], (double)n[0] * n[1] * 4))
-
-/* ids, numbers of the words found so far (V, zeros before and after), words, places; ids in all: the distinct ids in
-   the order of their first place, and which of them stands at each place. Returns how many there are. */
-static PyObject *py_number_words(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t given) {
-    Call this, *call = &this;
-    if (!take(call, args, given, 4, 3, 1)) return NULL;
-    const int32_t *ids = at(call, 0);
-    int32_t *numbers = at(call, 1), *places = at(call, 3);
-    int64_t *words = at(call, 2);
-    Index found = 0;
-    for (Index i = 0; i < call->n[0]; i++) {
-        int32_t *number = numbers + ids[i];
-        if (!*number) {
-            words[found++] = ids[i];
-            *number = (int32_t)found;
-        }
-        places[i] = *number - 1;
+static RowLogits take_row_logits(Arguments *from) {
+    RowLogits a = {.table = take(from, "table", FLOAT32, 3)};
+    const Index words = from->shape[0], slots = from->shape[1], width = from->shape[2];
+    a.texts = take_texts(from, words);
+    a.sizes = take(from, "sizes", INT32, 1);
+    a.layers = from->shape[0];
+    if (!PyErr_Occurred() && (a.layers < 1 || a.layers > 30))
+        PyErr_Format(PyExc_ValueError, "sizes: expected 1 to 30 layers, found %zd", a.layers);
+    a.maps = take(from, "maps", INT32, 1);
+    expect(from, a.layers);
+    const Index halves = PyErr_Occurred() ? 1 : (Index)1 << a.layers;
+    a.dimension = take_number(from, "dimension", halves, INT32_MAX);
+    if (!PyErr_Occurred() && a.dimension % halves)
+        PyErr_Format(PyExc_ValueError, "dimension: expected a multiple of %zd, found %zd", halves, a.dimension);
+    a.k_top = take_number(from, "k_top", 1, INT32_MAX);
+    Index biases = 0, filters = 0;
+    a.positions = plus(a.texts.longest, a.k_top), a.widest = a.dimension;
+    for (Index layer = 0; !PyErr_Occurred() && layer < a.layers; layer++) {
+        const Index size = a.sizes[layer], maps = a.maps[layer], rows = a.dimension >> layer;
+        if (size < 1) wrong_item("sizes", "numbers from 1 to", INT32_MAX, size, layer);
+        else if (maps < 1) wrong_item("maps", "numbers from 1 to", INT32_MAX, maps, layer);
+        a.positions = plus(a.positions, size);
+        biases = plus(biases, times(maps, rows / 2));
+        if (layer) filters = plus(filters, times(times(size, maps), times(a.maps[layer - 1], rows)));
+        if (size > a.largest) a.largest = size;
+        if (times(maps, rows / 2) > a.widest) a.widest = times(maps, rows / 2);
     }
-    for (Index i = 0; i < found; i++) numbers[words[i]] = 0;
-    PyObject *done = finish(call);
-    Py_XDECREF(done);
-    return done ? PyLong_FromSsize_t(found) : NULL;
+    if (!PyErr_Occurred() && (slots != a.sizes[0] || width != a.maps[0] * (a.dimension / 2)))
+        PyErr_Format(PyExc_ValueError, "table: expected the shape (%zd, %d, %zd), found (%zd, %zd, %zd)", words, a.sizes[0],
+                     a.maps[0] * (a.dimension / 2), words, slots, width);
+    a.biases = take(from, "biases", FLOAT32, 1);
+    expect(from, biases);
+    a.filters = take(from, "filters", FLOAT32, 1);
+    expect(from, filters);
+    a.weights = take(from, "weights", FLOAT32, 2);
+    a.classes = from->shape[0];
+    if (!PyErr_Occurred())
+        expect(from, a.classes, times(a.k_top, times(a.maps[a.layers - 1], a.dimension >> a.layers)));
+    a.weights_bias = take(from, "weights_bias", FLOAT32, 1);
+    expect(from, a.classes);
+    check_32_bits("numbers of a text in a layer", times(plus(a.positions, 1), a.widest));
+    a.logits = make(from, FLOAT32, a.texts.count, a.classes);
+    return a;
 }
 
-/* ---- texts to ids ----------------------------------------------------------------------------------------------- */
-
-/* A vocabulary as a hash table: slots (a power of two of them) hold 1 + the number of a word, or 0. */
-typedef struct {
-    const int32_t *slots;
-    size_t mask;
-    const char *words;      /* one after the other */
-    const int64_t *offsets; /* of each in them */
-} Words;
-
-#define HASH_START 14695981039346656037u /* Fowler, Noll and Vo's, 1a */
-#define HASH_BYTE(hash, byte) (((hash) ^ (unsigned char)(byte)) * 1099511628211u)
-
-static size_t slot_of(const Words *words, uint64_t hash, const char *token, size_t length) {
-    for (size_t slot = (hash ^ hash >> 32) & words->mask;; slot = (slot + 1) & words->mask) {
-        int32_t number = words->slots[slot];
-        if (!number) return slot;
-        const int64_t *offset = words->offsets + number - 1;
-        if ((size_t)(offset[1] - offset[0]) == length && !memcmp(words->words + offset[0], token, length)) return slot;
+static int do_row_logits(const RowLogits *a) {
+    const Index size = times(plus(a->positions, 1), a->widest);
+    const float **window = room(a->largest, sizeof(float *));
+    float *zeros = zero_room(a->widest, sizeof(float)), *numbers = zero_room(times(4, size), sizeof(float));
+    int32_t *rows = room(times(3, a->widest), sizeof(int32_t));
+    int done = window && zeros && numbers && rows;
+    if (done) {
+        const Layers work = {.window = window,
+                             .zeros = zeros,
+                             .x = numbers,
+                             .y = numbers + size,
+                             .pool = {.sorted = numbers + 2 * size,
+                                      .spare = rows,
+                                      .step = rows + a->widest,
+                                      .row = rows + 2 * a->widest,
+                                      .chosen = numbers + 3 * size}};
+        loops.row_logits_loop(a, 0, a->texts.count, &work);
     }
+    free(window), free(zeros), free(numbers), free(rows);
+    return done;
 }
 
-/* words, their offsets, slots (zeros); how many words: fills the slots. */
-static void hash_words(Call *call) {
-    int32_t *slots = at(call, 2);
-    Words words = {slots, call->views[2].len / sizeof(int32_t) - 1, at(call, 0), at(call, 1)};
-    for (Index i = 0; i < call->n[0]; i++) {
-        const char *word = words.words + words.offsets[i];
-        size_t length = (size_t)(words.offsets[i + 1] - words.offsets[i]);
-        uint64_t hash = HASH_START;
-        for (size_t j = 0; j < length; j++) hash = HASH_BYTE(hash, word[j]);
-        slots[slot_of(&words, hash, word, length)] = (int32_t)(i + 1);
+FUNCTION(row_logits, RowLogits, do_row_logits(a))
+
+/* ---- optimisers -------------------------------------------------------------------------------------------------- */
+
+/* What the optimisers have in common. A row's last step is 0 to `steps` less `before`. */
+static Rows take_rows(Arguments *from, Index before) {
+    Rows a = {.table = take_writable(from, "table", FLOAT32, 2)};
+    const Index rows = from->shape[0];
+    a.dimension = from->shape[1];
+    a.first = take_writable(from, "first", FLOAT32, 2);
+    expect(from, rows, a.dimension);
+    a.second = take_writable(from, "second", FLOAT32, 2);
+    expect(from, rows, a.dimension);
+    a.last = take_writable(from, "last", INT64, 1);
+    expect(from, rows);
+    a.words = take(from, "words", INT64, 1);
+    a.count = from->shape[0];
+    a.steps = take_number(from, "steps", before, PY_SSIZE_T_MAX);
+    a.threads = take_threads(from);
+    for (Index u = 0; !PyErr_Occurred() && u < a.count; u++) {
+        const int64_t word = a.words[u];
+        if (word < 0 || word >= rows) wrong_item("words", "rows from 0 to", rows - 1, word, u);
+        else if (a.last[word] < 0 || a.last[word] > a.steps - before)
+            wrong_item("last", "steps from 0 to", a.steps - before, a.last[word], word);
     }
+    return a;
 }
 
-FUNCTION(hash_words, 3, 1, 1, hash_words(call))
+static void take_gradient(Arguments *from, Rows *a) {
+    a->grad = take(from, "grad", FLOAT32, 2);
+    expect(from, a->count, a->dimension);
+    a->rate = take_real(from, "rate");
+}
 
-/* The code point at text[*i], which moves on behind it; one that is no character where the bytes are not UTF-8. */
-static uint32_t next_character(const unsigned char *text, Index *i, Index length) {
-    uint32_t first = text[(*i)++];
-    if (first < 0x80) return first;
-    if (first < 0xC2 || first > 0xF4) return UINT32_MAX;
-    int more = first < 0xE0 ? 1 : first < 0xF0 ? 2 : 3;
-    if (*i + more > length) return UINT32_MAX;
-    uint32_t code = first & (0x3F >> more);
-    while (more--) {
-        uint32_t byte = text[(*i)++];
-        if (byte >> 6 != 2) return UINT32_MAX;
-        code = code << 6 | (byte & 0x3F);
+static Rows take_settle_adam(Arguments *from) {
+    Rows a = take_rows(from, 0);
+    a.owed = take(from, "owed", FLOAT64, 1);
+    const Index owed = from->shape[0];
+    for (Index u = 0; !PyErr_Occurred() && u < a.count; u++) {
+        const int64_t last = a.last[a.words[u]];
+        if (last < a.steps && last >= owed)
+            PyErr_Format(PyExc_ValueError, "owed: expected a number for each step up to %zd, found %zd", last, owed);
     }
-    return code;
+    a.epsilon = take_real(from, "epsilon");
+    a.beta1 = take_real(from, "beta1"), a.beta2 = take_real(from, "beta2");
+    return a;
 }
 
-static Index put_character(char *to, uint32_t code) {
-    if (code < 0x80) return to[0] = (char)code, 1;
-    if (code < 0x800) return to[0] = (char)(0xC0 | code >> 6), to[1] = (char)(0x80 | (code & 0x3F)), 2;
-    to[0] = (char)(0xE0 | code >> 12);
-    to[1] = (char)(0x80 | (code >> 6 & 0x3F));
-    to[2] = (char)(0x80 | (code & 0x3F));
-    return 3;
+static Rows take_step_adam(Arguments *from) {
+    Rows a = take_rows(from, 0);
+    take_gradient(from, &a);
+    a.epsilon = take_real(from, "epsilon");
+    a.beta1 = take_real(from, "beta1"), a.beta2 = take_real(from, "beta2");
+    return a;
 }
 
-enum { SEPARATOR, SINGLE, WORD, APOSTROPHE, DIFFICULT }; /* what a character is to `encode` */
-
-/* One text to ids, `limit` of them at most; their number, or -1 where a character is not among the easy ones. A token
-   is a run of WORD with single APOSTROPHEs within, or any other character that is no SEPARATOR. token is scratch for
-   the text's bytes in lower case. */
-static Index encode_text(const unsigned char *text, Index length, const unsigned char *kinds, const uint32_t *lower,
-                         uint32_t characters, const Words *words, Index limit, int32_t first_word, int32_t unknown,
-                         int32_t *ids, char *token) {
-    Index found = 0, size = 0, inner = 0; /* inner: bytes of an apostrophe at the token's end, which may belong to it */
-    uint64_t hash = HASH_START, hash_before = HASH_START; /* before: without that apostrophe */
-    for (Index i = 0;;) {
-        int kind = SEPARATOR, single_apostrophe = 0;
-        uint32_t code = 0;
-        Index end = i < length;
-        if (end) {
-            code = next_character(text, &i, length);
-            kind = code < characters ? kinds[code] : DIFFICULT;
-            if (kind == DIFFICULT) return -1;
-            code = lower[code];
-        }
-        if (kind == APOSTROPHE) {
-            if (size && !inner) {
-                hash_before = hash;
-                inner = put_character(token + size, code);
-                for (Index j = 0; j < inner; j++) hash = HASH_BYTE(hash, token[size + j]);
-                size += inner;
-                continue;
-            }
-            kind = SINGLE;
-        }
-        if (kind == WORD) {
-            Index bytes = put_character(token + size, code);
-            for (Index j = 0; j < bytes; j++) hash = HASH_BYTE(hash, token[size + j]);
-            size += bytes;
-            inner = 0;
-            continue;
-        }
-        /* The token ends here, before an apostrophe that stands at its end and is a token of its own. */
-        single_apostrophe = inner != 0;
-        for (int part = 0; part < 3; part++) {
-            char *start = token;
-            Index bytes = 0;
-            uint64_t part_hash = HASH_START;
-            char other[4];
-            if (part == 0) {
-                bytes = size - inner;
-                part_hash = single_apostrophe ? hash_before : hash;
-            } else if (part == 1 && single_apostrophe) {
-                start = token + size - inner;
-                bytes = inner;
-            } else if (part == 2 && kind == SINGLE) {
-                start = other;
-                bytes = put_character(other, code);
-            }
-            if (!bytes) continue;
-            if (part) for (Index j = 0; j < bytes; j++) part_hash = HASH_BYTE(part_hash, start[j]);
-            if (found == limit) continue;
-            int32_t number = words->slots[slot_of(words, part_hash, start, (size_t)bytes)];
-            ids[found++] = number ? number - 1 + first_word : unknown;
-        }
-        size = inner = 0;
-        hash = HASH_START;
-        if (!end) return found;
-    }
+static Rows take_step_adadelta(Arguments *from) {
+    Rows a = take_rows(from, 1);
+    take_gradient(from, &a);
+    a.epsilon = take_real(from, "epsilon");
+    a.beta1 = take_real(from, "rho");
+    return a;
 }
 
-/* data, offsets, kinds, lower, words, their offsets, slots, ids, counts; texts, limit, first word's id, unknown id.
-   Ids of the texts that are easy, one text after the other; how many each has, -1 for the others, and all have. */
-static void encode_texts(Call *call) {
-    const Index *n = call->n;
-    const unsigned char *data = at(call, 0);
-    const int64_t *offsets = at(call, 1);
-    Words words = {at(call, 6), call->views[6].len / sizeof(int32_t) - 1, at(call, 4), at(call, 5)};
-    int32_t *ids = call->views[7].buf; /* may be empty */
-    int64_t *counts = at(call, 8), longest = 0;
-    for (Index b = 0; b < n[0]; b++)
-        if (offsets[b + 1] - offsets[b] > longest) longest = offsets[b + 1] - offsets[b];
-    void *none;
-    char *token = scratch(call, 3 * (size_t)longest + 4, 0, 0, &none, &none);
-    if (!token) return;
-    for (Index b = 0; b < n[0]; b++) {
-        counts[b] = encode_text(data + offsets[b], (Index)(offsets[b + 1] - offsets[b]), at(call, 2), at(call, 3),
-                                (uint32_t)call->views[2].len, &words, n[1], (int32_t)n[2], (int32_t)n[3], ids, token);
-        if (counts[b] > 0) ids += counts[b];
-    }
-    counts[n[0]] = ids - (int32_t *)call->views[7].buf;
-    free(token);
+static int share_settle_adam(const void *arguments, Index begin, Index end) {
+    loops.settle_adam_loop(arguments, begin, end);
+    return 1;
 }
 
-FUNCTION(encode_texts, 9, 2, 4, encode_texts(call))
-
-/* ---- n-grams ---------------------------------------------------------------------------------------------------- */
-
-static size_t first_slot(size_t mask, int64_t key) {
-    uint64_t hash = (uint64_t)key * 0x9E3779B97F4A7C15u; /* Knuth's multiplicative hash */
-    return (hash ^ hash >> 32) & mask;
+static int share_step_adam(const void *arguments, Index begin, Index end) {
+    loops.step_adam_loop(arguments, begin, end);
+    return 1;
 }
 
-static size_t slot_of_key(const int32_t *slots, size_t mask, const int64_t *keys, int64_t key) {
-    for (size_t slot = first_slot(mask, key);; slot = (slot + 1) & mask)
-        if (!slots[slot] || keys[slots[slot] - 1] == key) return slot;
+static int share_step_adadelta(const void *arguments, Index begin, Index end) {
+    loops.step_adadelta_loop(arguments, begin, end);
+    return 1;
 }
 
-/* keys, slots (zeros, a power of two of them); how many keys: fills the slots with 1 + the number of a key. */
-static void hash_keys(Call *call) {
-    const int64_t *keys = at(call, 0);
-    int32_t *slots = at(call, 1);
-    size_t mask = call->views[1].len / sizeof(int32_t) - 1;
-    for (Index i = 0; i < call->n[0]; i++) slots[slot_of_key(slots, mask, keys, keys[i])] = (int32_t)(i + 1);
+static int run_rows(Share share, const Rows *a) {
+    return run(share, a, a->count, NULL, a->threads, 4.0 * (double)a->dimension * (double)a->count);
 }
 
-FUNCTION(hash_keys, 2, 1, 1, hash_keys(call))
+FUNCTION(settle_adam, Rows, run_rows(share_settle_adam, a))
+FUNCTION(step_adam, Rows, run_rows(share_step_adam, a))
+FUNCTION(step_adadelta, Rows, run_rows(share_step_adadelta, a))
 
-/* Known n-grams, and how their numbers are made of words. */
-typedef struct {
-    const int64_t *keys;
-    const int32_t *slots;
-    size_t mask;
-    Index order, vocabulary_size, first_word, count;
-    int32_t *met; /* 1 + the last long text that had it, made when it is first needed */
-} Ngrams;
-
-#define FEW_NGRAMS 128 /* so many are compared with each other */
-
-/* The numbers of the known n-grams of text `b`, each once, in the order of their last words; how many, -1 without
-   memory. There is room for all n-grams of the text in `rows`, which holds their keys first: what is looked up for them
-   is asked for ahead. */
-static Index ngrams_of_text(Ngrams *known, Index b, const int32_t *ids, Index length, int64_t *rows) {
-    Index found = 0, all = 0;
-    const int32_t *slots = known->slots;
-    for (Index i = 0; i < length; i++) {
-        int64_t key = 0, unit = 1;
-        for (Index j = i; j >= 0 && j > i - known->order && ids[j] >= known->first_word; j--) {
-            key += ids[j] * unit;
-            unit *= known->vocabulary_size;
-            __builtin_prefetch(slots + first_slot(known->mask, key));
-            rows[all++] = key;
-        }
-    }
-    for (Index i = 0; i < all; i++) {
-        int32_t number = slots[first_slot(known->mask, rows[i])];
-        if (number) __builtin_prefetch(known->keys + number - 1);
-    }
-    int few = all <= FEW_NGRAMS;
-    if (!few && !known->met && !(known->met = calloc((size_t)known->count + 1, sizeof(int32_t)))) return -1;
-    for (Index i = 0; i < all; i++) { /* those found never stand behind those still to be looked up */
-        int32_t number = slots[slot_of_key(slots, known->mask, known->keys, rows[i])];
-        if (!number) continue;
-        if (few) {
-            Index other = 0;
-            while (other < found && rows[other] != number - 1) other++;
-            if (other < found) continue;
-        } else {
-            if (known->met[number] == b + 1) continue;
-            known->met[number] = (int32_t)(b + 1);
-        }
-        rows[found++] = number - 1;
-    }
-    return found;
-}
-
-static Ngrams ngrams_from(Call *call) {
-    const Index *n = call->n;
-    size_t mask = call->views[1].len / sizeof(int32_t) - 1;
-    Ngrams known = {at(call, 0), at(call, 1), mask, n[0], n[1], n[2], n[3], NULL};
-    return known;
-}
-
-/* keys, slots, ids, offsets, rows, counts; order, vocabulary size, first word's id, keys, texts. The numbers of the
-   known n-grams of each text; how many each text has, and all have. */
-static void find_ngrams(Call *call) {
-    const int32_t *ids = at(call, 2);
-    const int64_t *offsets = at(call, 3);
-    int64_t *rows = call->views[4].buf, *counts = at(call, 5);
-    Ngrams known = ngrams_from(call);
-    for (Index b = 0; b < call->n[4]; b++) {
-        counts[b] = ngrams_of_text(&known, b, ids + offsets[b], (Index)(offsets[b + 1] - offsets[b]), rows);
-        if (counts[b] < 0) {
-            call->out_of_memory = 1;
-            return;
-        }
-        rows += counts[b];
-    }
-    counts[call->n[4]] = rows - (int64_t *)call->views[4].buf;
-    free(known.met);
-}
-
-FUNCTION(find_ngrams, 6, 2, 5, find_ngrams(call))
-
-/* keys, slots, ids, offsets, factors, weights, logits; order, vocabulary size, first word's id, keys, texts, classes,
-   scale. The bag's part of the logits of each text. */
-static void ngram_logits(Call *call) {
-    const Index classes = call->n[5];
-    const int32_t *ids = at(call, 2);
-    const int64_t *offsets = at(call, 3);
-    const float *factors = at(call, 4), *weights = at(call, 5);
-    float *logits = at(call, 6);
-    Ngrams known = ngrams_from(call);
-    int64_t longest = 0;
-    for (Index b = 0; b < call->n[4]; b++)
-        if (offsets[b + 1] - offsets[b] > longest) longest = offsets[b + 1] - offsets[b];
-    int64_t *rows = malloc(((size_t)known.order * longest + 1) * sizeof(int64_t));
-    call->out_of_memory = !rows;
-    for (Index b = 0; b < call->n[4] && !call->out_of_memory; b++, logits += classes) {
-        Index found = ngrams_of_text(&known, b, ids + offsets[b], (Index)(offsets[b + 1] - offsets[b]), rows);
-        float squares = 0;
-        for (Index i = 0; i < found; i++) {
-            __builtin_prefetch(factors + rows[i]);
-            __builtin_prefetch(weights + rows[i] * classes);
-        }
-        for (Index k = 0; k < classes; k++) logits[k] = 0;
-        for (Index i = 0; i < found; i++) {
-            const float t = factors[rows[i]], *of = weights + rows[i] * classes;
-            squares += t * t;
-            for (Index k = 0; k < classes; k++) logits[k] += t * of[k];
-        }
-        if (found > 0)
-            for (Index k = 0; k < classes; k++) logits[k] *= (float)call->n[6] / sqrtf(squares);
-        call->out_of_memory = found < 0;
-    }
-    free(known.met);
-    free(rows);
-}
-
-FUNCTION(ngram_logits, 7, 1, 7, ngram_logits(call))
+#include "_texts.h"
 
 #define METHOD(name) {#name, (PyCFunction)(void (*)(void))py_##name, METH_FASTCALL, NULL},
 
-static PyMethodDef methods[] = {LOOPS(METHOD) METHOD(number_words) METHOD(hash_words)
-                                METHOD(encode_texts) METHOD(hash_keys) METHOD(find_ngrams)
-                                METHOD(ngram_logits){NULL, NULL, 0, NULL}};
+static PyMethodDef methods[] = {
+    METHOD(max_windows) METHOD(max_logits) METHOD(max_windows_back) METHOD(sum_windows) METHOD(sum_windows_back)
+    METHOD(k_max) METHOD(k_max_back) METHOD(row_convolution) METHOD(row_convolution_back_x)
+    METHOD(row_convolution_back_filters) METHOD(row_logits) METHOD(settle_adam) METHOD(step_adam) METHOD(step_adadelta)
+    METHOD(number_words) METHOD(make_words) METHOD(encode_texts) METHOD(make_ngrams) METHOD(find_ngrams)
+    METHOD(ngram_logits)
+    {"limit_spinning", py_limit_spinning, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
 
 static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_kernels", NULL, -1, methods, NULL, NULL, NULL, NULL};
 
 PyMODINIT_FUNC PyInit__kernels(void) {
     choose_loops();
-    return PyModule_Create(&definition);
+    return find_numpy() ? PyModule_Create(&definition) : NULL;
 }

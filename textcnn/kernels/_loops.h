@@ -1,11 +1,163 @@
 /* The loops themselves. `_kernels.c` includes this file once for each kind of processor, which
    gives every function here that kind's suffix; LANES numbers fill one of its registers.
 
-   Shapes: B texts, U distinct words, N tokens, S slots, F feature maps, D dimensions, P positions. Text b has the
-   tokens ids[offsets[b]] to ids[offsets[b + 1] - 1], each of them a row of a table. */
+   A loop trusts its arguments: `_kernels.c` has checked them. Those that are shared out take the range of texts, maps or
+   rows to do, from `begin` to `end`. Shapes: B texts, U distinct words, N words in total, R regions, S slots, F feature
+   maps, D dimensions, P positions, K classes. */
 
-#ifndef LOOPS_RENAMED
-#define LOOPS_RENAMED
+#ifndef LOOPS_ONCE
+#define LOOPS_ONCE
+
+typedef struct {
+    const int32_t *ids;     /* rows of a table; text b has ids[offsets[b]] to ids[offsets[b + 1] - 1] */
+    const int64_t *offsets; /* (B + 1,) */
+    Index count, longest;   /* B, and the words of the longest text */
+} Texts;
+
+typedef struct {
+    const float *numbers; /* (U, S, F) */
+    Index words, slots, maps;
+} Table;
+
+typedef struct {
+    const int32_t *sizes;  /* words of a window, one number for each region */
+    Index count, largest;
+} Regions;
+
+typedef struct {
+    Table table;
+    Texts texts;
+    Regions regions;
+    int wide;
+    float *best;    /* (B, R F): the largest sum of a window; zeros for a text without words */
+    int32_t *where; /* (B, R F): the word at which the first such window starts; or NULL */
+    Index threads;
+} MaxWindows;
+
+typedef struct {
+    MaxWindows windows; /* best and where are not used */
+    const float *bias;  /* (R, F) */
+    Index activation;   /* 0: identity, 1: ReLU, 2: tanh */
+    const float *weights, *weights_bias; /* (K, R F), (K,) */
+    Index classes;
+    float *logits; /* (B, K) */
+} MaxLogits;
+
+/* The gradient of a table (U, S F) is sparse, since a pooled value has one window: a number for each word of that
+   window, wherever the value has a gradient. Row t has columns[i] and values[i] from starts[t] to starts[t + 1] - 1. */
+typedef struct {
+    Index rows;
+    int64_t *starts; /* (rows + 1,), zeros at first */
+    int32_t *columns;
+    float *values;
+} Sparse;
+
+typedef struct {
+    const float *words, *filters; /* (U, D), (S, F, D) */
+    Index distinct, slots, maps, dimension;
+    Texts texts;
+    Regions regions;
+    const float *grad;    /* (B, R F) */
+    const int32_t *where; /* (B, R F) */
+    float *filters_grad, *words_grad; /* (S, F, D), (U, D) or NULL */
+    Sparse *sparse; /* the gradient by filters' slots, and by words */
+    Index threads;
+} MaxWindowsBack;
+
+typedef struct {
+    const Sparse *sparse;
+    const float *dense; /* (n, D) */
+    Index dimension;
+    float *out; /* (rows, D) */
+} SparseProduct;
+
+typedef struct {
+    Table table;
+    Texts texts;
+    Index size, slot, positions; /* words of a window, the slot of its first word, P */
+    int wide;
+    float *out; /* (B, P, F), zeros after a text's last window */
+    Index threads;
+} SumWindows;
+
+typedef struct {
+    const float *grad; /* (B, P, F) */
+    Texts texts;
+    Index size, slot, positions, slots, maps;
+    int wide;
+    float *table_grad; /* (U, S, F), added to */
+    Index threads;
+} SumWindowsBack;
+
+typedef struct {
+    const float *x; /* (B, P, F) */
+    const int64_t *counts, *ks; /* positions of each text, and how many of them to keep */
+    Index texts, positions, maps, most;
+    float *values;  /* (B, most, F) */
+    int32_t *where; /* (B, most, F) or NULL */
+    Index threads;
+} KMax;
+
+typedef struct {
+    const float *grad;    /* (B, most, F) */
+    const int32_t *where; /* (B, most, F) */
+    Index texts, positions, maps, most;
+    float *x_grad; /* (B, P, F) */
+    Index threads;
+} KMaxBack;
+
+/* Wide convolution of rows of F' maps with filters of m slots, folded, and its gradients; what one does not use is
+   NULL. */
+typedef struct {
+    const float *x;        /* (B, P, F', D) */
+    const int64_t *counts; /* positions of each text; x is not read after them */
+    const float *filters;  /* (F, m, F', D); for the gradient of x turned around, (F', m, F, D), the last slot first */
+    const float *grad;     /* of the result, (B, P + m - 1, F, D / 2) */
+    Index texts, positions, before, maps, size, dimension; /* B, P, F', F, m, D */
+    float *out;            /* (B, P + m - 1, F, D / 2); or (B, P, F', D); or (F, m, F', D), added to */
+    Index threads;
+} RowConvolution;
+
+typedef struct {
+    const float *table; /* (U, m, F D / 2): the folded first layer */
+    Texts texts;
+    const int32_t *sizes, *maps; /* m and F of each layer */
+    Index layers, dimension, k_top;
+    const float *biases;  /* (F D / 2) of each layer, one after the other */
+    const float *filters; /* (F, m, F', D) of each layer after the first, one after the other */
+    const float *weights, *weights_bias; /* (K, features), (K,) */
+    Index classes;
+    float *logits; /* (B, K) */
+    Index positions, widest, largest; /* bounds: of a text in any layer, of a position's numbers, and of m */
+} RowLogits;
+
+/* Numbers for `k_max` to work with. What is not kept is written too, after the last that was. */
+typedef struct {
+    float *sorted;               /* (P, F) */
+    int32_t *spare, *step, *row; /* (F,) each */
+    float *chosen;               /* (most + 1, F) */
+    int32_t *place;              /* the same, or NULL as KMax's where */
+} Pool;
+
+/* Numbers for `row_logits` to work with: of all layers (positions + 1, widest), unless said otherwise. */
+typedef struct {
+    const float **window; /* (largest,) */
+    const float *zeros;   /* (widest,) */
+    float *x, *y;
+    Pool pool;
+} Layers;
+
+/* Rows of a table that an optimiser brings up to date. */
+typedef struct {
+    const int64_t *words; /* the rows, (U,), distinct */
+    float *table, *first, *second; /* the table and the optimiser's two numbers of each of its own, (V, D) */
+    int64_t *last; /* the step that each row was last brought up to, (V,) */
+    const float *grad; /* (U, D) */
+    const double *owed; /* Adam: what the steps after t move a row that was last used in step t */
+    Index count, dimension, steps, threads;
+    double rate, epsilon, beta1, beta2; /* Adadelta: rho for beta1 */
+} Rows;
+
 #define Lanes FOR_PROCESSOR(Lanes)
 #define LaneBits FOR_PROCESSOR(LaneBits)
 #define Windows FOR_PROCESSOR(Windows)
@@ -41,7 +193,7 @@
 #define settle_adam FOR_PROCESSOR(settle_adam)
 #define step_adam FOR_PROCESSOR(step_adam)
 #define step_adadelta FOR_PROCESSOR(step_adadelta)
-#endif
+#endif /* LOOPS_ONCE */
 
 #define STATIC static TARGET
 #define INLINE static inline __attribute__((always_inline)) TARGET
@@ -126,37 +278,39 @@ INLINE void keep_window(float *__restrict__ best, int32_t *__restrict__ where, c
     }
 }
 
-/* The rows that the window at `start` adds up: slot `slot + j` of its word j, zeros where it reaches over the text. */
-INLINE void find_rows(const float **rows, const float *table, const int32_t *ids, Index length, Index start,
-                      Index size, Index slot, Index stride, Index maps, const float *zeros) {
+/* The rows that the window at `start` adds up: slot `slot + j` of its word j, zeros where it leaves the text. */
+INLINE void find_rows(const float **rows, const Table *table, const int32_t *ids, Index length, Index start,
+                      Index size, Index slot, const float *zeros) {
+    const Index maps = table->maps, stride = table->slots * maps;
     for (Index j = 0; j < size; j++) {
-        Index place = start + j;
-        int inside = place >= 0 && place < length;
-        rows[j] = inside ? table + (Index)ids[place] * stride + (slot + j) * maps : zeros;
+        Index i = start + j;
+        int inside = i >= 0 && i < length;
+        rows[j] = inside ? table->numbers + (Index)ids[i] * stride + (slot + j) * maps : zeros;
     }
 }
 
-/* table (U, S, F); for the regions of sizes[r] words the largest sum of a window, best (B, R F), and the start of the
-   first such window, where (B, R F) or NULL. A text without words has zeros. */
-STATIC void max_windows(const float *table, const int32_t *ids, const int64_t *offsets, const int32_t *sizes,
-                        Index regions, Index slots, Index maps, int wide, float *best, int32_t *where, Index begin,
-                        Index end, const float **rows, const float *zeros) {
+/* Scratch: rows (S,) and zeros (F,). */
+STATIC void max_windows(const MaxWindows *a, Index begin, Index end, const float **rows, const float *zeros) {
+    const Table table = a->table;
+    const Index regions = a->regions.count, maps = table.maps;
     for (Index b = begin; b < end; b++) {
-        const int32_t *text = ids + offsets[b];
-        Index length = (Index)(offsets[b + 1] - offsets[b]), slot = 0;
-        for (Index r = 0; r < regions; slot += sizes[r++]) {
-            float *top = best + (b * regions + r) * maps;
-            int32_t *at = where ? where + (b * regions + r) * maps : NULL;
-            Windows windows = windows_of(length, sizes[r], wide);
+        const int32_t *text = a->texts.ids + a->texts.offsets[b];
+        Index length = (Index)(a->texts.offsets[b + 1] - a->texts.offsets[b]), slot = 0;
+        for (Index r = 0; r < regions; r++) {
+            const Index size = a->regions.sizes[r];
+            float *top = a->best + (b * regions + r) * maps;
+            int32_t *at = a->where ? a->where + (b * regions + r) * maps : NULL;
+            Windows windows = windows_of(length, size, a->wide);
             for (Index f = 0; f < maps; f++) top[f] = windows.count ? -INFINITY : 0;
             for (Index f = 0; at && f < maps; f++) at[f] = 0;
             for (Index w = 0; w < windows.count; w++) {
                 int32_t start = (int32_t)(windows.first + w);
-                find_rows(rows, table, text, length, start, sizes[r], slot, slots * maps, maps, zeros);
+                find_rows(rows, &table, text, length, start, size, slot, zeros);
 #define KEEP(size) keep_window(top, at, rows, size, maps, start)
-                BY_SIZE(sizes[r], KEEP)
+                BY_SIZE(size, KEEP)
 #undef KEEP
             }
+            slot += size;
         }
     }
 }
@@ -209,61 +363,62 @@ INLINE void fetch_rows(const float *table, const int32_t *ids, int64_t count, In
         for (Index f = 0; f < width; f += CACHE_LINE) __builtin_prefetch(table + ids[i] * width + f, 0, 2);
 }
 
-/* Logits (B, K) of Kim's network: the above, bias (R F), activation (0: identity, 1: ReLU, 2: tanh) and the product
-   with weights (K, R F) and their bias (K). A text without words has features of zero. */
-STATIC void max_logits(const float *table, const int32_t *ids, const int64_t *offsets, const int32_t *sizes,
-                       Index regions, Index slots, Index maps, int wide, const float *bias, int activation,
-                       const float *weights, const float *weights_bias, Index classes, float *logits, Index begin,
-                       Index end, const float **rows, const float *zeros, float *__restrict__ features) {
-    Index count = regions * maps;
+/* Kim's network: `max_windows` one text at a time, bias, activation and the product with the weights. A text without
+   words has features of zero. Scratch as above, and features (R F,). */
+STATIC void max_logits(const MaxLogits *a, Index begin, Index end, const float **rows, const float *zeros,
+                       float *__restrict__ features) {
+    const int32_t *ids = a->windows.texts.ids;
+    const int64_t *offsets = a->windows.texts.offsets;
+    const Index width = a->windows.table.slots * a->windows.table.maps;
+    const Index count = a->windows.regions.count * a->windows.table.maps;
+    int64_t text[2] = {0};
+    MaxWindows one = a->windows;
+    one.texts.offsets = text;
+    one.best = features;
+    one.where = NULL;
     for (Index b = begin; b < end; b++) {
-        int64_t text[2] = {0, offsets[b + 1] - offsets[b]};
-        if (b + 1 < end) fetch_rows(table, ids + offsets[b + 1], offsets[b + 2] - offsets[b + 1], slots * maps);
-        max_windows(table, ids + offsets[b], text, sizes, regions, slots, maps, wide, features, NULL, 0, 1, rows,
-                    zeros);
+        if (b + 1 < end) fetch_rows(a->windows.table.numbers, ids + offsets[b + 1], offsets[b + 2] - offsets[b + 1], width);
+        one.texts.ids = ids + offsets[b];
+        text[1] = offsets[b + 1] - offsets[b];
+        max_windows(&one, 0, 1, rows, zeros);
         if (text[1]) {
-            for (Index i = 0; i < count; i++) features[i] += bias[i];
-            if (activation == 2) squash(features, count);
-            for (Index i = 0; activation == 1 && i < count; i++) features[i] = features[i] < 0 ? 0 : features[i];
+            for (Index i = 0; i < count; i++) features[i] += a->bias[i];
+            if (a->activation == 2) squash(features, count);
+            for (Index i = 0; a->activation == 1 && i < count; i++) features[i] = features[i] < 0 ? 0 : features[i];
         }
-        for (Index k = 0; k < classes; k++)
-            logits[b * classes + k] = dot(features, weights + k * count, count) + weights_bias[k];
+        for (Index k = 0; k < a->classes; k++)
+            a->logits[b * a->classes + k] = dot(features, a->weights + k * count, count) + a->weights_bias[k];
     }
 }
 
-/* The gradient of a table (U, S F) is sparse, since a pooled value has one window: a number for each word of that
-   window, wherever the value has a gradient. By rows: of words (the rows) and filters' slots (the columns), or turned
-   around; row t has columns[i] and values[i] from starts[t] to starts[t + 1] - 1. starts holds zeros at first; next is
-   scratch for as many. Both orders add up the same numbers in the order of the texts. */
-STATIC void sparse_gradient(const float *grad, const int32_t *where, const int32_t *ids, const int64_t *offsets,
-                            const int32_t *sizes, Index regions, Index maps, Index texts, Index rows, int by_word,
-                            int64_t *starts, int32_t *columns, float *values, int64_t *next) {
-    for (int counting = 1; counting >= 0; counting--) {
-        for (Index b = 0; b < texts; b++) {
-            const int32_t *text = ids + offsets[b];
-            Index length = (Index)(offsets[b + 1] - offsets[b]), slot = 0;
-            for (Index r = 0; r < regions; slot += sizes[r++])
-                for (Index f = 0; f < maps; f++) {
-                    Index at = (b * regions + r) * maps + f;
-                    if (grad[at] == 0) continue;
-                    Index low = where[at] < 0 ? -where[at] : 0;
-                    Index high = where[at] + sizes[r] > length ? length - where[at] : sizes[r];
-                    for (Index j = low; j < high; j++) {
-                        int32_t word = text[where[at] + j], filter = (int32_t)((slot + j) * maps + f);
-                        Index row = by_word ? word : filter;
-                        if (counting) {
-                            starts[row + 1]++;
-                            continue;
-                        }
-                        Index to = (Index)next[row]++;
-                        columns[to] = by_word ? filter : word;
-                        values[to] = grad[at];
+/* The sparse gradient with filters' slots for rows and words for columns, or turned around. Two sweeps: how many numbers
+   each row has, then the numbers, each at next[row], in the order of the texts. */
+STATIC void sparse_gradient(const MaxWindowsBack *a, const Sparse *out, int by_word, int64_t *next) {
+    const Index regions = a->regions.count, maps = a->maps;
+    for (Index b = 0; b < a->texts.count; b++) {
+        const int32_t *text = a->texts.ids + a->texts.offsets[b];
+        Index length = (Index)(a->texts.offsets[b + 1] - a->texts.offsets[b]), slot = 0;
+        for (Index r = 0; r < regions; r++) {
+            const Index size = a->regions.sizes[r];
+            for (Index f = 0; f < maps; f++) {
+                const Index at = (b * regions + r) * maps + f, start = a->where[at];
+                const float value = a->grad[at];
+                if (value == 0) continue;
+                Index low = start < 0 ? -start : 0, high = start + size > length ? length - start : size;
+                for (Index j = low; j < high; j++) {
+                    int32_t word = text[start + j], filter = (int32_t)((slot + j) * maps + f);
+                    Index row = by_word ? word : filter;
+                    if (!next) {
+                        out->starts[row + 1]++;
+                        continue;
                     }
+                    int64_t to = next[row]++;
+                    out->columns[to] = by_word ? filter : word;
+                    out->values[to] = value;
                 }
+            }
+            slot += size;
         }
-        if (!counting) break;
-        for (Index t = 0; t < rows; t++) starts[t + 1] += starts[t];
-        memcpy(next, starts, rows * sizeof(int64_t));
     }
 }
 
@@ -278,10 +433,14 @@ INLINE void multiply_row(const int32_t *columns, const float *values, Index coun
     for (int k = 0; k < blocks; k++) store(out + k * LANES, sum[k]);
 }
 
-/* A sparse matrix by rows times a dense one, (n, D): the rows from `begin` to `end` of out. Taken in blocks of
-   dimensions, whose part of the dense matrix stays in the cache while sums stay in registers. */
-STATIC void sparse_product(const int64_t *starts, const int32_t *columns, const float *values, const float *rows,
-                           Index dimension, float *out, Index begin, Index end) {
+/* A sparse matrix times a dense one, the rows from `begin` to `end`. Taken in blocks of dimensions, whose part of the
+   dense matrix stays in the cache while sums stay in registers. */
+STATIC void sparse_product(const SparseProduct *a, Index begin, Index end) {
+    const int64_t *starts = a->sparse->starts;
+    const int32_t *columns = a->sparse->columns;
+    const float *values = a->sparse->values, *rows = a->dense;
+    const Index dimension = a->dimension;
+    float *out = a->out;
     Index d = 0;
     while (d + LANES <= dimension) {
         Index blocks = (dimension - d) / LANES;
@@ -313,38 +472,38 @@ STATIC void sparse_product(const int64_t *starts, const int32_t *columns, const 
         }
 }
 
-/* table (U, h, F) to the sums of all windows, out (B, P, F); zeros behind a text's last window. */
-STATIC void sum_windows(const float *table, const int32_t *ids, const int64_t *offsets, Index size, Index slot,
-                        Index slots, Index maps, int wide, Index positions, float *out, Index begin, Index end,
-                        const float **rows, const float *zeros) {
+/* Scratch: rows (size,) and zeros (F,). */
+STATIC void sum_windows(const SumWindows *a, Index begin, Index end, const float **rows, const float *zeros) {
+    const Table table = a->table;
+    const Index size = a->size, maps = table.maps;
     for (Index b = begin; b < end; b++) {
-        Index length = (Index)(offsets[b + 1] - offsets[b]);
-        Windows windows = windows_of(length, size, wide);
-        float *to = out + b * positions * maps;
+        const int32_t *text = a->texts.ids + a->texts.offsets[b];
+        Index length = (Index)(a->texts.offsets[b + 1] - a->texts.offsets[b]);
+        Windows windows = windows_of(length, size, a->wide);
+        float *to = a->out + b * a->positions * maps;
         for (Index w = 0; w < windows.count; w++, to += maps) {
-            find_rows(rows, table, ids + offsets[b], length, windows.first + w, size, slot, slots * maps, maps, zeros);
+            find_rows(rows, &table, text, length, windows.first + w, size, a->slot, zeros);
 #define ADD(size) add_window(to, rows, size, maps)
             BY_SIZE(size, ADD)
 #undef ADD
         }
-        memset(to, 0, (positions - windows.count) * maps * sizeof(float));
+        memset(to, 0, (a->positions - windows.count) * maps * sizeof(float));
     }
 }
 
-/* The gradient of the above: grad (B, P, F) added to table_grad (U, S, F), for the maps from `begin` to `end`. */
-STATIC void sum_windows_back(const float *grad, const int32_t *ids, const int64_t *offsets, Index size, Index slot,
-                             Index slots, Index maps, int wide, Index positions, Index texts, float *table_grad,
-                             Index begin, Index end) {
-    for (Index b = 0; b < texts; b++) {
-        const int32_t *text = ids + offsets[b];
-        Index length = (Index)(offsets[b + 1] - offsets[b]);
-        Windows windows = windows_of(length, size, wide);
+/* For the maps from `begin` to `end`. */
+STATIC void sum_windows_back(const SumWindowsBack *a, Index begin, Index end) {
+    const Index size = a->size, maps = a->maps;
+    for (Index b = 0; b < a->texts.count; b++) {
+        const int32_t *text = a->texts.ids + a->texts.offsets[b];
+        Index length = (Index)(a->texts.offsets[b + 1] - a->texts.offsets[b]);
+        Windows windows = windows_of(length, size, a->wide);
         for (Index i = 0; i < length; i++)
             for (Index j = 0; j < size; j++) {
                 Index w = i - j - windows.first;
                 if (w < 0 || w >= windows.count) continue;
-                const float *__restrict__ from = grad + (b * positions + w) * maps;
-                float *__restrict__ to = table_grad + ((Index)text[i] * slots + slot + j) * maps;
+                const float *__restrict__ from = a->grad + (b * a->positions + w) * maps;
+                float *__restrict__ to = a->table_grad + ((Index)text[i] * a->slots + a->slot + j) * maps;
                 for (Index f = begin; f < end; f++) to[f] += from[f];
             }
     }
@@ -384,24 +543,25 @@ INLINE void sort_maps(float *x, Index count, Index maps) {
     }
 }
 
-/* x (B, P, F), of which text b has counts[b] positions, to its ks[b] largest a map in order, of equals the first:
-   values (B, K, F), and their positions, where (B, K, F) or NULL; zeros and -1 behind. Scratch: sorted (P, F), spare, step
-   and row (F,), and chosen and place (K + 1, F), since what is not kept is written too, behind the last that was kept. */
-STATIC void k_max(const float *x, const int64_t *counts, const int64_t *ks, Index positions, Index maps, Index most,
-                  float *values, int32_t *where, Index begin, Index end, float *sorted, int32_t *__restrict__ spare,
-                  int32_t *__restrict__ step, int32_t *__restrict__ row, float *__restrict__ chosen, int32_t *__restrict__ place) {
+/* Of each text the ks[b] largest of its counts[b] positions, for each map in order, the first of equal ones; zeros and -1
+   after them. */
+STATIC void k_max(const KMax *a, Index begin, Index end, const Pool *pool) {
+    const Index maps = a->maps, most = a->most;
+    float *const sorted = pool->sorted, *__restrict__ const chosen = pool->chosen;
+    int32_t *__restrict__ const spare = pool->spare, *__restrict__ const step = pool->step;
+    int32_t *__restrict__ const row = pool->row, *__restrict__ const place = pool->place;
     for (Index b = begin; b < end; b++) {
-        const float *from = x + b * positions * maps;
-        Index count = (Index)counts[b], k = (Index)ks[b] < count ? (Index)ks[b] : count;
-        float *to = values + b * most * maps;
-        int32_t *at = where ? where + b * most * maps : NULL;
+        const float *from = a->x + b * a->positions * maps;
+        Index count = (Index)a->counts[b], k = (Index)a->ks[b] < count ? (Index)a->ks[b] : count;
+        float *to = a->values + b * most * maps;
+        int32_t *at = a->where ? a->where + b * most * maps : NULL;
         if (k) {
             memcpy(sorted, from, count * maps * sizeof(float));
             sort_maps(sorted, count, maps);
             const float *__restrict__ least = sorted + (k - 1) * maps; /* that is kept of each map */
             int32_t full = (int32_t)(k * maps);
             for (Index f = 0; f < maps; f++) {
-                row[f] = 0; /* where the next value goes, in steps of F */
+                row[f] = 0; /* index of the next value, F apart */
                 spare[f] = (int32_t)k; /* how many that equal it are kept: those that larger ones leave room for */
             }
             for (Index p = 0; p < count; p++)
@@ -416,23 +576,25 @@ STATIC void k_max(const float *x, const int64_t *counts, const int64_t *ks, Inde
                 }
                 for (Index f = 0; f < maps; f++) {
                     chosen[row[f] + f] = value[f];
-                    if (where) place[row[f] + f] = (int32_t)p;
+                    if (at) place[row[f] + f] = (int32_t)p;
                     row[f] += step[f];
                 }
             }
             memcpy(to, chosen, k * maps * sizeof(float));
-            if (where) memcpy(at, place, k * maps * sizeof(int32_t));
+            if (at) memcpy(at, place, k * maps * sizeof(int32_t));
         }
         memset(to + k * maps, 0, (most - k) * maps * sizeof(float));
-        if (where) memset(at + k * maps, 0xff, (most - k) * maps * sizeof(int32_t));
+        if (at) memset(at + k * maps, 0xff, (most - k) * maps * sizeof(int32_t));
     }
 }
 
-STATIC void k_max_back(const float *grad, const int32_t *where, Index positions, Index maps, Index most, float *x_grad,
-                       Index begin, Index end) {
+STATIC void k_max_back(const KMaxBack *a, Index begin, Index end) {
+    const Index maps = a->maps, most = a->most;
+    const int32_t *const where = a->where;
+    const float *const grad = a->grad;
     for (Index b = begin; b < end; b++) {
-        float *to = x_grad + b * positions * maps;
-        memset(to, 0, positions * maps * sizeof(float));
+        float *to = a->x_grad + b * a->positions * maps;
+        memset(to, 0, a->positions * maps * sizeof(float));
         for (Index i = b * most; i < (b + 1) * most; i++)
             for (Index f = 0; f < maps; f++) {
                 int32_t p = where[i * maps + f];
@@ -491,15 +653,16 @@ INLINE void add_products(const float *a, Index a_step, const float *b, Index b_s
         }
 }
 
-/* x (B, P, F', D), of which text b has counts[b] positions, and filters (F, m, F', D) to out (B, P + m - 1, F, D / 2):
-   rows 2i and 2i + 1 are added. sum is scratch for 2 D numbers. */
-STATIC void row_convolution(const float *x, const int64_t *counts, const float *filters, Index positions, Index before,
-                            Index maps, Index size, Index dimension, float *out, Index begin, Index end,
-                            float *__restrict__ sum) {
-    Index windows = positions + size - 1, half = dimension / 2, step = before * dimension, filter = size * step;
+/* Rows 2i and 2i + 1 are added. sum is scratch for 2 D numbers. */
+STATIC void row_convolution(const RowConvolution *a, Index begin, Index end, float *__restrict__ sum) {
+    const Index size = a->size, maps = a->maps, before = a->before, dimension = a->dimension;
+    const Index windows = a->positions + size - 1, half = dimension / 2, step = before * dimension;
+    const Index filter = size * step;
+    const float *const filters = a->filters;
     for (Index b = begin; b < end; b++) {
-        Index count = (Index)counts[b], used = count ? count + size - 1 : 0;
-        float *to = out + b * windows * maps * half;
+        const float *const x = a->x + b * a->positions * step;
+        Index count = (Index)a->counts[b], used = count ? count + size - 1 : 0;
+        float *to = a->out + b * windows * maps * half;
         memset(to + used * maps * half, 0, (windows - used) * maps * half * sizeof(float));
         for (Index f = 0; f < maps; f += 2) { /* two maps at a time, whose filters stay in the cache */
             Index two = f + 1 < maps;
@@ -507,8 +670,8 @@ STATIC void row_convolution(const float *x, const int64_t *counts, const float *
                 Index first = w - (size - 1); /* position of the window's first slot */
                 Index low = first < 0 ? -first : 0, high = first + size > count ? count - first : size;
                 memset(sum, 0, 2 * dimension * sizeof(float));
-                add_products(x + (b * positions + first + low) * step, dimension, filters + f * filter + low * step,
-                             dimension, (high - low) * before, dimension, filter, sum, two ? sum + dimension : NULL);
+                add_products(x + (first + low) * step, dimension, filters + f * filter + low * step, dimension,
+                             (high - low) * before, dimension, filter, sum, two ? sum + dimension : NULL);
                 float *folded = to + (w * maps + f) * half;
                 for (Index d = 0; d < half + two * half; d++) folded[d] = sum[2 * d] + sum[2 * d + 1];
             }
@@ -521,40 +684,37 @@ INLINE void unfold(const float *__restrict__ grad, Index numbers, float *__restr
     for (Index i = 0; i < numbers; i++) wide[2 * i] = wide[2 * i + 1] = grad[i];
 }
 
-/* The gradient of x (B, P, F', D), of texts from `begin` to `end`; filters (F', m, F, D), their slots from the last to
-   the first. wide is scratch for (P + m - 1) F D numbers. */
-STATIC void row_convolution_back_x(const float *grad, const int64_t *counts, const float *filters, Index positions,
-                                   Index before, Index maps, Index size, Index dimension, float *x_grad, Index begin,
-                                   Index end, float *wide) {
-    Index windows = positions + size - 1, step = before * dimension, wide_step = maps * dimension;
+/* The gradient of x. wide is scratch for (P + m - 1) F D numbers. */
+STATIC void row_convolution_back_x(const RowConvolution *a, Index begin, Index end, float *wide) {
+    const Index size = a->size, maps = a->maps, before = a->before, dimension = a->dimension;
+    const Index windows = a->positions + size - 1, step = before * dimension, wide_step = maps * dimension;
     for (Index b = begin; b < end; b++) {
-        Index count = (Index)counts[b];
-        float *to = x_grad + b * positions * step;
-        memset(to, 0, positions * step * sizeof(float));
-        unfold(grad + b * windows * wide_step / 2, count ? (count + size - 1) * wide_step / 2 : 0, wide);
+        Index count = (Index)a->counts[b];
+        float *to = a->out + b * a->positions * step;
+        memset(to, 0, a->positions * step * sizeof(float));
+        unfold(a->grad + b * windows * wide_step / 2, count ? (count + size - 1) * wide_step / 2 : 0, wide);
         for (Index g = 0; g < before; g += 2)
-            for (Index p = 0; p < count; p++) { /* the windows from p on have it at their last slot, the one before, ... */
+            for (Index p = 0; p < count; p++) { /* the window p has it at its last slot, the next at the one before, ... */
                 float *row = to + p * step + g * dimension;
-                add_products(wide + p * wide_step, dimension, filters + g * size * wide_step, dimension, size * maps,
+                add_products(wide + p * wide_step, dimension, a->filters + g * size * wide_step, dimension, size * maps,
                              dimension, size * wide_step, row, g + 1 < before ? row + dimension : NULL);
             }
     }
 }
 
-/* The gradient of the filters (F, m, F', D), added, of the maps from `begin` to `end`. wide as above. */
-STATIC void row_convolution_back_filters(const float *grad, const float *x, const int64_t *counts, Index texts,
-                                         Index positions, Index before, Index maps, Index size, Index dimension,
-                                         float *filters_grad, Index begin, Index end, float *wide) {
-    Index windows = positions + size - 1, step = before * dimension, half = dimension / 2;
-    for (Index b = 0; b < texts; b++) {
-        Index count = (Index)counts[b];
-        const float *value = x + b * positions * step;
+/* The gradient of the filters, added, of the maps from `begin` to `end`. wide is scratch for (P + m - 1) D numbers. */
+STATIC void row_convolution_back_filters(const RowConvolution *a, Index begin, Index end, float *wide) {
+    const Index size = a->size, maps = a->maps, before = a->before, dimension = a->dimension;
+    const Index windows = a->positions + size - 1, step = before * dimension, half = dimension / 2;
+    for (Index b = 0; b < a->texts; b++) {
+        Index count = (Index)a->counts[b];
+        const float *value = a->x + b * a->positions * step;
         for (Index f = begin; f < end; f++) {
             for (Index w = 0; count && w < count + size - 1; w++)
-                unfold(grad + ((b * windows + w) * maps + f) * half, half, wide + w * dimension);
+                unfold(a->grad + ((b * windows + w) * maps + f) * half, half, wide + w * dimension);
             for (Index j = 0; j < size; j++) {
                 const float *from = wide + (size - 1 - j) * dimension; /* of the window whose slot j is at position 0 */
-                float *to = filters_grad + (f * size + j) * step;
+                float *to = a->out + (f * size + j) * step;
                 for (Index g = 0; g < before; g += 2, to += 2 * dimension)
                     add_products(from, dimension, value + g * dimension, step, count, dimension, dimension, to,
                                  g + 1 < before ? to + dimension : NULL);
@@ -563,63 +723,64 @@ STATIC void row_convolution_back_filters(const float *grad, const float *x, cons
     }
 }
 
-/* Logits (B, K) of the DCNN. table (U, m, F D / 2) has the folded first layer; of each layer its size m, its maps F, its
-   bias (F D / 2) and, after the first, its filters (F, m, F', D), one layer's after the other's; weights (K, features) and
-   their bias (K). x, y, sorted and chosen are scratch for the
-   values of a text, rows for three rows of int32. */
-STATIC void row_logits(const float *table, const int32_t *ids, const int64_t *offsets, const int32_t *sizes,
-                       const int32_t *maps, Index layers, Index dimension, Index k_top, const float *biases,
-                       const float *filters, const float *weights, const float *weights_bias, Index classes,
-                       float *logits, Index begin, Index end, const float **window, const float *zeros, float *x,
-                       float *y, float *sorted, float *chosen, int32_t *rows, Index widest) {
-    Index width = maps[0] * (dimension / 2), last = maps[layers - 1] * (dimension >> layers);
+/* The DCNN, one text at a time. */
+STATIC void row_logits(const RowLogits *a, Index begin, Index end, const Layers *work) {
+    const int32_t *ids = a->texts.ids, *sizes = a->sizes, *maps = a->maps;
+    const int64_t *offsets = a->texts.offsets;
+    const Index layers = a->layers, width = maps[0] * (a->dimension / 2);
+    const Index last = maps[layers - 1] * (a->dimension >> layers);
+    float *const x = work->x, *const y = work->y;
     for (Index b = begin; b < end; b++) {
         int64_t text[2] = {0, offsets[b + 1] - offsets[b]}, kept = 0;
-        Index length = (Index)text[1], rows_now = dimension / 2;
-        if (b + 1 < end) fetch_rows(table, ids + offsets[b + 1], offsets[b + 2] - offsets[b + 1], sizes[0] * width);
-        const float *bias = biases, *filter = filters;
-        if (length)
-            sum_windows(table, ids + offsets[b], text, sizes[0], 0, sizes[0], width, 1, length + sizes[0] - 1, x, 0, 1,
-                        window, zeros);
+        Index length = (Index)text[1], rows_now = a->dimension / 2;
+        if (b + 1 < end) fetch_rows(a->table, ids + offsets[b + 1], offsets[b + 2] - offsets[b + 1], sizes[0] * width);
+        const float *bias = a->biases, *filters = a->filters;
         int64_t count = length ? length + sizes[0] - 1 : 0;
+        if (length) {
+            const SumWindows first = {.table = {a->table, 0, sizes[0], width}, .texts = {ids + offsets[b], text, 1, length},
+                                      .size = sizes[0], .positions = (Index)count, .wide = 1, .out = x};
+            sum_windows(&first, 0, 1, work->window, work->zeros);
+        }
         for (Index layer = 1; length && layer <= layers; layer++) {
             Index now = maps[layer - 1] * rows_now;
             int64_t k = ((layers - layer) * length + layers - 1) / layers;
-            if (k < k_top) k = k_top;
+            if (k < a->k_top) k = a->k_top;
             kept = k < count ? k : count;
-            k_max(x, &count, &kept, (Index)count, now, (Index)kept, y, NULL, 0, 1, sorted, rows, rows + widest,
-                  rows + 2 * widest, chosen, NULL);
+            const KMax pooling = {.x = x, .counts = &count, .ks = &kept, .texts = 1, .positions = (Index)count, .maps = now,
+                                  .most = (Index)kept, .values = y};
+            k_max(&pooling, 0, 1, &work->pool);
             for (Index i = 0; i < kept; i++)
                 for (Index f = 0; f < now; f++) y[i * now + f] += bias[f];
             squash(y, (Index)kept * now);
             bias += now;
             if (layer == layers) break;
-            row_convolution(y, &kept, filter, (Index)kept, maps[layer - 1], maps[layer], sizes[layer], rows_now, x, 0,
-                            1, sorted);
-            filter += (Index)sizes[layer] * maps[layer] * now;
+            const RowConvolution next = {.x = y, .counts = &kept, .filters = filters, .texts = 1, .positions = (Index)kept,
+                                         .before = maps[layer - 1], .maps = maps[layer], .size = sizes[layer],
+                                         .dimension = rows_now, .out = x};
+            row_convolution(&next, 0, 1, work->pool.sorted);
+            filters += (Index)sizes[layer] * maps[layer] * now;
             count = kept + sizes[layer] - 1;
             rows_now /= 2;
         }
-        for (Index k = 0; k < classes; k++)
-            logits[b * classes + k] = dot(y, weights + k * k_top * last, (Index)kept * last) + weights_bias[k];
+        for (Index k = 0; k < a->classes; k++)
+            a->logits[b * a->classes + k] =
+                dot(y, a->weights + k * a->k_top * last, (Index)kept * last) + a->weights_bias[k];
     }
 }
 
 /* ---- optimisers of single rows ---------------------------------------------------------------------------------- */
 
-/* Adam: bring the rows words[u] of table and its moments (V, D) from step last[row] up to step `steps`; owed[t] is what
-   the steps after t move a row that was last used in step t. */
-STATIC void settle_adam(float *table, float *first, float *second, int64_t *last, const int64_t *words,
-                        const double *owed, double epsilon, double beta1, double beta2, int64_t steps, Index dimension,
-                        Index begin, Index end) {
+/* Adam: bring rows from step last[row] up to step `steps`. */
+STATIC void settle_adam(const Rows *a, Index begin, Index end) {
+    const Index dimension = a->dimension;
     for (Index u = begin; u < end; u++) {
-        Index row = (Index)words[u] * dimension;
-        int64_t before = last[words[u]], missed = steps - before;
-        last[words[u]] = steps;
+        Index row = (Index)a->words[u] * dimension;
+        int64_t before = a->last[a->words[u]], missed = a->steps - before;
+        a->last[a->words[u]] = a->steps;
         if (!missed) continue;
-        float *__restrict__ p = table + row, *__restrict__ m = first + row, *__restrict__ v = second + row;
-        float move = (float)owed[before], by1 = (float)pow(beta1, missed), by2 = (float)pow(beta2, missed);
-        float small = (float)(epsilon * sqrt((1 - pow(beta2, before + 1)) / beta2));
+        float *__restrict__ p = a->table + row, *__restrict__ m = a->first + row, *__restrict__ v = a->second + row;
+        float move = (float)a->owed[before], by1 = (float)pow(a->beta1, missed), by2 = (float)pow(a->beta2, missed);
+        float small = (float)(a->epsilon * sqrt((1 - pow(a->beta2, before + 1)) / a->beta2));
         for (Index d = 0; d < dimension; d++) {
             p[d] -= move * m[d] / (sqrtf(v[d]) + small);
             m[d] *= by1;
@@ -628,15 +789,15 @@ STATIC void settle_adam(float *table, float *first, float *second, int64_t *last
     }
 }
 
-/* Adam: step number `steps` of the rows words[u] with the gradient grad (U, D). */
-STATIC void step_adam(float *table, float *first, float *second, int64_t *last, const int64_t *words,
-                      const float *grad, float rate, float epsilon, float beta1, float beta2, int64_t steps,
-                      Index dimension, Index begin, Index end) {
+/* Adam: step number `steps`. */
+STATIC void step_adam(const Rows *a, Index begin, Index end) {
+    const Index dimension = a->dimension;
+    const float rate = (float)a->rate, epsilon = (float)a->epsilon, beta1 = (float)a->beta1, beta2 = (float)a->beta2;
     for (Index u = begin; u < end; u++) {
-        Index row = (Index)words[u] * dimension;
-        float *__restrict__ p = table + row, *__restrict__ m = first + row, *__restrict__ v = second + row;
-        const float *__restrict__ g = grad + u * dimension;
-        last[words[u]] = steps;
+        Index row = (Index)a->words[u] * dimension;
+        float *__restrict__ p = a->table + row, *__restrict__ m = a->first + row, *__restrict__ v = a->second + row;
+        const float *__restrict__ g = a->grad + u * dimension;
+        a->last[a->words[u]] = a->steps;
         for (Index d = 0; d < dimension; d++) {
             m[d] += (1 - beta1) * (g[d] - m[d]);
             v[d] = beta2 * v[d] + (1 - beta2) * g[d] * g[d];
@@ -645,23 +806,22 @@ STATIC void step_adam(float *table, float *first, float *second, int64_t *last, 
     }
 }
 
-/* Adadelta: step number `steps` of the rows words[u] with the gradient grad (U, D); their averages first decay by rho
-   for each step since their last. */
-STATIC void step_adadelta(float *table, float *square, float *moved, int64_t *last, const int64_t *words,
-                          const float *grad, float rate, float epsilon, double rho, int64_t steps, Index dimension,
-                          Index begin, Index end) {
-    float keep = (float)rho, add = (float)(1 - rho);
+/* Adadelta: step number `steps`; the averages first decay by rho for each step since a row's last. */
+STATIC void step_adadelta(const Rows *a, Index begin, Index end) {
+    const Index dimension = a->dimension;
+    const double rho = a->beta1;
+    const float rate = (float)a->rate, epsilon = (float)a->epsilon, keep = (float)rho, add = (float)(1 - rho);
     for (Index u = begin; u < end; u++) {
-        Index row = (Index)words[u] * dimension;
-        float *__restrict__ p = table + row, *__restrict__ s = square + row, *__restrict__ a = moved + row;
-        const float *__restrict__ g = grad + u * dimension;
-        float by = (float)pow(rho, steps - 1 - last[words[u]]);
-        last[words[u]] = steps;
+        Index row = (Index)a->words[u] * dimension;
+        float *__restrict__ p = a->table + row, *__restrict__ s = a->first + row, *__restrict__ moved = a->second + row;
+        const float *__restrict__ g = a->grad + u * dimension;
+        float by = (float)pow(rho, a->steps - 1 - a->last[a->words[u]]);
+        a->last[a->words[u]] = a->steps;
         for (Index d = 0; d < dimension; d++) {
-            float before = a[d] * by;
+            float before = moved[d] * by;
             s[d] = keep * by * s[d] + add * g[d] * g[d];
             float delta = sqrtf(before + epsilon) / sqrtf(s[d] + epsilon) * g[d];
-            a[d] = keep * before + add * delta * delta;
+            moved[d] = keep * before + add * delta * delta;
             p[d] -= rate * delta;
         }
     }

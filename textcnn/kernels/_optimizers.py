@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from textcnn.kernels._loading import check, loops
+from textcnn.kernels._loading import loops
 
 
 def settle_adam(
@@ -23,17 +23,14 @@ def settle_adam(
         state: the table and its moments m and v, (V, D), and the step that each row was last brought up to, (V,) int64;
             changed in place.
         words: distinct rows, (U,) int64.
-        owed: what the steps after t move a row last used in step t, (steps + 1 or more,) float64.
+        owed: what the steps after t move a row last used in step t, (steps or more,) float64.
         steps: taken so far.
-        epsilon: of the method.
-        betas: of the method.
-        threads: how many of torch's to use; 1 where torch is not loaded.
+        epsilon: Adam's.
+        betas: Adam's.
+        threads: of torch's to use; 1 where torch is not loaded.
     """
-    check(np.float32, *state[:-1])
-    check(np.int64, state[-1], words)
-    check(np.float64, owed)
-    constants = np.array([epsilon, *betas])
-    loops.settle_adam(words, owed, constants, *state, state[0].shape[1], len(words), steps, threads)
+    table, first, second, last = state
+    loops.settle_adam(table, first, second, last, words, steps, threads, owed, epsilon, *betas)
 
 
 def step_adam(
@@ -47,11 +44,9 @@ def step_adam(
     betas: tuple[float, float],
     threads: int = 1,
 ) -> None:
-    """Step number `steps` of Adam for the rows `words` with the gradient `grad` (U, D); the rest as above."""
-    check(np.float32, *state[:-1], grad)
-    check(np.int64, state[-1], words)
-    constants = np.array([rate, epsilon, *betas])
-    loops.step_adam(words, grad, constants, *state, state[0].shape[1], len(words), steps, threads)
+    """Take step number `steps` of Adam for the rows `words` with the gradient `grad`, (U, D); the rest as above."""
+    table, first, second, last = state
+    loops.step_adam(table, first, second, last, words, steps, threads, grad, rate, epsilon, *betas)
 
 
 def step_adadelta(
@@ -65,8 +60,6 @@ def step_adadelta(
     rho: float,
     threads: int = 1,
 ) -> None:
-    """Step number `steps` of Adadelta for the rows `words`; the state has the averages of squares."""
-    check(np.float32, *state[:-1], grad)
-    check(np.int64, state[-1], words)
-    constants = np.array([rate, epsilon, rho])
-    loops.step_adadelta(words, grad, constants, *state, state[0].shape[1], len(words), steps, threads)
+    """Take step number `steps` of Adadelta for the rows `words`; the state has the averages of squares for moments."""
+    table, square, moved, last = state
+    loops.step_adadelta(table, square, moved, last, words, steps, threads, grad, rate, epsilon, rho)

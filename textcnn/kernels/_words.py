@@ -6,24 +6,22 @@ import sys
 
 import numpy as np
 
-from textcnn.kernels._loading import check, loops
+from textcnn.kernels._loading import loops
 
 
 def number_words(ids: np.ndarray, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct ids in the order of their first places, (U,) int64, and which of them stands at each place.
+    """Return the distinct ids in order of first occurrence, (U,) int64, and which of them each id is, (N,) int32.
 
     Args:
-        ids: (N,) int32.
-        numbers: scratch, zeros for each word of the vocabulary, (V,) int32; zeros again afterwards.
+        ids: (N,) int32, each below V.
+        numbers: scratch, (V,) int32.
     """
-    check(np.int32, ids, numbers)
-    words, places = np.empty(len(ids), np.int64), np.empty(len(ids), np.int32)
-    count = loops.number_words(ids, numbers, words, places, len(ids))
-    return words[:count], places
+    words, places = loops.number_words(ids, numbers)  # the last number of words is U
+    return words[: words[-1]], places
 
 
 class WordTable:
-    """A vocabulary that compiled code looks words up in.
+    """A vocabulary as the compiled loops look words up in it.
 
     Args:
         words: one after the other, UTF-8.
@@ -31,11 +29,15 @@ class WordTable:
     """
 
     def __init__(self, words: np.ndarray, offsets: np.ndarray) -> None:
-        check(np.uint8, words)
-        check(np.int64, offsets)
         self.words, self.offsets = words, offsets
-        self.slots = np.zeros(1 << max(4, (2 * len(offsets)).bit_length()), np.int32)
-        loops.hash_words(words, offsets, self.slots, len(offsets) - 1)
+        self._table = loops.make_words(offsets, words)
+
+    def __getstate__(self) -> tuple[np.ndarray, np.ndarray]:
+        """Leave out what can be rebuilt."""
+        return self.words, self.offsets
+
+    def __setstate__(self, state: tuple[np.ndarray, np.ndarray]) -> None:
+        self.__init__(*state)  # type: ignore[misc]
 
     def encode(
         self,
@@ -48,85 +50,63 @@ class WordTable:
         first_word: int,
         unknown: int,
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Texts to ids.
+        """Map texts to ids.
 
         Args:
-            data: the texts one after the other, valid UTF-8.
+            data: the texts one after the other, UTF-8.
             offsets: of each in them, (B + 1,) int64.
-            kinds: what each character below len(kinds) is (`textcnn.text.encoding.easy_characters`), uint8; the others are difficult.
+            kinds: what each character below len(kinds) is (`textcnn.text.encoding.easy_characters`), uint8; the others
+                are difficult.
             lower: what each of them becomes, uint32.
-            limit: read so many tokens of a text at most; None reads all.
+            limit: read at most this many tokens of a text; None reads all.
             first_word: id of the first word.
-            unknown: id of a word that is not there.
+            unknown: id of a word that is not in the vocabulary.
 
         Returns:
             Ids of the easy texts, one text after the other, int32; and how many ids each text has, (B,) int64, -1 for
-            a text with a difficult character.
+            a text with a difficult character or bytes that are not UTF-8.
         """
-        check(np.uint8, data, kinds)
-        check(np.int64, offsets)
-        check(np.uint32, lower)
-        ids = np.empty(int(offsets[-1] - offsets[0]), np.int32)
-        counts = np.empty(len(offsets), np.int64)  # and in the end how many ids there are
         most = sys.maxsize if limit is None else limit
-        vocabulary = (self.words, self.offsets, self.slots)
-        loops.encode_texts(
-            data, offsets, kinds, lower, *vocabulary, ids, counts, len(offsets) - 1, most, first_word, unknown
-        )
+        ids, counts = loops.encode_texts(self._table, data, offsets, kinds, lower, most, first_word, unknown)
         return ids[: counts[-1]], counts[:-1]
 
 
 class NgramTable:
-    """N-grams that compiled code looks up.
+    """N-grams as the compiled loops look them up.
 
     Args:
-        keys: their numbers (`textcnn.text.ngrams`), distinct, (G,) int64.
+        keys: their numbers (`textcnn.text.ngrams`), rising, (G,) int64.
         order: words of the longest.
-        vocabulary_size: V.
+        vocabulary_size: V; V ** order is below 2**63.
         first_word: ids below it make no n-gram.
     """
 
     def __init__(self, keys: np.ndarray, *, order: int, vocabulary_size: int, first_word: int) -> None:
-        check(np.int64, keys)
-        self.keys = keys
-        self.order = order
-        self.slots = np.zeros(1 << max(4, (2 * len(keys)).bit_length()), np.int32)
-        self._numbers = (order, vocabulary_size, first_word, len(keys))
-        loops.hash_keys(keys, self.slots, len(keys))
+        self._table = loops.make_ngrams(order, vocabulary_size, first_word, keys)
 
     def find(self, ids: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The known n-grams of texts, each once a text.
+        """Find the known n-grams of texts, each once per text.
 
         Args:
-            ids: of words, (N,) int32.
+            ids: of words, (N,) int32, each below V.
             offsets: of the texts, (B + 1,) int64.
 
         Returns:
-            Their places among the keys, one text after the other, (M,) int64, and how many each text has, (B,) int64.
+            Their indices among the keys, one text after the other, (M,) int64, and how many each text has, (B,) int64.
         """
-        check(np.int32, ids)
-        check(np.int64, offsets)
-        rows = np.empty(self.order * int(offsets[-1] - offsets[0]), np.int64)
-        counts = np.empty(len(offsets), np.int64)  # and in the end all
-        loops.find_ngrams(self.keys, self.slots, ids, offsets, rows, counts, *self._numbers, len(offsets) - 1)
+        rows, counts = loops.find_ngrams(self._table, ids, offsets)
         return rows[: counts[-1]], counts[:-1]
 
     def logits(
-        self, ids: np.ndarray, offsets: np.ndarray, *, factors: np.ndarray, weights: np.ndarray, scale: int
+        self, ids: np.ndarray, offsets: np.ndarray, *, factors: np.ndarray, weights: np.ndarray, scale: float
     ) -> np.ndarray:
-        """Of each text the sum of its n-grams' weights times t, scaled to the t's unit length times `scale`, (B, K).
+        """Return the sums of the n-grams' weights, (B, K), each times t, a text's t being scaled to the length `scale`.
 
         Args:
-            ids: of words, (N,) int32.
+            ids: of words, (N,) int32, each below V.
             offsets: of the texts, (B + 1,) int64.
             factors: t, (G,).
             weights: (G, K).
-            scale: a whole number.
+            scale: a number.
         """
-        check(np.int32, ids)
-        check(np.int64, offsets)
-        check(np.float32, factors, weights)
-        logits = np.empty((len(offsets) - 1, weights.shape[1]), np.float32)
-        arrays = (self.keys, self.slots, ids, offsets, factors, weights, logits)
-        loops.ngram_logits(*arrays, *self._numbers, *logits.shape, scale)
-        return logits
+        return loops.ngram_logits(self._table, ids, offsets, factors, weights, scale)

@@ -49,7 +49,7 @@ class MaxOfWindows(torch.autograd.Function):
         ctx.wide = wide
         ctx.sizes = np.array(sizes, np.int32)
         best, where = kernels.max_windows(
-            table.numpy(), ids.numpy(), offsets.numpy(), ctx.sizes, wide=wide, places=True, threads=_threads()
+            table.numpy(), *_texts(ids, offsets), ctx.sizes, wide=wide, places=True, threads=_threads()
         )
         ctx.save_for_backward(words, filters, ids, offsets)
         ctx.where = where
@@ -87,7 +87,7 @@ class SumsOfWindows(torch.autograd.Function):
         for size in sizes:
             out.append(
                 kernels.sum_windows(
-                    *(rows, ids.numpy(), offsets.numpy()),
+                    *(rows, *_texts(ids, offsets)),
                     size=size,
                     slot=slot,
                     wide=wide,
@@ -161,5 +161,16 @@ def project(words: torch.Tensor, filters: torch.Tensor, *, bf16: bool) -> torch.
     return product.unflatten(1, filters.shape[:2])
 
 
+def _texts(ids: torch.Tensor, offsets: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
+    """Ids and offsets as arrays; ValueError unless the texts hold all ids."""
+    arrays = ids.numpy(), offsets.numpy()
+    if arrays[1][-1] != len(ids):
+        raise ValueError(f"lengths: expected a sum of {len(ids)}, the number of ids, found {arrays[1][-1]}")
+    return arrays
+
+
 def _threads() -> int:
-    return torch.get_num_threads()
+    threads = torch.get_num_threads()
+    if threads > 1:
+        kernels.limit_spinning()
+    return threads
