@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from textcnn.data.labelled import Labelled
 from textcnn.errors import DataError
 from textcnn.explain.explanation import Explanation, explain
 from textcnn.inference.artifact import load_artifact
@@ -164,14 +165,13 @@ class Model(Predictor):
             DataError: texts or labels are not what they should be, or the file exists or cannot be written.
         """
         from textcnn.files import check_output
-        from textcnn.report.figures import Texts
         from textcnn.report.page import write_report
 
         check_output(Path(path), overwrite=overwrite, error=DataError)
         pairs = [(texts, labels)] + ([training] if training is not None else [])
         columns = [as_column(x) for x, _ in pairs]
         ids = [class_ids(as_labels(y, len(x)), self.classes_) for x, (_, y) in zip(columns, pairs, strict=True)]
-        scored, *others = [Texts(x.to_pylist(), y) for x, y in zip(columns, ids, strict=True)]
+        scored, *others = [Labelled(x, y) for x, y in zip(columns, ids, strict=True)]
         return write_report(self, Path(path), scored, others[0] if others else None, source=source, split=split)
 
     def __repr__(self) -> str:

@@ -151,7 +151,6 @@ def train_and_save(
 
 def _with_page(run: Run, output: Path, source: str, parts: Mapping[str, Labelled], settings: Settings) -> Run:
     """Write the page on a saved model, on its test or else its validation texts; a failure loses nothing."""
-    from textcnn.report.figures import Texts
     from textcnn.report.page import NAME, write_report
 
     try:
@@ -160,8 +159,7 @@ def _with_page(run: Run, output: Path, source: str, parts: Mapping[str, Labelled
         if scored is None:
             names = [str(label) for label in run.model.classes_]
             training, scored = held_out(training, settings.training, names)
-        texts, others = (Texts(part.texts.to_pylist(), part.labels) for part in (scored, training))
-        write_report(run.model, output / NAME, texts, others, source=source, split=split)
+        write_report(run.model, output / NAME, scored, training, source=source, split=split)
     except Exception as error:  # noqa: BLE001
         return dataclasses.replace(run, report_error=error)
     return dataclasses.replace(run, report=output / NAME)

@@ -18,7 +18,7 @@ import pyarrow as pa
 from common import report, table
 
 from textcnn import load_corpus, load_model
-from textcnn.cli.terminal import lines
+from textcnn.cli.explanations import lines
 from textcnn.explain.filter_responses import describe_filters
 
 

@@ -11,8 +11,10 @@ def test_the_corpora_are_listed(textcnn):
     ended = textcnn("data")
     assert (ended.code, ended.err) == (0, "")
     lines = ended.out.splitlines()
-    assert [line.split()[0] for line in lines if line and not line.startswith((" ", "Describe"))] == corpus_names()
-    assert max(map(len, lines)) < 80
+    assert [
+        line.split()[0] for line in lines if line and not line.startswith((" ", "Describe", "--"))
+    ] == corpus_names()
+    assert max(map(len, lines)) <= 80
     assert lines[0] == "sample    Sample of opinion sentences: 2 classes, 1,000 train, 200 test"
 
 
@@ -24,14 +26,14 @@ def test_a_named_corpus_is_described_without_its_files(textcnn, name):
     titles = re.findall(r"^(\w+) ", head, re.MULTILINE)
     assert titles[:7] == ["name", "origin", "terms", "protocol", "classes", "texts", "files"]
     assert titles[7:] == ([] if name == "sample" else ["hub"])
-    assert max(map(len, ended.out.splitlines())) < 80
+    assert max(map(len, ended.out.splitlines())) <= 80
     assert ("\ntrain: " in ended.out) == (name == "sample")
 
 
 def test_a_file_is_described(textcnn, reviews):
     assert textcnn("data", reviews).out == (
         "\ntrain: 60 texts, 480 tokens, 73 distinct\n"
-        "  tokens a text: 8 to 8, median 8, 90% up to 8\n"
+        "  tokens per text: 8 to 8, median 8, 90% up to 8\n"
         "  negative: 30 (50.0%)\n"
         "  positive: 30 (50.0%)\n"
         "\nexamples:\n"
@@ -45,8 +47,8 @@ def test_a_long_example_is_cut_within_80_columns(textcnn, tmp_path):
     path = tmp_path / "long.jsonl"
     path.write_text('{"text": "%s", "label": 1}\n{"text": "a\\nb", "label": 0}\n' % ("x" * 500), encoding="utf-8")
     lines = textcnn("data", path).out.splitlines()
-    assert lines[-2:] == ["  1: " + "x" * 70 + " ...", "  0: a b"]
-    assert len(lines[-2]) == 79
+    assert lines[-2:] == ["  1: " + "x" * 71 + " ...", "  0: a b"]
+    assert len(lines[-2]) == 80
 
 
 def test_columns_can_be_named(textcnn, tmp_path):
@@ -54,10 +56,9 @@ def test_columns_can_be_named(textcnn, tmp_path):
     path.write_text("a\tb\nyes\tone two\nno\tthree\n", encoding="utf-8")
     ended = textcnn("data", path)
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == (
-        f"Error: expected the columns ['text', 'label'], but only ['a', 'b'] were found in {path}; "
-        "name them with --text-column / --label-column\n"
-    )
+    assert ended.err.count("\n") == 1
+    for part in ("['text', 'label']", "['a', 'b']", str(path), "--text-column", "--label-column"):
+        assert part in ended.err
     ended = textcnn("data", path, "--text-column", "b", "--label-column", "a")
     assert (ended.code, ended.err) == (0, "")
     assert ended.out.splitlines()[-2:] == ["  yes: one two", "  no: three"]
@@ -66,8 +67,9 @@ def test_columns_can_be_named(textcnn, tmp_path):
 def test_an_unknown_source_is_one_line(textcnn):
     ended = textcnn("data", "tre")
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err.startswith(f"Error: expected a corpus ({', '.join(corpus_names())}), a file")
-    assert ended.err.endswith(", found 'tre'; nearest to 'tre': trec\n")
+    assert ended.err.startswith("Error: expected a corpus")
+    for part in (", ".join(corpus_names()), "found 'tre'", "trec\n"):
+        assert part in ended.err
     assert ended.err.count("\n") == 1
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from textcnn import load_model
-from textcnn.cli.evaluate import _print
+from textcnn.cli.evaluate import _lines
+from textcnn.cli.terminal import TextLayout
 
 
 def figures_of(ended) -> dict:
@@ -44,12 +45,12 @@ def test_a_table_for_the_reader(textcnn, model, reviews):
     assert (ended.code, ended.err) == (0, "")
     number = r"\d\.\d{4}"
     assert re.fullmatch(
-        rf"{re.escape(str(model))} on {re.escape(str(reviews))} \(all\), 60 texts\n"
+        rf"{re.escape(str(model))}\son\s{re.escape(str(reviews))}\s\(all\),\s60\stexts\n"
         rf"\n"
         rf"accuracy   {number}\n"
         rf"macro-F1   {number}\n"
         rf"log-loss   {number}\n"
-        rf"majority   0\.5000  \(always naming the most frequent class\)\n"
+        rf"majority   0\.5000  \(always predicting the most frequent class\)\n"
         rf"\n"
         rf"class     precision  recall      F1  support\n"
         rf"negative     {number}  {number}  {number}       30\n"
@@ -63,21 +64,26 @@ def test_a_table_for_the_reader(textcnn, model, reviews):
     )
 
 
+@pytest.mark.parametrize("width", [60, 80])
 @pytest.mark.parametrize("classes", [2, 5, 9, 60])
-def test_the_table_fits_80_columns(capsys, classes):
+def test_the_table_fits_its_width(monkeypatch, capsys, classes, width):
     names = [f"a class of a long name, number {i}" for i in range(classes)]
     row = {"precision": 1.0, "recall": 0.0, "f1": 0.5, "support": 1_000_000}
-    _print(
+    monkeypatch.setenv("COLUMNS", str(width))
+    layout = TextLayout()
+    lines = _lines(
         {
             **{"model": "m", "data": "d", "split": "test", "examples": 1},
             **{"accuracy": 1.0, "macro_f1": 1.0, "log_loss": 0.1, "majority": 0.5},
             "classes": [{"name": name, **row} for name in names],
             "confusion": [[1_000_000] * classes] * classes,
-        }
+        },
+        layout,
     )
-    lines = capsys.readouterr().out.splitlines()
-    assert max(map(len, lines)) <= 80
-    assert (lines[-1] == "too wide for 80 columns; see --json") == (classes > 4)
+    layout.show(lines)
+    shown = capsys.readouterr().out.splitlines()
+    assert max(map(len, shown)) <= width
+    assert (shown[-1] == f"too wide for {width} columns; see --json") == (classes > 4 or (classes, width) == (4, 60))
 
 
 def test_labels_are_matched_by_name(textcnn, model, tmp_path):
@@ -107,10 +113,9 @@ def test_unknown_labels_are_one_line(textcnn, model, tmp_path):
     path.write_text("text,label\nfine,positive\nso so,neutral\n", encoding="utf-8")
     ended = textcnn("evaluate", path, "-m", model)
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == (
-        f"Error: expected labels known from training ('negative', 'positive'), but {path} has 'neutral' in row 2; "
-        "fix the label or add examples of it there\n"
-    )
+    assert ended.err.count("\n") == 1
+    for part in ("'negative', 'positive'", str(path), "'neutral'", "row 2"):
+        assert part in ended.err
 
 
 def test_a_split_is_chosen(textcnn, model, reviews):
@@ -119,15 +124,14 @@ def test_a_split_is_chosen(textcnn, model, reviews):
     assert (figures["split"], figures["examples"]) == ("train", 1000)
     ended = textcnn("evaluate", reviews, "-m", model, "--split", "test")
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == f"Error: {reviews}: expected the split test, found only train; choose one of them\n"
+    assert ended.err.startswith(f"Error: {reviews}: expected the split test, found only train")
 
 
 def test_a_missing_model_is_one_line(textcnn, reviews, tmp_path):
     ended = textcnn("evaluate", reviews, "-m", tmp_path / "none")
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err == (
-        f"Error: {tmp_path / 'none'}: expected a saved model, found nothing there; train one first (textcnn train)\n"
-    )
+    assert ended.err.startswith(f"Error: {tmp_path / 'none'}: expected a saved model")
+    assert ended.err.count("\n") == 1
 
 
 def test_missing_data_is_one_line(textcnn, model, tmp_path):

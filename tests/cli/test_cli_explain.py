@@ -26,10 +26,10 @@ def test_texts_from_arguments(textcnn, model):
 
 def test_lines_of_stdin(textcnn, model):
     ended = textcnn("explain", "-m", model, "--format", "json", stdin="\ufeffa good film\r\n\nbad \ufffd\n".encode())
-    told = [json.loads(line) for line in ended.out.splitlines()]
-    assert [line["text"] for line in told] == ["a good film", "", "bad \ufffd"]
-    assert told[0]["predicted"] == "pos"
-    assert "counterfactual" not in told[0]
+    found = [json.loads(line) for line in ended.out.splitlines()]
+    assert [line["text"] for line in found] == ["a good film", "", "bad \ufffd"]
+    assert found[0]["prediction"] == "pos"
+    assert "counterfactual" not in found[0]
     assert textcnn("explain", "-m", model, "--format", "json").out == ""
 
 
@@ -56,9 +56,9 @@ def test_stdin_is_read_as_predict_reads_it(textcnn, model):
     for command in ("explain", "predict"):
         ended = textcnn(command, "-m", model, stdin=latin)
         assert (ended.code, ended.out) == (2, "")
-        assert ended.err == (
-            "Error: expected UTF-8 text, but stdin has the byte 0xe9 in line 1; name its encoding with --encoding\n"
-        )
+        assert ended.err.count("\n") == 1
+        for part in ("UTF-8", "stdin", "0xe9", "line 1", "--encoding"):
+            assert part in ended.err
         assert "caf\u00e9 good" in textcnn(command, "-m", model, "--encoding", "latin-1", stdin=latin).out
     ended = textcnn("explain", "-m", model, stdin=None)
     assert (ended.code, ended.err) == (2, "Error: expected texts as arguments or on stdin, found none\n")

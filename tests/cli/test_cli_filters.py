@@ -27,9 +27,9 @@ def test_filters_as_text_and_json(textcnn, models, tmp_path):
     assert all(len(line) <= 80 for line in ended.out.splitlines())
     path = tmp_path / "filters.json"
     textcnn("filters", models / "texts.csv", "-m", models / "kim", "--format", "json", "-o", path)
-    told = json.loads(path.read_text())
-    assert len(told) == 8
-    assert set(told[0]) == {"name", "classes", "active", "mean", "picked", "wants", "most"}
+    found = json.loads(path.read_text())
+    assert len(found) == 8
+    assert set(found[0]) == {"name", "classes", "active", "mean", "picked", "wants", "most"}
 
 
 def test_filters_of_a_dcnn(textcnn, models):
@@ -42,13 +42,14 @@ def test_filters_of_a_dcnn(textcnn, models):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--second",), "--second: expected a DCNN of two layers or more, found another network"),
-        (("--word", "unheard"), "--word: expected a word that the model knows, found 'unheard'"),
+        (("--second",), "expected a DCNN"),
+        (("--word", "unheard"), "found 'unheard'"),
     ],
 )
 def test_what_cannot_be_shown(textcnn, models, options, message):
     ended = textcnn("filters", models / "texts.csv", "-m", models / "kim", *options)
-    assert (ended.code, ended.err) == (2, f"Error: {message}\n")
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert message in ended.err
 
 
 def test_a_graph_as_svg_and_json(textcnn, models, tmp_path):
@@ -56,11 +57,11 @@ def test_a_graph_as_svg_and_json(textcnn, models, tmp_path):
     assert textcnn("graph", "a good <film>", "-m", models / "dcnn", "-o", path).code == 0
     assert path.read_text(encoding="utf-8").startswith("<svg")
     ended = textcnn("graph", "a good film", "-m", models / "dcnn", "--place", 1, 0, "--format", "json")
-    told = json.loads(ended.out)
-    assert [(layer["map"], layer["row"]) for layer in told["layers"]][-1] == (1, 0)
+    found = json.loads(ended.out)
+    assert [(layer["map"], layer["row"]) for layer in found["layers"]][-1] == (1, 0)
     ended = textcnn("graph", "a good film", "-m", models / "kim")
-    assert ended.code == 2
-    assert ended.err == f"Error: {models / 'kim'}: expected a DCNN, which has a feature graph, found another network\n"
+    assert (ended.code, ended.err.count("\n")) == (2, 1)
+    assert "expected a DCNN" in ended.err
     assert textcnn("graph", "a good film", "-m", models / "dcnn", "--place", 9, 0).code == 2
 
 

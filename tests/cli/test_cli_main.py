@@ -50,6 +50,12 @@ def test_predict_loads_nothing_heavy(model):
         assert loaded(command("predict", "-m", model, "--format", form, "--proba", "what a fine film")) == set()
 
 
+def test_predict_of_a_file_does_not_load_rich(model, reviews, tmp_path):
+    names = loaded(command("predict", "-m", model, "--input", reviews, "--output", tmp_path / "out.csv"))
+    assert names & {"torch", "sklearn", "datasets", "rich"} == set()
+    assert (tmp_path / "out.csv").exists()
+
+
 def test_a_call_without_arguments_is_answered_with_help_on_stderr(textcnn):
     ended = textcnn()
     assert (ended.code, ended.out) == (2, "")

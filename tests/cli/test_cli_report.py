@@ -54,7 +54,7 @@ def test_without_test_texts_it_is_of_those_held_out(textcnn, files, tmp_path):
     )
     assert ended.code == 0
     assert ended.out.startswith(f"report      {tmp_path / 'r.html'}\nplot        {tmp_path / 'p'}")
-    assert "The training texts were not at hand" in (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "The training texts were not given" in (tmp_path / "r.html").read_text(encoding="utf-8")
     assert (tmp_path / "p" / "loss.png").exists()
     ended = textcnn("report", files / "test.csv", "-m", tmp_path / "model", "-o", tmp_path / "r.html")
     assert (ended.code, ended.err.count("\n")) == (2, 1)

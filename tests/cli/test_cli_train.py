@@ -289,10 +289,10 @@ def test_progress_is_live_on_a_terminal(monkeypatch):
     )
     with make_progress() as progress:
         progress.stage("reading vectors", 0.5)
-        progress.bars.refresh()
+        progress.display.bars.refresh()
         progress.begin(texts=120, epochs=10)
         progress.batch(epoch=1, texts=120, loss=0.6123)
-        progress.bars.refresh()
+        progress.display.bars.refresh()
         progress.epoch(epoch)
         progress.end(History((epoch,), best_epoch=1, interrupted=False))
     shown = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", screen.getvalue())

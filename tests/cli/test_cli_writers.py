@@ -254,7 +254,7 @@ def test_a_column_that_comes_later():
     writer.begin(first.column_names)
     with pytest.raises(DataError) as error:
         writer.write(later, later["text"].combine_chunks(), scores(PROBABILITIES[:1]))
-    assert str(error.value) == "expected the columns ['text'] in all rows, found n as well in later ones; write json"
+    assert str(error.value) == "expected the columns ['text'] in all rows, found n too in later ones; write json"
 
 
 def test_texts_that_say_nothing_are_noted():

@@ -1,44 +1,11 @@
 import re
 
-import click
 import numpy as np
-import pytest
 from models import hand_made, model
-from rich.cells import cell_len
 
-from textcnn.cli.terminal import columns, lines
 from textcnn.explain.counterfactual import counterfactual
 from textcnn.explain.html import CSS, page
-from textcnn.settings.config import DCNNConfig, KimConfig
-
-
-def test_lines_for_a_terminal():
-    predictor = hand_made()
-    [explanation] = predictor.explain(["so not good, at all"])
-    change = counterfactual(predictor, explanation.text)
-    output = lines(explanation, change)
-    # not good: filter 1 gives no 4 (3 + 1 - 3.5), filter 0 gives yes 2 - 0.5.
-    plain = click.unstyle(output).split("\n")
-    assert plain[:2] == [f"no  {explanation.probabilities[0]:.4f}", "  so not good, at all"]
-    assert [line.split() for line in plain[2:4]] == [
-        ["words", "for", "not", "+6.00", "good", "+1.00"],
-        ["n-grams", "for", "not", "good", "+0.25"],
-    ]
-    rest = " ".join(" ".join(plain[4:]).split())
-    assert "words +7.00, bias -6.62: +0.38 for no" in rest
-    assert "exact" in rest
-    assert change.phrase() in rest
-    assert click.style("not", fg="green", bold=True) in output
-    assert click.style("so", dim=True) in output
-
-
-@pytest.mark.parametrize("text", ["", "word " * 300, "x" * 500, "<b>\t\nnot good</b>", "no\u00a0break"])
-def test_lines_stay_within_the_terminal(text):
-    for predictor in (hand_made(), model(DCNNConfig(dimension=4, region_sizes=(2,), feature_maps=(2,)))):
-        output = click.unstyle(lines(predictor.explain([text])[0]))
-        for line in output.split("\n"):
-            assert len(line) <= 79 or len(line.split()) == 1
-        assert "".join(text.split()) in "".join(output.split())
+from textcnn.settings.config import KimConfig
 
 
 def test_a_fragment_marks_words_and_escapes_them():
@@ -90,27 +57,6 @@ def test_a_shortened_explanation_still_sums_up():
     assert len(short.features.parts) == len(short.features.begin)
     assert explanation.shortened(1000) is explanation
     assert "indeed" not in short.to_html()
-
-
-def test_a_text_does_not_steer_the_terminal():
-    predictor = model(KimConfig(dimension=4, region_sizes=(1, 2), feature_maps=3), words=["w\x1b[2J", "good"])
-    [explanation] = predictor.explain(["w\x1b[2J good \x1b]0;title\x07 \x9b31m"])
-    output = lines(explanation)
-    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]", click.unstyle(output))
-    assert "w\ufffd[2J good \ufffd]0;title\ufffd \ufffd31m" in click.unstyle(output)
-
-
-def test_wide_characters_take_two_columns():
-    text = "这部电影非常糟糕完全是浪费时间" * 5
-    words = sorted(set(text))
-    config = KimConfig(dimension=4, region_sizes=(2, 9), feature_maps=6)
-    [explanation] = model(config, words=words, tokenizer="unicode").explain([text])
-    output = lines(explanation).split("\n")
-    shown = "".join(click.unstyle(line).strip() for line in output[1:4])
-    assert shown.startswith(text)
-    for line in output:
-        assert cell_len(click.unstyle(line)) <= 79
-    assert columns("e\u0301a 好") == cell_len("e\u0301a 好") == 5
 
 
 def test_a_text_from_right_to_left_runs_so():

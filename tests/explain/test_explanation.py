@@ -197,7 +197,7 @@ def test_a_network_that_does_not_say_it_is_exact_is_explained_by_gradients():
 
 def test_json_holds_everything():
     output = hand_made().explain(["good film"])[0].to_json()
-    assert output["predicted"] == "yes"
+    assert output["prediction"] == "yes"
     assert output["words"][0] == {
         "word": "good",
         "start": 0,

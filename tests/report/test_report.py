@@ -9,10 +9,18 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.pipeline import make_pipeline
 
 from textcnn import TextCNNClassifier, load_model
-from textcnn.report._baselines import interval
-from textcnn.report.figures import Texts, gather
+from textcnn.data.labelled import Labelled
+from textcnn.model import Model
+from textcnn.report.baselines import interval
+from textcnn.report.figures import gather
 from textcnn.report.page import page, write_report
 from textcnn.report.plots import plots, save
+from textcnn.text.columns import as_column
+
+
+def labelled(texts, labels):
+    return Labelled(as_column(texts), np.asarray(labels))
+
 
 SMALL = {"dimension": 8, "feature_maps": 4, "region_sizes": (1, 2), "max_epochs": 4, "learning_rate": 0.01}
 
@@ -36,7 +44,7 @@ def made(classes=2, names=None, **settings):
     names = np.array([f"class {k}" for k in range(classes)]) if names is None else np.array(names)
     model = TextCNNClassifier(**SMALL, **settings).fit(texts, names[y]).model_
     test_texts, test_y = corpus(classes, max(80, 3 * classes), seed=1)
-    return model, Texts(texts, y), Texts([*test_texts, "", "unheard of"], np.append(test_y, [0, 1]))
+    return model, labelled(texts, y), labelled([*test_texts, "", "unheard of"], np.append(test_y, [0, 1]))
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +69,8 @@ def test_figures_against_scikit_learn(three, figures):
         assert curve["average_precision"] == pytest.approx(average_precision_score(truth, probabilities[:, k]))
         assert np.trapezoid(*curve["roc"][::-1]) == pytest.approx(curve["auc"], abs=0.01)
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    linear = make_pipeline(vectorizer, LogisticRegression(C=10, max_iter=1000)).fit(training.texts, training.labels)
-    assert figures.linear == linear.score(test.texts, test.labels)
+    baseline = make_pipeline(vectorizer, LogisticRegression(C=10, max_iter=1000)).fit(training.texts, training.labels)
+    assert figures.linear == baseline.score(test.texts, test.labels)
 
 
 def test_groups_hold_every_text_once(figures, three):
@@ -86,6 +94,9 @@ def test_texts_to_look_at(figures, three):
     margins = np.sort(model.predict_proba(test.texts), axis=1)
     assert figures.uncertain[0].explanation.text == test.texts[(margins[:, -1] - margins[:, -2]).argmin()]
     assert {item.explanation.text for item in figures.suspects} <= set(training.texts)
+    content = page(figures, model.artifact)
+    assert "may have been held out" in content or not figures.suspects
+    assert "learned from these labels" not in content
 
 
 def test_ngrams_that_speak_for_a_class(figures):
@@ -121,7 +132,7 @@ def test_a_page_for_any_labels(classes, names, tmp_path):
 def test_texts_and_names_are_escaped(monkeypatch):
     monkeypatch.setattr("textcnn.report.figures.SHOWN", 999)
     model, training, test = made(2, ["<script>alert(1)</script>", "b & c"])
-    hostile = Texts(["<img src=x onerror=alert(2)> mark0 \" ' </title>", *test.texts], np.append([1], test.labels))
+    hostile = labelled(["<img src=x onerror=alert(2)> mark0 \" ' </title>", *test.texts], np.append([1], test.labels))
     content = page(gather(model, hostile, training, source="<b>x</b>", split="test"), model.artifact)
     assert "<script>" not in content
     assert "<img" not in content
@@ -132,18 +143,16 @@ def test_texts_and_names_are_escaped(monkeypatch):
 def test_what_is_absent_says_why(three):
     import dataclasses
 
-    from textcnn.model import Model
-
     model, _, test = three
     old = Model(dataclasses.replace(model.artifact, training={}, metrics={}))
     found = gather(old, test, None, source="texts", split="all")
     assert (found.linear, found.majority, found.curves, found.suspects) == (None, None, [], [])
     content = page(found, old.artifact)
     for reason in (
-        "The training texts were not at hand, so that there is no linear model to compare with.",
-        "The model does not tell how many training texts each class had.",
-        "The model keeps no history of its training.",
-        "The word vectors started at random",
+        "The training texts were not given, so there is no linear baseline.",
+        "The model has no record of how many training texts each class had.",
+        "The model has no record of its training.",
+        "The word vectors were initialized at random",
     ):
         assert reason in content
 
@@ -152,7 +161,7 @@ def test_one_class_and_one_text(three):
     model, training, test = three
     only = np.flatnonzero(test.labels == 0)[:1]
     content = page(
-        gather(model, Texts([test.texts[only[0]]], test.labels[only]), training, source="t", split="test"),
+        gather(model, labelled([test.texts[only[0]].as_py()], test.labels[only]), training, source="t", split="test"),
         model.artifact,
     )
     assert "No ROC curves" in content
@@ -168,7 +177,7 @@ def test_neighbours_before_and_after(tmp_path):
     model = classifier.fit(texts, ["p", "p", "n", "n"] * 10).model_
     model.save(tmp_path / "model")
     model = load_model(tmp_path / "model")
-    found = gather(model, Texts(texts, np.array([1, 1, 0, 0] * 10)), None, source="t", split="all").neighbours
+    found = gather(model, labelled(texts, np.array([1, 1, 0, 0] * 10)), None, source="t", split="all").neighbours
     before, after = found["good"]
     unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
     cosines = {word: float(unit[0] @ unit[i]) for i, word in enumerate(words) if word != "good"}
@@ -202,6 +211,14 @@ def test_many_classes_make_no_large_page():
     assert "Most frequent confusions" in content
     assert "Confusion matrix" not in content
     assert "trained on says little" in content
+    assert "lowest F1 first" in content
+    table = content.partition("lowest F1 first")[2].partition("</table>")[0]
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th>.*?(\d\.\d+)</td><td class="n">(\d+)</td></tr>', table)
+    assert len(rows) == 100
+    scores = [float(score) for _, score, texts in rows if texts != "0"]
+    assert scores == sorted(scores)
+    assert all(texts == "0" for _, _, texts in rows[len(scores) :])
+    assert "of the first 6 of 100 classes" in content
 
 
 def test_the_most_frequent_confusions():

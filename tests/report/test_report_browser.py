@@ -1,6 +1,6 @@
-"""The page in a real browser: a headless Chromium, where there is one.
+"""The page in a headless Chromium, where one is installed.
 
-The page stands in a frame of the width asked for; a probe beside it tells what the browser made of it.
+The page is put in a frame of the width to test, and a probe beside it measures what the browser made of it.
 """
 
 import html
@@ -14,9 +14,11 @@ import numpy as np
 import pytest
 
 from textcnn import TextCNNClassifier
+from textcnn.data.labelled import Labelled
 from textcnn.explain.html import page as explanations_page
-from textcnn.report.figures import Texts, gather
+from textcnn.report.figures import gather
 from textcnn.report.page import page
+from textcnn.text.columns import as_column
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome", "chrome"))), None)
 FLAGS = [
@@ -35,7 +37,7 @@ pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installe
 
 PROBE = """<!doctype html><meta charset="utf-8"><title>probe</title>
 <iframe id="frame" style="width:{width}px;height:900px;border:0" srcdoc="{content}"></iframe>
-<pre id="told"></pre>
+<pre id="found"></pre>
 <script>
 const frame = document.getElementById("frame");
 frame.onload = () => {{
@@ -44,7 +46,7 @@ frame.onload = () => {{
   const wide = [...page.querySelectorAll("body *")].filter(e =>
     !e.closest(".scroll") && !e.closest("svg") && !e.classList.contains("skip") &&
     e.getBoundingClientRect().right > room + 0.5);
-  document.getElementById("told").textContent = JSON.stringify({{
+  document.getElementById("found").textContent = JSON.stringify({{
     width: inner.innerWidth,
     overflow: page.documentElement.scrollWidth - room,
     wide: wide.slice(0, 5).map(e => e.outerHTML.slice(0, 80)),
@@ -52,18 +54,28 @@ frame.onload = () => {{
     ink: inner.getComputedStyle(page.body).color,
     paper: inner.getComputedStyle(page.body).backgroundColor,
     requests: inner.performance.getEntriesByType("resource").length,
-    errors: inner.told_errors,
+    errors: inner.page_errors,
+    bars: [...page.querySelectorAll(".bar")].map(e => e.getBoundingClientRect().width),
+    broken: [...page.querySelectorAll("td.n, td.cell")].filter(e => {{
+      const range = page.createRange();
+      range.selectNodeContents(e);
+      return new Set([...range.getClientRects()].map(r => r.top)).size > 1;
+    }}).map(e => e.textContent),
     svgs: [...page.querySelectorAll("figure svg")].map(e => e.getBoundingClientRect().height),
   }});
 }};
 </script>"""
 WATCH = (
-    "<script>told_errors=[];addEventListener('error',e=>told_errors.push(String(e.message||e.target)),true)</script>"
+    "<script>page_errors=[];addEventListener('error',e=>page_errors.push(String(e.message||e.target)),true)</script>"
 )
 
 
-def told(content, folder, width, *, dark):
-    """What the browser makes of a page."""
+def labelled(texts, labels):
+    return Labelled(as_column(texts), np.asarray(labels))
+
+
+def probe(content, folder, width, *, dark):
+    """Return what the browser makes of a page."""
     content = content.replace("<head>", f"<head>{WATCH}", 1)
     path = folder / "probe.html"
     path.write_text(PROBE.format(width=width, content=html.escape(content)), encoding="utf-8")
@@ -73,7 +85,7 @@ def told(content, folder, width, *, dark):
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         flags.append("--no-sandbox")
     ended = subprocess.run([BROWSER, *flags, path.as_uri()], capture_output=True, timeout=120, check=True)
-    found = re.search(r'<pre id="told">(.*?)</pre>', ended.stdout.decode("utf-8", "replace"), re.DOTALL)
+    found = re.search(r'<pre id="found">(.*?)</pre>', ended.stdout.decode("utf-8", "replace"), re.DOTALL)
     return json.loads(html.unescape(found[1]))
 
 
@@ -86,7 +98,7 @@ def pages():
     texts = [" ".join([*generator.choice(words, generator.integers(0, 60)), f"mark{k}"]) for k in y]
     names = np.array([f"a class with a rather long name {k}" for k in range(6)])
     model = TextCNNClassifier(dimension=8, feature_maps=4, max_epochs=3, learning_rate=0.01).fit(texts, names[y])
-    data = Texts(texts, y)
+    data = labelled(texts, y)
     figures = gather(model.model_, data, data, source="a/rather/long/path/of/texts.csv", split="test")
     explanations = model.model_.explain(texts[:5])
     return {
@@ -99,12 +111,14 @@ def pages():
 @pytest.mark.parametrize("width", [360, 1280])
 @pytest.mark.parametrize("name", ["report", "explanations"])
 def test_a_page_in_a_browser(pages, name, width, dark, tmp_path):
-    found = told(pages[name], tmp_path, width, dark=dark)
+    found = probe(pages[name], tmp_path, width, dark=dark)
     assert found["width"] == width
     assert (found["overflow"], found["wide"]) == (0, [])
     assert (found["requests"], found["errors"]) == (0, [])
     assert found["dark"] == dark
     ink, paper = (sum(map(int, re.findall(r"\d+", found[key])[:3])) for key in ("ink", "paper"))
     assert (ink > 500, paper < 150) == (dark, dark)
+    assert all(width >= 200 for width in found["bars"])
+    assert found["broken"] == []
     assert all(height > 100 for height in found["svgs"])
     assert len(found["svgs"]) == (5 if name == "report" else 0)

@@ -1,4 +1,4 @@
-"""The command line: one file a command, imported when it is called."""
+"""The command line: one module per command, imported when it is called."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import click
 from textcnn.errors import TextCNNError
 from textcnn.version import __version__
 
-INTERRUPTED = 130  # the shell's code for a program ended by Ctrl-C
+INTERRUPTED = 130  # exit code of a program ended by Ctrl-C
 
 _COMMANDS = {
     "train": "Train a classifier, evaluate and save it.",
     "predict": "Label texts.",
-    "explain": "Say why a model labels texts as it does.",
+    "explain": "Explain the labels that a model gives texts.",
     "filters": "Show what a model's filters respond to.",
     "graph": "Draw the feature graph of a DCNN over a sentence.",
-    "report": "Write a page on how well a saved model does.",
+    "report": "Write an HTML report on a saved model.",
     "evaluate": "Score a saved model on labelled texts.",
     "data": "List the named corpora, or describe a corpus.",
     "vectors": "Train word vectors on texts, or describe a file of them.",
@@ -28,7 +28,7 @@ _COMMANDS = {
 
 
 class _Commands(click.Group):
-    """Knows the commands' names and imports one when it is called, so that help answers at once."""
+    """Imports a command when it is called, so that help answers at once."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -54,8 +54,8 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line. The user's mistakes are one line and exit code 2."""
-    # Threads that spin on while they wait make training 80 times slower where another program has a core.
+    """Run the command line. A user's mistake ends it with one line and exit code 2."""
+    # Threads that spin while they wait make training 80 times slower when another program holds a core.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal can show every character
@@ -77,5 +77,7 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    click.echo(f"Error: {message}", err=True)
+    from textcnn.cli.terminal import neutralize
+
+    click.echo(f"Error: {neutralize(message, sys.stderr)}", err=True)
     sys.exit(code)

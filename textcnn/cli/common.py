@@ -1,4 +1,4 @@
-"""What several commands share: the option groups of their help, corpus options, output files."""
+"""What several commands share: grouped help, corpus options, output files."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from textcnn.cli.terminal import TextLayout, neutralize
 from textcnn.errors import DataError
 from textcnn.files import check_output, written_whole
 
 if TYPE_CHECKING:
     import datasets
+    from rich.text import Text
 
 DEFAULT_MODEL = "textcnn-model"
 
@@ -22,7 +24,7 @@ Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 class GroupedOption(click.Option):
-    """An option that stands under a heading of its own in the help."""
+    """An option that the help lists under a heading."""
 
     def __init__(self, *args: Any, group: str = "Options", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -35,7 +37,7 @@ class GroupedCommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         import pyarrow as pa
 
-        # pyarrow takes SIGINT over while it reads a CSV, and loses it where the reading ends just then.
+        # While pyarrow reads a CSV it handles SIGINT itself, and loses one that arrives as the reading ends.
         pa.enable_signal_handlers(False)
         return super().invoke(ctx)
 
@@ -51,12 +53,12 @@ class GroupedCommand(click.Command):
 
 
 def option(*names: str, group: str, **kwargs: Any) -> Callable[[Decorated], Decorated]:
-    """A click option under a heading."""
+    """Return a click option under a heading."""
     return click.option(*names, cls=GroupedOption, group=group, **kwargs)
 
 
 def model_option(command: Decorated) -> Decorated:
-    """`-m MODEL`."""
+    """Add `-m MODEL`."""
     return option(
         "-m",
         "--model",
@@ -70,7 +72,7 @@ def model_option(command: Decorated) -> Decorated:
 
 
 def corpus_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """How to read DATA: options that the command gets together, as `reading`, for `load_corpus`."""
+    """Add the options on how to read DATA; the command receives them as `reading`, keywords of `load_corpus`."""
 
     @functools.wraps(command)
     def collected(
@@ -109,7 +111,7 @@ def corpus_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=path,
             metavar="FOLDER",
             group="Data",
-            help="Folder with the original files of a named corpus.",
+            help="Folder of a named corpus's original files.",
         ),
     ):
         collected = add(collected)
@@ -118,10 +120,10 @@ def corpus_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def replacing(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
-    """A file that appears at `path` whole or not at all.
+    """Open a file that appears at `path` whole or not at all.
 
     Raises:
-        DataError: something is there already and is not to be replaced, or nothing can be written there.
+        DataError: the file exists and `overwrite` is False, or cannot be written.
     """
     check_output(path, overwrite=overwrite, error=DataError)
     with written_whole(path) as file:
@@ -129,10 +131,8 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
 
 
 def output_options(command: Decorated) -> Decorated:
-    """`-o FILE` for what else goes to stdout, and `--overwrite`; for `write_out`."""
-    command = option("--overwrite", is_flag=True, group="Output", help="Replace the output file if it is there.")(
-        command
-    )
+    """Add `-o FILE`, the alternative to stdout, and `--overwrite`; for `write_out`."""
+    command = option("--overwrite", is_flag=True, group="Output", help="Replace the output file if it exists.")(command)
     return option(
         "-o",
         "--output",
@@ -143,36 +143,39 @@ def output_options(command: Decorated) -> Decorated:
     )(command)
 
 
-def write_out(told: str, output: Path | None, *, overwrite: bool) -> None:
-    """Print, or write to a file, without colours there.
+def write_out(content: str | list[Text], output: Path | None, *, overwrite: bool) -> None:
+    """Print a document or the lines of a `TextLayout`, or write them to a file, without colours there.
 
     Raises:
-        DataError: something is there already and is not to be replaced, or nothing can be written there.
+        DataError: the file exists and `overwrite` is False, or cannot be written.
     """
-    if output is None:
-        click.echo(told, nl=False)
-        return
-    with replacing(output, overwrite=overwrite) as file:
-        file.write(click.unstyle(told).encode("utf-8", "surrogatepass"))
+    if output is not None:
+        plain = content if isinstance(content, str) else "".join(f"{line.plain}\n" for line in content)
+        with replacing(output, overwrite=overwrite) as file:
+            file.write(plain.encode("utf-8", "surrogatepass"))
+    elif isinstance(content, str):
+        click.echo(neutralize(content), nl=False)
+    else:
+        TextLayout().show(content)
 
 
 def split_option(command: Decorated) -> Decorated:
-    """`--split`, for `chosen_split`."""
+    """Add `--split`, for `chosen_split`."""
     return option(
         "--split",
         type=click.Choice(("train", "validation", "test")),
         group="Data",
-        help="Part of DATA to score [test where there is one, else all].",
+        help="Split of DATA to score [test if there is one, else all].",
     )(command)
 
 
 def chosen_split(corpus: datasets.DatasetDict, data: str, split: str | None) -> str:
-    """The part of a corpus to score.
+    """Return the name of the split to score.
 
     Raises:
-        DataError: it is not there.
+        DataError: the corpus has no such split.
     """
     split = split or ("test" if "test" in corpus else "train")
     if split not in corpus:
-        raise DataError(f"{data}: expected the split {split}, found only {', '.join(corpus)}; choose one of them")
+        raise DataError(f"{data}: expected the split {split}, found only {', '.join(corpus)}; choose one of these")
     return split

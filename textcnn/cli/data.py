@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping
 from typing import Any
 
 import click
 
 from textcnn.cli.common import GroupedCommand, corpus_options
+from textcnn.cli.terminal import TextLayout
 
 _EXAMPLES = 3
-_WIDTH = 79
+_MARGIN = 10
 
 
 @click.command(cls=GroupedCommand)
@@ -31,28 +31,27 @@ def command(
     """
     from textcnn.data import corpus_names, describe
 
+    layout = TextLayout()
     if source is None:
         for name in corpus_names():
             corpus = describe(name)
-            _echo_row(name, f"{corpus.title}: {len(corpus.classes)} classes, {_counts(corpus.counts)}")
-        click.echo("\nDescribe one: textcnn data NAME. All but sample need --data-dir or --hub.")
+            summary = f"{corpus.title}: {len(corpus.classes)} classes, {_counts(corpus.counts)}"
+            layout.show(layout.paragraph(name, summary, _MARGIN))
+        note = "Describe one with textcnn data NAME. All but sample need --data-dir or --hub."
+        layout.show(["", *layout.wrapped(layout.text(note))])
         return
     if source in corpus_names():
-        _describe_named(source)
+        _describe_named(source, layout)
         if source != "sample" and reading["data_dir"] is None and not reading["hub"]:
             return
-    _describe_texts(source, reading)
+    _describe_texts(source, reading, layout)
 
 
 def _counts(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {split}" for split, count in counts.items())
 
 
-def _echo_row(title: str, value: str) -> None:
-    click.echo(textwrap.fill(value, width=_WIDTH, initial_indent=f"{title:<10}", subsequent_indent=" " * 10))
-
-
-def _describe_named(name: str) -> None:
+def _describe_named(name: str, layout: TextLayout) -> None:
     from textcnn.data import describe
 
     corpus = describe(name)
@@ -69,10 +68,10 @@ def _describe_named(name: str) -> None:
         differs = f"; {corpus.hub.differs}" if corpus.hub.differs else ""
         rows.append(("hub", f"{corpus.hub.repository} at {corpus.hub.revision}{differs}"))
     for title, value in rows:
-        _echo_row(title, value)
+        layout.show(layout.paragraph(title, value, _MARGIN))
 
 
-def _describe_texts(source: str, reading: dict[str, Any]) -> None:
+def _describe_texts(source: str, reading: dict[str, Any], layout: TextLayout) -> None:
     import pyarrow.compute as pc
 
     from textcnn.data import load_corpus
@@ -90,15 +89,16 @@ def _describe_texts(source: str, reading: dict[str, Any]) -> None:
         lengths = sorted(length for tokens in chunks for length in tokens.lengths.tolist())
         words, _ = count_words(chunks)
         counts = {pair["values"]: pair["counts"] for pair in pc.value_counts(table["label"]).to_pylist()}
-        click.echo(f"\n{split}: {len(lengths):,} texts, {sum(lengths):,} tokens, {len(words):,} distinct")
-        click.echo(
-            f"  tokens a text: {lengths[0]} to {lengths[-1]:,}, median {lengths[len(lengths) // 2]}, "
-            f"90% up to {lengths[int(len(lengths) * 0.9)]}"
-        )
-        for i, name in enumerate(names):
-            click.echo(f"  {name}: {counts.get(i, 0):,} ({counts.get(i, 0) / len(lengths):.1%})")
+        summary = f"{split}: {len(lengths):,} texts, {sum(lengths):,} tokens, {len(words):,} distinct"
+        details = [
+            f"tokens per text: {lengths[0]} to {lengths[-1]:,}, median {lengths[len(lengths) // 2]}, "
+            f"90% up to {lengths[int(len(lengths) * 0.9)]}",
+            *(f"{name}: {counts.get(i, 0):,} ({counts.get(i, 0) / len(lengths):.1%})" for i, name in enumerate(names)),
+        ]
+        layout.show(["", *layout.wrapped(layout.text(summary))])
+        for line in details:
+            layout.show(layout.wrapped(layout.text(line), 2))
     first = next(iter(corpus.values()))
-    click.echo("\nexamples:")
+    layout.show(["", "examples:"])
     for row in first.select(range(min(_EXAMPLES, len(first)))):
-        line = " ".join(f"{names[row['label']]}: {row['text']}".split())
-        click.echo("  " + (line if len(line) <= _WIDTH - 2 else line[: _WIDTH - 6] + " ..."))
+        layout.show([layout.shortened(f"{names[row['label']]}: {row['text']}", 2)])

@@ -1,4 +1,4 @@
-"""Training progress on stderr: live on a terminal, a line an epoch in a log."""
+"""Progress on stderr: a bar on a terminal, lines in a log. rich draws the bar, and is imported for nothing else."""
 
 from __future__ import annotations
 
@@ -6,104 +6,175 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, TextColumn
-from rich.progress import Progress as Bars
 
+from textcnn.cli.terminal import neutralize
 from textcnn.training.progress import Epoch, History, Progress, describe_epoch, describe_score
 
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
 
-class LineProgress(Progress):
-    """A line for each epoch, for logs."""
 
-    def epoch(self, epoch: Epoch) -> None:
-        """Print the epoch's figures."""
-        self.say(describe_epoch(epoch))
+class Display:
+    """Shows what runs and how far it is; this one shows nothing, and prints only what it is given to say."""
 
-    def end(self, history: History) -> None:
-        """Say which epoch's weights are kept."""
-        self.say(f"best epoch: {history.best_epoch} of {len(history.epochs)}")
+    def show(self, step: str, share: float | None = None, figures: str = "") -> None:
+        """Show the current step.
+
+        Args:
+            step: its name.
+            share: what is done, 0 to 1; None where that is not known.
+            figures: shown after the bar [share, time elapsed and time left].
+        """
 
     def say(self, line: str) -> None:
         """Print a line."""
-        click.echo(line, err=True)
+        click.echo(neutralize(line, sys.stderr), err=True)
 
 
-class LiveProgress(LineProgress):
-    """A bar over all epochs with the loss, the speed and the time left at most; a line for each epoch above it."""
+class StepLines(Display):
+    """Prints a line per step, with the seconds elapsed."""
+
+    def __init__(self) -> None:
+        self._begin = time.monotonic()
+        self._step = ""
+
+    def show(self, step: str, share: float | None = None, figures: str = "") -> None:
+        if step != self._step:
+            self._step = step
+            self.say(f"{step} ({time.monotonic() - self._begin:.0f} s)")
+
+
+class StepBar(Display):
+    """Draws a bar."""
 
     def __init__(self, bars: Bars) -> None:
         self.bars = bars
-        self.task = bars.add_task("preparing", total=None, figures="")
-        self.texts = 0
-        self.epochs = 0
-        self.begun = 0.0
-        self.drawn = 0.0
+        self._task = bars.add_task("preparing", total=None, figures="")
+        self._begin = time.monotonic()
+        self._step, self._since, self._before = "", self._begin, 0.0
 
-    def stage(self, name: str, fraction: float) -> None:
-        """Show a step before training."""
-        self.bars.update(self.task, description=name, total=1, completed=fraction)
-
-    def begin(self, *, texts: int, epochs: int) -> None:
-        """Start the bar."""
-        self.texts, self.epochs = texts, epochs
-        self.begun, self.before, self.score = time.perf_counter(), -1, ""
-        self.bars.reset(self.task, total=texts * epochs, description="epoch 1")
-
-    def batch(self, *, epoch: int, texts: int, loss: float) -> None:
-        """Move the bar, ten times a second at most."""
-        now = time.perf_counter()
-        if self.before < 0:  # a resumed run begins in a later epoch
-            self.before = (epoch - 1) * self.texts
-        if now - self.drawn > 0.1 or texts == self.texts:
-            self.drawn = now
-            done = (epoch - 1) * self.texts + texts
-            speed = max(done - self.before, 1) / max(now - self.begun, 1e-6)
-            minutes, seconds = divmod(round((self.texts * self.epochs - done) / speed), 60)
-            figures = f"loss {loss:.4f}  {speed:,.0f}/s  {minutes}:{seconds:02} left at most{self.score}"
-            self.bars.update(self.task, completed=done, description=f"epoch {epoch}", figures=figures)
-
-    def epoch(self, epoch: Epoch) -> None:
-        """Print the epoch's figures, and show its score on the bar."""
-        self.score = f"  {describe_score(epoch)}"
-        super().epoch(epoch)
+    def show(self, step: str, share: float | None = None, figures: str = "") -> None:
+        if step != self._step:
+            self._step, self._since, self._before = step, time.monotonic(), share or 0.0
+        self.bars.update(
+            self._task,
+            description=neutralize(step, sys.stderr),
+            total=None if share is None else 1,
+            completed=share or 0,
+            figures=figures if figures or share is None else self._times(share),
+        )
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
-        self.bars.console.print(line, highlight=False)
+        self.bars.console.print(neutralize(line, sys.stderr), markup=False, highlight=False, soft_wrap=True)
+
+    def _times(self, share: float) -> str:
+        now = time.monotonic()
+        figures = f"{share:4.0%}  {clock(now - self._begin)} elapsed"
+        if self._before < share < 1:
+            figures += f", {clock((now - self._since) * (1 - share) / (share - self._before))} left"
+        return figures
+
+
+@contextmanager
+def make_display(*, lines: bool = False) -> Iterator[Display]:
+    """Show progress in the way that fits stderr.
+
+    Args:
+        lines: print a line per step where stderr is no terminal.
+    """
+    if not sys.stderr.isatty():
+        yield StepLines() if lines else Display()
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bars
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[figures]}", markup=False),
+    )
+    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+        yield StepBar(bars)
+
+
+class ShownProgress(Progress):
+    """Shows training: a bar over all epochs with the loss, the speed and the time left at most; a line per epoch."""
+
+    def __init__(self, display: Display) -> None:
+        self.display = display
+        self._texts = self._epochs = 0
+        self._begin = self._drawn = 0.0
+        self._before = -1  # texts that an interrupted run had trained on
+        self._score = ""
+
+    def stage(self, name: str, fraction: float) -> None:
+        """Show a step before training."""
+        self.display.show(name, fraction)
+
+    def begin(self, *, texts: int, epochs: int) -> None:
+        """Start the bar."""
+        self._texts, self._epochs = texts, epochs
+        self._begin, self._before, self._score = time.perf_counter(), -1, ""
+        self.display.show("epoch 1", 0.0)
+
+    def batch(self, *, epoch: int, texts: int, loss: float) -> None:
+        """Move the bar, at most ten times a second."""
+        now = time.perf_counter()
+        if self._before < 0:  # a resumed run begins in a later epoch
+            self._before = (epoch - 1) * self._texts
+        if now - self._drawn > 0.1 or texts == self._texts:
+            self._drawn = now
+            done, total = (epoch - 1) * self._texts + texts, self._texts * self._epochs
+            speed = max(done - self._before, 1) / max(now - self._begin, 1e-6)
+            left = clock((total - done) / speed)
+            figures = f"loss {loss:.4f}  {speed:,.0f}/s  {left} left at most{self._score}"
+            self.display.show(f"epoch {epoch}", done / total, figures)
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Print the epoch's figures, and show its score beside the bar."""
+        self._score = f"  {describe_score(epoch)}"
+        self.display.say(describe_epoch(epoch))
+
+    def end(self, history: History) -> None:
+        """Say which epoch's weights are kept."""
+        self.display.say(f"best epoch: {history.best_epoch} of {len(history.epochs)}")
 
 
 @contextmanager
 def make_progress() -> Iterator[Progress]:
-    """Progress that fits stderr."""
-    if not sys.stderr.isatty():
-        yield LineProgress()
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=20), TextColumn("{task.fields[figures]}"))
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        yield LiveProgress(bars)
+    """Show training."""
+    with make_display() as display:
+        yield ShownProgress(display)
 
 
 @contextmanager
 def make_counter(what: str, output: IO[bytes]) -> Iterator[Callable[[int], None]]:
-    """A running count on a terminal; the value is called with each further number.
+    """Count on a terminal; the value is called with each further number.
 
-    Silence elsewhere, and where `output` goes to the terminal itself.
+    Nothing is shown where stderr is no terminal, or where `output` is one, whose lines show the progress.
     """
     if not sys.stderr.isatty() or output.isatty():
         yield lambda number: None
         return
-    begun = time.perf_counter()
+    begin = time.perf_counter()
     done = 0
-    with Bars(TextColumn("{task.description}"), console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("")
+    with make_display() as display:
 
         def advance(number: int) -> None:
             nonlocal done
             done += number
-            bars.update(task, description=f"{done:,} {what}  {done / max(time.perf_counter() - begun, 1e-6):,.0f}/s")
+            speed = done / max(time.perf_counter() - begin, 1e-6)
+            display.show("predicting", None, f"{done:,} {what}  {speed:,.0f}/s")
 
         yield advance
+
+
+def clock(seconds: float) -> str:
+    """Return a duration as minutes and seconds, such as 3:07."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02}"

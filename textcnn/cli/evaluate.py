@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from textcnn.cli.common import GroupedCommand, chosen_split, corpus_options, model_option, option, split_option
+from textcnn.cli.terminal import TextLayout, neutralize
 
-_COLUMNS = 80
+if TYPE_CHECKING:
+    from rich.text import Text
+
+_NUMBERS = 38  # columns that the numbers of a class take
+_HEAD = 8  # columns of a class name above the confusion matrix
 
 
 @click.command(cls=GroupedCommand)
@@ -36,42 +41,46 @@ def command(
       textcnn evaluate held-out.csv -m model --json
     """
     from textcnn.data import load_corpus
-    from textcnn.metrics import evaluate
     from textcnn.model import load_model
 
-    predictor = load_model(model)
-    names = [str(label) for label in predictor.classes_]
-    corpus = load_corpus(data, known_classes=names, **reading)
+    trained = load_model(model)
+    corpus = load_corpus(data, known_classes=[str(label) for label in trained.classes_], **reading)
     split = chosen_split(corpus, data, split)
     table = corpus[split].with_format("arrow")[:]
-    figures = evaluate(table["label"].to_numpy(), predictor.predict_proba(table["text"]), names)
+    figures = trained.evaluate(table["text"], trained.classes_[table["label"].to_numpy()])
     figures = {"model": str(model), "data": data, "split": split if len(corpus) > 1 else "all", **figures}
     if as_json:
-        click.echo(json.dumps(figures, ensure_ascii=False))
+        click.echo(neutralize(json.dumps(figures, ensure_ascii=False)))
     else:
-        _print(figures)
+        layout = TextLayout()
+        layout.show(_lines(figures, layout))
 
 
-def _print(figures: dict[str, Any]) -> None:
-    click.echo(f"{figures['model']} on {figures['data']} ({figures['split']}), {figures['examples']:,} texts\n")
-    for title, key in (("accuracy", "accuracy"), ("macro-F1", "macro_f1"), ("log-loss", "log_loss")):
-        click.echo(f"{title:<10} {figures[key]:.4f}")
-    click.echo(f"{'majority':<10} {figures['majority']:.4f}  (always naming the most frequent class)\n")
-    width = max(5, *(len(row["name"]) for row in figures["classes"]))
-    width = min(width, 30)
-    click.echo(f"{'class':<{width}}  precision  recall      F1  support")
-    for row in figures["classes"]:
-        click.echo(
-            f"{row['name'][:width]:<{width}}  {row['precision']:>9.4f}  {row['recall']:.4f}  {row['f1']:.4f}"
-            f"  {row['support']:>7,}"
-        )
-    click.echo("\nconfusion matrix (rows: true class, columns: predicted)")
+def _lines(figures: dict[str, Any], layout: TextLayout) -> list[str | Text]:
+    title = f"{figures['model']} on {figures['data']} ({figures['split']}), {figures['examples']:,} texts"
+    out: list[str | Text] = [*layout.wrapped(layout.text(title)), ""]
+    for name, key in (("accuracy", "accuracy"), ("macro-F1", "macro_f1"), ("log-loss", "log_loss")):
+        out += layout.paragraph(name, f"{figures[key]:.4f}", 11)
+    majority = [f"{figures['majority']:.4f}", "(always predicting the most frequent class)"]
+    out += layout.row("majority", majority, 11, "  ")
+    names = [layout.text(row["name"]) for row in figures["classes"]]
+    width = min(max(5, *(name.cell_len for name in names)), max(layout.width - _NUMBERS, 5))
+    out += ["", f"{'class':<{width}}  precision  recall      F1  support"]
+    out += [
+        f"{layout.cell(row['name'], width)}  {row['precision']:>9.4f}  {row['recall']:.4f}  {row['f1']:.4f}"
+        f"  {row['support']:>7,}"
+        for row in figures["classes"]
+    ]
+    out += ["", *layout.wrapped(layout.text("confusion matrix (rows: true class, columns: predicted)"))]
     cells = [[f"{cell:,}" for cell in row] for row in figures["confusion"]]
-    heads = [row["name"][:8] for row in figures["classes"]]
-    wide = max(len(text) for row in [heads, *cells] for text in row)
-    if width + len(heads) * (wide + 2) > _COLUMNS:
-        click.echo(f"too wide for {_COLUMNS} columns; see --json")
-        return
-    click.echo(" " * width + "  " + "  ".join(f"{head:>{wide}}" for head in heads))
-    for row, line in zip(figures["classes"], cells, strict=True):
-        click.echo(f"{row['name'][:width]:<{width}}  " + "  ".join(f"{cell:>{wide}}" for cell in line))
+    wide = max(*(min(name.cell_len, _HEAD) for name in names), *(len(cell) for row in cells for cell in row))
+    if width + len(names) * (wide + 2) > layout.width:
+        return [*out, f"too wide for {layout.width} columns; see --json"]
+
+    def head(name: Text) -> str:
+        return layout.cell(layout.cell(name.plain, min(name.cell_len, _HEAD)), wide, right=True)
+
+    out.append(" " * width + "  " + "  ".join(head(name) for name in names))
+    for label, row in zip(names, cells, strict=True):
+        out.append(f"{layout.cell(label.plain, width)}  " + "  ".join(f"{cell:>{wide}}" for cell in row))
+    return out

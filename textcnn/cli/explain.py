@@ -1,15 +1,20 @@
-"""`textcnn explain`: why a model labels texts as it does."""
+"""`textcnn explain`: why a model gives texts the labels it gives."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from textcnn.cli.common import GroupedCommand, model_option, option, output_options, write_out
 from textcnn.cli.stdin import argument_texts, stdin_lines
+from textcnn.cli.terminal import TextLayout
 from textcnn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 
 @click.command(cls=GroupedCommand)
@@ -22,14 +27,14 @@ from textcnn.errors import ConfigError
     "form",
     type=click.Choice(("text", "json", "html")),
     group="Output",
-    help="Form of the output [html for an output named so, else text].",
+    help="Form of the output [html for a file named .html, else text].",
 )
 @option(
     "--counterfactual",
     "flip",
     is_flag=True,
     group="Output",
-    help="Seek a small change of each text that flips its label.",
+    help="Also find a small change to each text that flips its label.",
 )
 @option(
     "--budget",
@@ -38,7 +43,7 @@ from textcnn.errors import ConfigError
     metavar="SECONDS",
     show_default=True,
     group="Output",
-    help="Time for changes of two words of a text.",
+    help="Time to spend on changes of two words, per text.",
 )
 def command(
     texts: tuple[str, ...],
@@ -53,9 +58,10 @@ def command(
     """Explain the labels of TEXTs, or of the lines of stdin.
 
     Words and n-grams are shown with their scores: what they add to the logit of the
-    label, less what they add to the mean of all classes. For Kim's network the
-    scores are exact and sum up to the whole; for the others they are integrated
-    gradients, and what they miss is said.
+    label, minus what they add to the mean over all classes. On a terminal, words for
+    the label are green and underlined, words against it red and reversed, and words
+    that the model does not know are dim. For Kim's network the scores are exact; for
+    the others they are integrated gradients, and the remaining error is shown.
 
     \b
     Examples:
@@ -64,22 +70,22 @@ def command(
       textcnn explain --format html -o why.html < lines.txt
     """
     if not budget >= 0:  # NaN
-        raise ConfigError("--budget: expected seconds from 0 on, found nan")
-    from textcnn.explain.counterfactual import counterfactual
+        raise ConfigError("--budget: expected 0 seconds or more, found nan")
     from textcnn.model import load_model
 
-    predictor = load_model(model)
+    trained = load_model(model)
     form = form or ("html" if output is not None and output.suffix in (".html", ".htm") else "text")
     columns = [argument_texts(texts)] if texts else stdin_lines(encoding)
     lines = [text for column in columns for text in column.to_pylist()]
-    explanations = predictor.explain(lines)
-    changes = [counterfactual(predictor, line, budget_seconds=budget) if flip else None for line in lines]
+    explanations = trained.explain(lines)
+    changes = [trained.counterfactual(line, budget=budget) if flip else None for line in lines]
+    content: str | list[Text]
     if form == "html":
         from textcnn.explain.html import page
 
-        told = page([explanation.to_html(change) for explanation, change in zip(explanations, changes, strict=True)])
+        content = page([one.to_html(change) for one, change in zip(explanations, changes, strict=True)])
     elif form == "json":
-        told = "".join(
+        content = "".join(
             json.dumps(
                 explanation.to_json() | ({"counterfactual": change and change.to_json()} if flip else {}),
                 ensure_ascii=False,
@@ -88,7 +94,10 @@ def command(
             for explanation, change in zip(explanations, changes, strict=True)
         )
     else:
-        from textcnn.cli.terminal import lines as as_lines
+        from textcnn.cli.explanations import lines as as_lines
 
-        told = "".join(as_lines(*pair) + "\n\n" for pair in zip(explanations, changes, strict=True)).removesuffix("\n")
-    write_out(told, output, overwrite=overwrite)
+        layout = TextLayout(output)
+        content = []
+        for explanation, change in zip(explanations, changes, strict=True):
+            content += [layout.text("")] * bool(content) + as_lines(explanation, change, layout)
+    write_out(content, output, overwrite=overwrite)

@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from textcnn.cli.common import GroupedCommand, corpus_options, model_option, option, output_options, write_out
-from textcnn.errors import ConfigError
+from textcnn.cli.terminal import TextLayout
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from rich.text import Text
 
     from textcnn.explain.ascent import Optimum
     from textcnn.explain.filter_responses import Filter
-    from textcnn.inference.predictor import Predictor
+    from textcnn.model import Model
 
-_WIDTH = 79
+_MARGIN = 9
 
 
 @click.command(cls=GroupedCommand)
@@ -27,13 +27,25 @@ _WIDTH = 79
 @model_option
 @corpus_options
 @option(
-    "--most", type=click.IntRange(min=1), default=8, metavar="N", show_default=True, group="Output", help="Filters."
+    "--most",
+    type=click.IntRange(min=1),
+    default=8,
+    metavar="N",
+    show_default=True,
+    group="Output",
+    help="Number of filters.",
 )
 @option(
-    "--ngrams", type=click.IntRange(min=1), default=4, metavar="N", show_default=True, group="Output", help="Of each."
+    "--ngrams",
+    type=click.IntRange(min=1),
+    default=4,
+    metavar="N",
+    show_default=True,
+    group="Output",
+    help="Number of n-grams per filter.",
 )
-@option("--word", metavar="WORD", group="Output", help="Show the filters that this word excites most.")
-@option("--second", is_flag=True, group="Output", help="dcnn: what its second layer wants, by gradient ascent.")
+@option("--word", metavar="WORD", group="Output", help="Show the filters with the largest response to this word.")
+@option("--second", is_flag=True, group="Output", help="dcnn: show what the second layer wants, by gradient ascent.")
 @option(
     "--format",
     "form",
@@ -58,9 +70,10 @@ def command(
 ) -> None:
     """Show what the filters of a model's first layer respond to.
 
-    For each filter, the most important first: the class it speaks for, the n-grams of
-    DATA (a named corpus or a file of texts; the sample corpus) that it picks, with its
-    responses, and the n-gram that it wants, the one of all words that excites it most.
+    Filters are listed by importance: the class that each favours, the n-grams of DATA
+    (a named corpus or a file of texts; the sample corpus by default) that it picks,
+    with its responses, and the n-gram that it wants, the one of all words with the
+    largest response.
 
     \b
     Examples:
@@ -69,16 +82,27 @@ def command(
     """
     from textcnn.model import load_model
 
-    predictor = load_model(model)
+    trained = load_model(model)
+    layout = TextLayout(output)
+    content: str | list[Text]
     if second:
-        told = _second_layer(predictor, most, form)
+        from textcnn.explain.ascent import ascend
+
+        wanted = ascend(trained, most=most)
+        content = _json([vars(one) for one in wanted]) if form == "json" else _second_layer(wanted, layout)
     else:
-        told = _first_layer(predictor, _texts(data, reading), word, most, ngrams, form)
-    write_out(told, output, overwrite=overwrite)
+        filters = trained.filters(_texts(data, reading), most=most, ngrams=ngrams, word=word)
+        rows = [one.to_json() for one in filters]
+        content = _json(rows) if form == "json" else _first_layer(trained, filters, layout)
+    write_out(content, output, overwrite=overwrite)
+
+
+def _json(rows: list[dict[str, Any]]) -> str:
+    return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
 
 
 def _texts(data: str, reading: dict[str, Any]) -> pa.ChunkedArray:
-    """All texts of a corpus."""
+    """Return all texts of a corpus."""
     import pyarrow as pa
 
     from textcnn.data import load_corpus
@@ -87,55 +111,26 @@ def _texts(data: str, reading: dict[str, Any]) -> pa.ChunkedArray:
     return pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.string())
 
 
-def _first_layer(
-    predictor: Predictor, texts: pa.ChunkedArray, word: str | None, most: int, ngrams: int, form: str
-) -> str:
-    from textcnn.explain.filter_responses import describe_filters
-
-    try:
-        filters = describe_filters(predictor, texts, most=most, ngrams=ngrams, word=word)
-    except ValueError as error:
-        raise ConfigError(f"--word: {error}") from None
-    return _json([one.to_json() for one in filters]) if form == "json" else _text(predictor, filters)
-
-
-def _second_layer(predictor: Predictor, most: int, form: str) -> str:
-    from textcnn.explain.ascent import ascend
-
-    try:
-        wanted = ascend(predictor, most=most)
-    except ValueError as error:
-        raise ConfigError(f"--second: {error}") from None
-    return _json([vars(one) for one in wanted]) if form == "json" else _second(wanted)
-
-
-def _json(rows: list[dict[str, Any]]) -> str:
-    return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
-
-
-def _text(predictor: Predictor, filters: list[Filter]) -> str:
+def _first_layer(model: Model, filters: list[Filter], layout: TextLayout) -> list[Text]:
     lines = []
     for one in filters:
-        head = click.style(f"filter {one.name}", bold=True)
+        head = [layout.text(f"filter {one.name}", "bold")]
         if one.classes is not None:
             best = int(one.classes.argmax())
-            head += f"  for {predictor.classes_[best]} {one.classes[best]:+.2f}"
-        lines.append(f"{head}  active in {one.active:.0%} of the texts, mean {one.mean:.2f}")
+            head.append(layout.text(f"for {model.classes_[best]} {one.classes[best]:+.2f}"))
+        head.append(layout.text(f"active in {one.active:.0%} of the texts, mean {one.mean:.2f}"))
+        lines += layout.row("", head, 0, "  ")
         picked = [f"{p.text} {p.response:.2f}" + (f" ({p.count} texts)" if p.count > 1 else "") for p in one.picked]
-        lines += _wrapped("picks", picked)
-        lines += _wrapped("wants", [" | ".join(one.wants) + f" {one.most:.2f}"])
-    return "\n".join(lines) + "\n"
+        lines += layout.row("  picks", picked, _MARGIN)
+        lines += layout.row("  wants", [" | ".join(one.wants) + f" {one.most:.2f}"], _MARGIN)
+    return lines
 
 
-def _second(wanted: list[Optimum]) -> str:
-    lines = ["second layer: words nearest to what gradient ascent finds (response, at the start)"]
+def _second_layer(wanted: list[Optimum], layout: TextLayout) -> list[Text]:
+    head = "second layer: words nearest to what gradient ascent finds (response, response at the start)"
+    lines = layout.wrapped(layout.text(head))
     for one in wanted:
-        lines.append(click.style(one.name, bold=True) + f"  {one.response:.2f} ({one.start:.2f})")
-        lines += _wrapped("wants", [" | ".join(one.words)])
-    return "\n".join(lines) + "\n"
-
-
-def _wrapped(title: str, told: list[str]) -> list[str]:
-    return textwrap.wrap(
-        "   ".join(told), _WIDTH, initial_indent=f"  {title}  ", subsequent_indent=" " * 9, break_on_hyphens=False
-    )
+        responses = layout.text(f"{one.response:.2f} ({one.start:.2f})")
+        lines += layout.row("", [layout.text(one.name, "bold"), responses], 0, "  ")
+        lines += layout.row("  wants", [" | ".join(one.words)], _MARGIN)
+    return lines

@@ -12,13 +12,14 @@ import click
 
 from textcnn.cli.common import GroupedCommand, model_option, option, replacing
 from textcnn.cli.stdin import argument_texts, stdin_lines
+from textcnn.cli.terminal import safe_stream
 from textcnn.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from textcnn.cli.writers import Writer
-    from textcnn.inference.predictor import Predictor
+    from textcnn.model import Model
 
 _FORM_OF_SUFFIX = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".txt": "text"}
 
@@ -37,13 +38,13 @@ _FORM_OF_SUFFIX = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": 
 @option("--text-column", metavar="NAME", group="Data", help="Column of the texts [found by usual names].")
 @option("--encoding", default="utf-8", metavar="NAME", show_default=True, group="Data", help="Encoding of the input.")
 @option("--output", type=click.Path(path_type=Path), metavar="FILE", group="Output", help="File to write to [stdout].")
-@option("--overwrite", is_flag=True, group="Output", help="Replace the output file if it is there.")
+@option("--overwrite", is_flag=True, group="Output", help="Replace the output file if it exists.")
 @option(
     "--format",
     "form",
     type=click.Choice(("text", "json", "csv")),
     group="Output",
-    help="Form of the output [by the name of the output, else csv for an input with columns, else text].",
+    help="Form of the output [by the output's name, else csv for an input with columns, else text].",
 )
 @option("--proba", is_flag=True, group="Output", help="Give the probability of every class.")
 @option(
@@ -52,7 +53,7 @@ _FORM_OF_SUFFIX = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": 
     metavar="P",
     default=0.0,
     group="Output",
-    help="Predict nothing where the best class is less probable.",
+    help="Predict no label for texts whose best class is less probable.",
 )
 @option(
     "--top-k",
@@ -61,7 +62,7 @@ _FORM_OF_SUFFIX = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": 
     default=1,
     show_default=True,
     group="Output",
-    help="Give so many classes, the best first.",
+    help="Give the N most probable classes, best first.",
 )
 def command(
     texts: tuple[str, ...],
@@ -78,8 +79,8 @@ def command(
 ) -> None:
     """Label TEXTs, the lines of stdin, or the texts of a file.
 
-    Lines on stdin are answered as they come. A file is streamed: rows come out in
-    the order they went in, with their other columns.
+    Lines on stdin are answered as they arrive. A file is streamed: rows keep their
+    order and their other columns.
 
     \b
     Examples:
@@ -96,17 +97,17 @@ def command(
     from textcnn.cli.writers import Writer
     from textcnn.model import load_model
 
-    predictor = load_model(model)
+    trained = load_model(model)
     batches = _read(source, encoding) if source is not None else ()
     form = form or _default_form(source, output)
     with _target(output, source, overwrite=overwrite) as stream:
-        writer = Writer(stream, predictor.classes_.tolist(), form, proba, top_k, min_confidence)
+        writer = Writer(stream, trained.classes_.tolist(), form, proba, top_k, min_confidence)
         if source is not None:
-            _predict_file(writer, predictor, source, batches, text_column)
+            _predict_file(writer, trained, source, batches, text_column)
         else:
-            places = "texts as arguments, on stdin or in a file (--input)"
-            columns = [argument_texts(texts)] if texts else stdin_lines(encoding, places=places)
-            _predict_texts(writer, predictor, columns)
+            origins = "texts as arguments, on stdin or in a file (--input)"
+            columns = [argument_texts(texts)] if texts else stdin_lines(encoding, origins=origins)
+            _predict_texts(writer, trained, columns)
         stream.flush()
 
 
@@ -133,24 +134,24 @@ def _default_form(source: Path | None, output: Path | None) -> str:
 
 def _target(output: Path | None, source: Path | None, *, overwrite: bool) -> AbstractContextManager[IO[bytes]]:
     if output is None:
-        return nullcontext(sys.stdout.buffer)
+        return nullcontext(safe_stream(sys.stdout.buffer))
     if source is not None and output.exists() and source.exists() and output.samefile(source):
-        raise DataError(f"{output}: expected another file than the input; choose another --output")
+        raise DataError(f"{output}: expected a file other than the input; choose another --output")
     return replacing(output, overwrite=overwrite)
 
 
-def _predict_texts(writer: Writer, predictor: Predictor, columns: Iterable[pa.StringArray]) -> None:
-    """Label columns of texts one by one, each as soon as it is there."""
+def _predict_texts(writer: Writer, model: Model, columns: Iterable[pa.StringArray]) -> None:
+    """Label columns of texts one by one, each as soon as it arrives."""
     import pyarrow as pa
 
     writer.begin(["text"])
     for column in columns:
-        writer.write(pa.table({"text": column}), column, predictor.scores(column))
+        writer.write(pa.table({"text": column}), column, model.scores(column))
         writer.stream.flush()
 
 
 def _predict_file(
-    writer: Writer, predictor: Predictor, source: Path, batches: Iterable[pa.RecordBatch], text_column: str | None
+    writer: Writer, model: Model, source: Path, batches: Iterable[pa.RecordBatch], text_column: str | None
 ) -> None:
     import pyarrow as pa
 
@@ -171,7 +172,7 @@ def _predict_file(
         return texts_of(batch.column(name), path=source, first_row=row, missing_as_empty=True)
 
     with make_counter("texts", writer.stream) as advance:
-        for item, scores in predictor.stream(numbered(), texts):
+        for item, scores in model.stream(numbered(), texts):
             batch = item[1]
             writer.write(pa.Table.from_batches([batch]), texts(item), scores)
             advance(len(batch))

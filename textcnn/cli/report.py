@@ -1,4 +1,4 @@
-"""`textcnn report`: how well a saved model does, as one page."""
+"""`textcnn report`: how well a saved model does, as an HTML page."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ from textcnn.errors import DataError
 from textcnn.files import check_output
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import datasets
+    import numpy as np
+    import pyarrow as pa
 
-    from textcnn.data.labelled import Labelled
-    from textcnn.inference.artifact import Artifact
-    from textcnn.report.figures import Texts
-    from textcnn.settings.options import Settings
+    from textcnn.model import Model
 
 
 @click.command(cls=GroupedCommand)
@@ -35,13 +34,13 @@ if TYPE_CHECKING:
     group="Output",
     help="File to write.",
 )
-@option("--overwrite", is_flag=True, group="Output", help="Replace the file if it is there.")
+@option("--overwrite", is_flag=True, group="Output", help="Replace the file if it exists.")
 @option(
     "--plots",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
     group="Output",
-    help="Folder to write the plots to as well, as PNG and SVG.",
+    help="Folder to save the plots in too, as PNG and SVG.",
 )
 def command(
     data: str,
@@ -52,10 +51,10 @@ def command(
     overwrite: bool,
     plots: Path | None,
 ) -> None:
-    """Write a page on how well a saved model does on DATA, and on what it fails.
+    """Write an HTML report on a saved model: its scores on DATA and its mistakes.
 
     DATA is a named corpus or a file of labelled texts; without it, the built-in sample
-    corpus. Training texts in DATA serve for a linear model to compare with.
+    corpus is used. If DATA has training texts, a linear baseline is fitted to them.
 
     \b
     Examples:
@@ -65,55 +64,29 @@ def command(
     check_output(output, overwrite=overwrite, error=DataError)
     from textcnn.data import load_corpus
     from textcnn.model import load_model
-    from textcnn.report.page import write_report
-    from textcnn.report.plots import save
 
-    predictor = load_model(model)
-    names = [str(label) for label in predictor.classes_]
-    corpus = load_corpus(data, known_classes=names, **reading)
+    trained = load_model(model)
+    corpus = load_corpus(data, known_classes=[str(label) for label in trained.classes_], **reading)
     chosen = chosen_split(corpus, data, split)
-    training = _texts(corpus["train"]) if chosen != "train" and "train" in corpus else None
-    figures = write_report(
-        predictor,
+    texts, labels = _labelled(corpus[chosen], trained)
+    figures = trained.report(
         output,
-        _texts(corpus[chosen]),
-        training,
+        texts,
+        labels,
+        training=_labelled(corpus["train"], trained) if chosen != "train" and "train" in corpus else None,
         source=data,
         split=chosen if len(corpus) > 1 else "all",
+        overwrite=overwrite,
     )
     click.echo(f"report      {output}")
     if plots is not None:
+        from textcnn.report.plots import save
+
         for path in save(figures, plots):
             click.echo(f"plot        {path}")
 
 
-def after_training(
-    artifact: Artifact, model: Path, data: str, parts: Mapping[str, Labelled], settings: Settings
-) -> None:
-    """Write the page of a model that was just saved into its folder, on its test or else its validation texts.
-
-    The model is saved already: whatever goes wrong here is told, and harms nothing.
-    """
-    from textcnn.inference.predictor import Predictor
-    from textcnn.report.figures import Texts
-    from textcnn.report.page import NAME, write_report
-    from textcnn.training.pipeline import held_out
-
-    try:
-        split = "test" if "test" in parts and len(parts["test"].labels) else "validation"
-        training, scored = parts["train"], parts.get(split)
-        if scored is None:
-            training, scored = held_out(training, settings.training, [str(label) for label in artifact.classes])
-        texts, others = (Texts(part.texts.to_pylist(), part.labels) for part in (scored, training))
-        write_report(Predictor(artifact), model / NAME, texts, others, source=data, split=split)
-    except Exception as error:  # noqa: BLE001
-        click.echo(f"report      not written: {error}", err=True)
-        return
-    click.echo(f"report      {model / NAME}")
-
-
-def _texts(split: Any) -> Texts:
-    from textcnn.report.figures import Texts
-
+def _labelled(split: datasets.Dataset, model: Model) -> tuple[pa.ChunkedArray, np.ndarray]:
+    """Return texts and labels of a split."""
     table = split.with_format("arrow")[:]
-    return Texts(table["text"].to_pylist(), table["label"].to_numpy())
+    return table["text"], model.classes_[table["label"].to_numpy()]

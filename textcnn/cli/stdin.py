@@ -15,29 +15,29 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
-_READ = 1 << 20  # bytes of stdin answered as one batch at most
+_READ = 1 << 20  # bytes of stdin answered as one batch, at most
 
 
 def argument_texts(texts: tuple[str, ...]) -> pa.StringArray:
-    """Texts from arguments as a column.
+    """Return texts from arguments as a column.
 
     Raises:
-        DataError: one holds bytes that are no characters.
+        DataError: an argument holds bytes that are not text.
     """
     from textcnn.cli.writers import strings
 
     try:
         return strings(texts)
     except UnicodeEncodeError:
-        raise DataError("expected texts of whole characters as arguments, found bytes that are none") from None
+        raise DataError("expected text as arguments, found bytes that are not valid in the locale's encoding") from None
 
 
-def stdin_lines(encoding: str, *, places: str = "texts as arguments or on stdin") -> Iterator[pa.StringArray]:
-    """Whatever has arrived on stdin, as columns of whole lines.
+def stdin_lines(encoding: str, *, origins: str = "texts as arguments or on stdin") -> Iterator[pa.StringArray]:
+    """Yield what has arrived on stdin, as columns of whole lines.
 
     Args:
         encoding: of stdin.
-        places: where texts can come from, for the error.
+        origins: where texts can come from, for the error.
 
     Raises:
         DataError: stdin is closed, or does not hold text in that encoding.
@@ -46,9 +46,9 @@ def stdin_lines(encoding: str, *, places: str = "texts as arguments or on stdin"
     from textcnn.data.lines import split_lines
 
     if sys.stdin is None:  # closed
-        raise DataError(f"expected {places}, found none")
+        raise DataError(f"expected {origins}, found none")
     if sys.stdin.isatty():
-        click.echo("type a text a line; Ctrl-D ends", err=True)
+        click.echo("type one text per line; Ctrl-D ends", err=True)
     stream = cast("io.BufferedReader", sys.stdin.buffer)
     decoder = text_decoder(encoding)
     rest, line = "", 1

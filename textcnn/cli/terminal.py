@@ -1,147 +1,146 @@
-"""An explanation as lines for a terminal, readable without colour."""
+"""Output for people: text made safe for a terminal, and lines fitted to its width. Widths and colours are rich's.
+
+rich is imported by `TextLayout` alone: `textcnn predict` needs it for nothing.
+"""
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Callable
+import io
+import os
+import sys
+from codecs import getincrementaldecoder
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
-import click
-import numpy as np
+if TYPE_CHECKING:
+    from rich.text import Text
 
-from textcnn.explain.counterfactual import Counterfactual
-from textcnn.explain.explanation import Explanation
-from textcnn.explain.results import EXACT, SHOWN, Ngram
-
-WIDTH = 79
-MOST = 5  # n-grams on each side
-_MARGIN = 18  # before what a title stands for
-# A text must not steer the terminal.
-_REPLACED = {
-    code: "\N{REPLACEMENT CHARACTER}" for code in range(0xA0) if not (chr(code).isprintable() or chr(code).isspace())
-}
-WEAK = 0.15  # of the strongest word: below it a word has no colour
-
-
-def lines(explanation: Explanation, change: Counterfactual | None = None) -> str:
-    """The label, the text with its words in colour, the strongest n-grams for and against, and the sum."""
-    label = explanation.classes[explanation.predicted]
-    probability = explanation.probabilities[explanation.predicted]
-    out = [click.style(f"{label}  {probability:.4f}", bold=True), *_text(explanation)]
-    scores = explanation.word_scores()
-    if len(scores):
-        for title, order in (("for", -scores), ("against", scores)):
-            strongest = [i for i in np.argsort(order, kind="stable")[:MOST] if order[i] <= -SHOWN]
-            told = [f"{explanation.words[i].word.translate(_REPLACED)} {scores[i]:+.2f}" for i in strongest]
-            out += _wrapped(f"words {title}", told)
-    ngrams = [ngram for ngram in explanation.ngrams() if ngram.end - ngram.begin > 1]
-    out += _wrapped("n-grams for", [_told(ngram) for ngram in ngrams[:MOST] if ngram.score >= SHOWN])
-    out += _wrapped("n-grams against", [_told(ngram) for ngram in ngrams[::-1][:MOST] if ngram.score <= -SHOWN])
-    out += _sum(explanation, str(label))
-    if change is not None:
-        out += _wrapped("smallest found", change.phrase().split(" "), between=" ")
-    return "\n".join(out)
+WIDTH = 80  # columns of what is no terminal
+_REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+_CONTROLS = [code for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\t\n"]
+_BIDIRECTIONAL = [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]  # embeddings, overrides and isolates
+_UNSAFE = dict.fromkeys((*_CONTROLS, *_BIDIRECTIONAL), _REPLACEMENT)
+_DROPPED = dict.fromkeys((0x07, 0x08), _REPLACEMENT)  # which rich drops without a trace
 
 
-def _told(ngram: Ngram) -> str:
-    return f"{' '.join(ngram.text.split()).translate(_REPLACED)} {ngram.score:+.2f}"
+def neutralize(text: str, stream: IO[Any] | None = None) -> str:
+    """Return the text with U+FFFD for what could steer a terminal: control characters and bidirectional overrides.
+
+    Tabs and line breaks stay. Text for a file or a pipe is returned as it is.
+
+    Args:
+        text: any text, such as a label or a message.
+        stream: where it goes [stdout].
+    """
+    stream = sys.stdout if stream is None else stream
+    return text.translate(_UNSAFE) if stream is not None and stream.isatty() else text
 
 
-def _text(explanation: Explanation) -> list[str]:
-    """The text as it was written, its words in green for the label and red against it."""
-    scores = explanation.word_scores()
-    largest = np.abs(scores).max(initial=0)
-    styled: list[tuple[str, Callable[[str], str]]] = []
-    end = 0
-    for word, score in zip(explanation.words, scores, strict=True):
-        styled.append((explanation.text[end : word.start], str))
-        styled.append((explanation.text[word.start : word.end], _style(float(score), float(largest), known=word.known)))
-        end = word.end
-    styled.append((explanation.text[end:], str))
-    broken = _styled_lines([(piece.translate(_REPLACED), style) for piece, style in styled])
-    return ["  " + line for line in broken] or ["  (no words)"]
+def safe_stream(stream: IO[bytes]) -> IO[bytes]:
+    """Return a stream of UTF-8 that is neutralized on its way to a terminal; any other stream as it is."""
+    return _Neutralized(stream) if stream.isatty() else stream  # type: ignore[return-value]
 
 
-def _style(score: float, largest: float, *, known: bool) -> Callable[[str], str]:
-    if not known:
-        return lambda piece: click.style(piece, dim=True)
-    if abs(score) < WEAK * largest or not largest:
-        return str
-    return lambda piece: click.style(piece, fg="green" if score > 0 else "red", bold=abs(score) > largest / 2)
+class _Neutralized(io.RawIOBase):
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._decoder = getincrementaldecoder("utf-8")("replace")
+
+    def write(self, data: Any) -> int:
+        self._stream.write(self._decoder.decode(bytes(data)).translate(_UNSAFE).encode())
+        return len(data)
+
+    def flush(self) -> None:
+        self._stream.flush()
+
+    def writable(self) -> bool:
+        return True
+
+    def isatty(self) -> bool:
+        return True
 
 
-def _styled_lines(styled: list[tuple[str, Callable[[str], str]]]) -> list[str]:
-    """Pieces broken into lines at their spaces, or between them where there are none, each with its style."""
-    out, line, width = [], "", 0
-    chunk: list[tuple[str, Callable[[str], str]]] = []  # what stands between two spaces
+class TextLayout:
+    """Fits lines to where they go: the width of the terminal, or `WIDTH` columns of a pipe or a file.
 
-    def place(pieces: list[tuple[str, Callable[[str], str]]], gap: int) -> None:
-        nonlocal line, width
-        size = sum(columns(piece) for piece, _ in pieces)
-        if width and width + gap + size > WIDTH - 2:
-            out.append(line)
-            line, width = "", 0
-        gap *= bool(width)
-        line += " " * gap + "".join(style(piece) for piece, style in pieces)
-        width += gap + size
+    Colours are those of the terminal; NO_COLOR, FORCE_COLOR and COLUMNS are respected.
 
-    def flush() -> None:
-        if sum(columns(piece) for piece, _ in chunk) <= WIDTH - 2:
-            place(chunk, 1)
-        else:
-            for number, piece in enumerate(chunk):
-                place([piece], int(not number))
-        chunk.clear()
+    Args:
+        output: the file that the lines are written to; None for stdout.
 
-    for piece, style in styled:
-        parts = piece.split()
-        if chunk and piece[:1].isspace():
-            flush()
-        for number, part in enumerate(parts):
-            if number:
-                flush()
-            chunk.append((part, style))
-        if parts and piece[-1:].isspace():
-            flush()
-    if chunk:
-        flush()
-    return [*out, line] if line else out
+    Attributes:
+        width: columns of a line at most.
+    """
 
+    def __init__(self, output: Path | None = None) -> None:
+        from rich.console import Console
 
-def _wrapped(title: str, told: list[str], between: str = "   ") -> list[str]:
-    """A line with a title, broken between items where it is too long, and within one that fills a line; or none."""
-    room = WIDTH - _MARGIN
-    lines: list[str] = []
-    for item in told:
-        pieces = _cut(item, room)
-        if lines and columns(lines[-1] + between + pieces[0]) <= room:
-            lines[-1] += between + pieces.pop(0)
-        lines += pieces
-    return [f"  {title if not number else '':<{_MARGIN - 2}}{line}" for number, line in enumerate(lines)]
+        self._terminal = output is None and sys.stdout.isatty()
+        asked = output is None and os.environ.get("COLUMNS", "").isdigit()
+        self._console = Console(width=None if self._terminal or asked else WIDTH, soft_wrap=True)
+        self.width = self._console.width
 
+    def text(self, text: object, style: str = "") -> Text:
+        """Return a piece of a line: its white space as single spaces, neutralized for a terminal."""
+        from rich.text import Text
 
-def _cut(text: str, room: int) -> list[str]:
-    """Pieces of at most so many columns, cut at spaces where they can be."""
-    pieces = []
-    while columns(text) > room:
-        fits = next(n for n in range(room, 0, -1) if columns(text[:n]) <= room)
-        space = text.rfind(" ", 1, fits + 1)
-        pieces.append(text[: space if space > 0 else fits])
-        text = text[len(pieces[-1]) :].lstrip(" ")
-    return [*pieces, text]
+        plain = str(text)
+        head, tail = " " * plain[:1].isspace(), " " * plain[-1:].isspace()
+        words = plain.split()
+        plain = (head + " ".join(words) + tail if words else head).translate(_DROPPED)
+        return Text(plain.translate(_UNSAFE) if self._terminal else plain, style)
 
+    def wrapped(self, text: Text, indent: int = 0) -> list[Text]:
+        """Break a text at its spaces, and within a word only where that fills a line by itself."""
+        from rich.text import Text
 
-def columns(text: str) -> int:
-    """How wide a text is in a terminal; a sequence that shows as one emoji may be less."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.category(c) in ("Mn", "Me", "Cf") else 1 + (unicodedata.east_asian_width(c) in "WF")
-        for c in text
-    )
+        lines = text.wrap(self._console, max(self.width - indent, 1), overflow="fold")
+        for line in lines:
+            line.rstrip()
+        return [Text(" " * indent).append_text(line) for line in lines if line]
 
+    def row(self, title: str, items: Sequence[str | Text], margin: int, between: str = "   ") -> list[Text]:
+        """Return lines of a title and items, broken between items where they can be; none without items."""
+        from rich.text import Text
 
-def _sum(explanation: Explanation, label: str) -> list[str]:
-    words, bias = float(explanation.word_scores().sum()), explanation.bias_score()
-    how = "exact" if explanation.method == EXACT else f"{explanation.method}, off by {explanation.gap:.1g}"
-    told = f"words {words:+.2f}, bias {bias:+.2f}: {words + bias:+.2f} for {label} over the mean of all classes ({how})"
-    return _wrapped("in sum", told.split(" "), between=" ")
+        lines: list[Text] = []
+        for item in items:
+            piece = self.text(item) if isinstance(item, str) else item
+            if lines and lines[-1].cell_len + len(between) + piece.cell_len <= self.width:
+                lines[-1].append(between).append_text(piece)
+            else:
+                lines += self.wrapped(piece, margin)
+        if lines:
+            lines[0] = Text(f"{title:<{margin}}").append_text(lines[0][margin:])
+        return lines
+
+    def paragraph(self, title: str, text: str, margin: int) -> list[Text]:
+        """Return lines of a title and a running text."""
+        return self.row(title, [self.text(text)], margin)
+
+    def shortened(self, text: str, indent: int = 0) -> Text:
+        """Return one line: a text that is too long ends in ` ...`, after a whole word where it can."""
+        from rich.text import Text
+
+        room = self.width - indent
+        line = self.text(text)
+        if line.cell_len > room:
+            cut = line.wrap(self._console, room - 4, overflow="fold")[0]
+            cut.rstrip()
+            if cut.cell_len < room // 2:  # before a word that is longer than the line
+                cut = line
+                cut.truncate(room - 4, overflow="crop")
+            line = cut.append(" ...")
+        return Text(" " * indent).append_text(line)
+
+    def cell(self, text: object, width: int, *, right: bool = False) -> str:
+        """Return a text cut or filled to `width` columns, for a table."""
+        cell = self.text(text)
+        cell.align("right" if right else "left", width)
+        return cell.plain
+
+    def show(self, lines: Iterable[str | Text]) -> None:
+        """Print lines, which fit, to stdout."""
+        for line in lines:
+            self._console.print(line, markup=False, highlight=False, emoji=False)

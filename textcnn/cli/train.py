@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from textcnn.cli import INTERRUPTED
 from textcnn.cli.common import DEFAULT_MODEL, GroupedCommand, corpus_options, option
+from textcnn.cli.terminal import TextLayout, neutralize
 from textcnn.cli.training_options import flags_in_errors, settings_options
 from textcnn.errors import ConfigError
 from textcnn.settings.options import make_settings, ordered_class_weights
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from textcnn.data.labelled import Labelled
     from textcnn.run import Run
     from textcnn.settings.options import Settings
+
+
+_MARGIN = 12
 
 
 @click.command(cls=GroupedCommand)
@@ -248,31 +252,33 @@ def _folds_are_kept(results: Path) -> Iterator[None]:
 
 def _describe(data: str, corpus: datasets.DatasetDict, names: list[str]) -> None:
     counts = ", ".join(f"{len(split):,} {name}" for name, split in corpus.items())
-    click.echo(f"{data}: {counts}; {len(names)} classes ({', '.join(names)})", err=True)
+    line = f"{data}: {counts}; {len(names)} classes ({', '.join(names)})"
+    click.echo(neutralize(line, sys.stderr), err=True)
 
 
 def _print(run: Run, output: Path) -> None:
     artifact = run.model.artifact
+    rows: list[tuple[str, list[str]]] = []
     initial = artifact.training["initial"]
     if initial is not None:
         layers = "convolution and softmax" if initial["softmax"] else "convolution"
-        click.echo(f"start       {layers}, {initial['words']:,} of {initial['of']:,} words")
+        rows.append(("start", [f"{layers},", f"{initial['words']:,} of {initial['of']:,} words"]))
     vectors = artifact.training["vectors"]
     if vectors is not None:
-        click.echo(
-            f"vectors     {vectors['found']:,} of {vectors['words']:,} words found, {vectors['unseen']:,} others kept"
-        )
+        found = f"{vectors['found']:,} of {vectors['words']:,} words found,"
+        rows.append(("vectors", [found, f"{vectors['unseen']:,} others kept"]))
     for split in ("validation", "test"):
         figures = artifact.metrics.get(split)
         if figures is None:
-            click.echo("test        no test texts; give some with --test, or see textcnn evaluate")
+            rows.append(("test", ["no test texts; give some with --test, or see textcnn evaluate"]))
         else:
-            click.echo(
-                f"{split:<11} accuracy {figures['accuracy']:.4f}  macro-F1 {figures['macro_f1']:.4f}"
-                f"  (majority class {figures['majority']:.4f})"
-            )
-    click.echo(f"saved       {output}")
+            scores = [f"accuracy {figures['accuracy']:.4f} ", f"macro-F1 {figures['macro_f1']:.4f} "]
+            rows.append((split, [*scores, f"(majority class {figures['majority']:.4f})"]))
+    rows.append(("saved", [str(output)]))
     if run.report is not None:
-        click.echo(f"report      {run.report}")
-    elif run.report_error is not None:
-        click.echo(f"report      not written: {run.report_error}", err=True)
+        rows.append(("report", [str(run.report)]))
+    layout = TextLayout()
+    for title, items in rows:
+        layout.show(layout.row(title, items, _MARGIN, " "))
+    if run.report_error is not None:
+        click.echo(f"report      not written: {neutralize(str(run.report_error), sys.stderr)}", err=True)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
-import textwrap
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from textcnn.cli.common import GroupedCommand, corpus_options, option
+from textcnn.cli.display import make_display
+from textcnn.cli.terminal import TextLayout
 from textcnn.errors import ConfigError
 from textcnn.settings import config
 
@@ -23,8 +20,7 @@ if TYPE_CHECKING:
     from textcnn.vectors.describe import Coverage, VectorsFile
     from textcnn.vectors.word2vec import TrainedVectors
 
-_WIDTH = 79  # of output that does not go to a terminal
-_NBSP = "\N{NO-BREAK SPACE}"  # keeps a word and its figure on one line
+_MARGIN = 12
 
 _Result = TypeVar("_Result")
 
@@ -136,7 +132,7 @@ def command(
         return
     from textcnn.vectors.word2vec import train_vectors
 
-    with _progress(lines=True) as progress:
+    with make_display(lines=True) as display:
         trained = _with_flags(
             train_vectors,
             _texts(sources, **data),
@@ -144,7 +140,7 @@ def command(
             tokenizer=tokenizer,
             lowercase=lowercase,
             overwrite=overwrite,
-            progress=progress,
+            progress=display.show,
             **keywords,
         )
     _report(trained, keywords["min_count"], keywords["seed"])
@@ -221,49 +217,6 @@ def _with_flags(function: Callable[..., _Result], *arguments: object, **keywords
         raise ConfigError(f"{_flag(name) if name in keywords else name}{colon}{reason}") from None
 
 
-@contextmanager
-def _progress(*, lines: bool) -> Iterator[Callable[[str, float], None]]:
-    """Show the step and the share done: a bar on a terminal; elsewhere, if `lines`, one line per step."""
-    if not sys.stderr.isatty():
-        yield _StepLines().show if lines else lambda step, share: None
-        return
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=20),
-        TaskProgressColumn(),
-        TimeElapsedColumn(),
-        TextColumn("elapsed,"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("reading texts", total=1)
-        yield lambda step, share: bars.update(task, description=step, completed=share)
-
-
-class _StepLines:
-    """One line per step, with the time elapsed."""
-
-    def __init__(self) -> None:
-        self.begin = time.monotonic()
-        self.step = ""
-
-    def show(self, step: str, share: float) -> None:
-        if step != self.step:
-            self.step = step
-            click.echo(f"{step} ({time.monotonic() - self.begin:.0f} s)", err=True)
-
-
 def _report(trained: TrainedVectors, min_count: int, seed: int) -> None:
     times = "once" if min_count == 1 else f"{min_count:,} times"
     rows = [
@@ -275,8 +228,9 @@ def _report(trained: TrainedVectors, min_count: int, seed: int) -> None:
         ("size", _size(trained.size)),
         ("saved", str(trained.path)),
     ]
+    layout = TextLayout()
     for title, value in rows:
-        click.echo(f"{title:<11} {value}")
+        layout.show(layout.paragraph(title, value, _MARGIN))
 
 
 def _size(size: int) -> str:
@@ -289,13 +243,13 @@ def _describe(
     from textcnn.text.tokenizer import Tokenizer
     from textcnn.vectors.describe import describe_vectors
 
-    with _progress(lines=False) as progress:
+    with make_display(lines=False) as display:
         found = _with_flags(
             describe_vectors,
             path,
             _texts(sources, **data) if sources else None,
             tokenizer=Tokenizer(config.TextConfig(**text)),
-            progress=lambda share: progress("reading vectors", share),
+            progress=lambda share: display.show("reading vectors", share),
             **described,
         )
     _print_file(found, described["max_words"])
@@ -310,45 +264,41 @@ def _print_file(found: VectorsFile, max_words: int | None) -> None:
         ("format", found.format),
         ("words", f"{found.words:,}" + (" (--max-words)" if limited else "")),
         ("dimension", f"{found.dimension:,}"),
+        *([] if found.alike is None else [("warning", found.alike)]),
     ]
+    layout = TextLayout()
     for title, value in rows:
-        click.echo(f"{title:<11} {value}")
-    if found.alike is not None:
-        _echo(f"warning     {found.alike}")
+        layout.show(layout.paragraph(title, value, _MARGIN))
     if found.neighbours:
-        click.echo()
-        _echo(f"nearest neighbours among the first {found.candidates:,} words, with cosines")
+        head = f"nearest neighbours among the first {found.candidates:,} words, with cosines"
+        layout.show(["", *layout.wrapped(layout.text(head))])
     for word, neighbours in found.neighbours.items():
         if neighbours is None:
-            text = "not in the words read" if limited else "not in the file"
+            items = ["not in the words read" if limited else "not in the file"]
         elif word in found.zero_vectors:
-            text = "has a zero vector, so no neighbours"
+            items = ["has a zero vector, so no neighbours"]
         else:
-            text = ", ".join(f"{_shown(other)}{_NBSP}{cosine:.2f}" for other, cosine in neighbours) or "no other word"
-        _echo(f"  {_shown(word)}: {text}")
+            items = _listed([f"{_shown(other)} {cosine:.2f}" for other, cosine in neighbours]) or ["no other word"]
+        layout.show(layout.row(f"  {_shown(word)}: ", items, _MARGIN, " "))
 
 
 def _print_coverage(coverage: Coverage, sources: str) -> None:
-    click.echo(f"\ncoverage of {sources} (training texts)")
+    layout = TextLayout()
+    layout.show(["", *layout.wrapped(layout.text(f"coverage of {sources} (training texts)"))])
     for title, found, total in (
-        ("distinct", coverage.found, coverage.words),
-        ("tokens", coverage.tokens_found, coverage.tokens),
+        ("  distinct", coverage.found, coverage.words),
+        ("  tokens", coverage.tokens_found, coverage.tokens),
     ):
-        click.echo(f"  {title:<9} {found:,} of {total:,} ({found / max(total, 1):.1%})")
-    missing = ", ".join(f"{_shown(word)}{_NBSP}{count:,}" for word, count in coverage.missing)
-    _echo(f"  missing   {missing or 'none'}")
+        layout.show(layout.paragraph(title, f"{found:,} of {total:,} ({found / max(total, 1):.1%})", _MARGIN))
+    missing = _listed([f"{_shown(word)} {count:,}" for word, count in coverage.missing])
+    layout.show(layout.row("  missing", missing or ["none"], _MARGIN, " "))
+
+
+def _listed(items: Sequence[str]) -> list[str]:
+    """Return the items with a comma after each but the last."""
+    return [f"{item}," for item in items[:-1]] + list(items[-1:])
 
 
 def _shown(word: str) -> str:
     """Return a word quoted if it is all punctuation or could steer the terminal."""
     return word if word.isprintable() and any(map(str.isalnum, word)) else repr(word)
-
-
-def _is_terminal() -> bool:
-    return sys.stdout.isatty()
-
-
-def _echo(text: str) -> None:
-    width = shutil.get_terminal_size().columns if _is_terminal() else _WIDTH
-    lines = textwrap.fill(text, width=max(width, 40), subsequent_indent=" " * 12, break_on_hyphens=False)
-    click.echo(lines.replace(_NBSP, " "))

@@ -1,8 +1,8 @@
 """Predictions as text, CSV or JSON Lines, batch by batch.
 
-A prediction is the best class and its probability; `top_k` adds the next best ones, `proba` the
-probability of every class. Columns that the input had stay as they were, row by row. In CSV and
-JSON a `note` says that a text was `empty`, or `unknown`, when the model knows none of its words.
+A prediction is the best class and its probability; `top_k` adds the next best classes, `proba` the
+probability of every class. The input's columns are kept, row by row. In CSV and JSON a `note` marks
+a text that was `empty`, or `unknown`: the model knows none of its words.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ class Writer:
     """Writes batches of predictions to a binary stream.
 
     Args:
-        stream: where to.
+        stream: where they are written.
         classes: the labels, (K,).
-        form: `text` (label, probability and text between tabs), `json` (an object a line) or `csv`.
-        proba: give the probability of every class.
-        top_k: give so many classes, the best first; all where there are fewer.
-        min_confidence: predict nothing (null, `-` in text) where the best probability is lower.
+        form: `text` (label, probability and text, separated by tabs), `json` (an object per line) or `csv`.
+        proba: write the probability of every class.
+        top_k: number of classes to write, best first; all if there are fewer.
+        min_confidence: predict no label (null, `-` in text) where the best probability is lower.
     """
 
     stream: IO[bytes]
@@ -49,10 +49,10 @@ class Writer:
     _names: list[str] = field(default_factory=list, init=False)  # the input's columns
 
     def begin(self, names: Sequence[str]) -> None:
-        """Write what stands before the first row; `names` are the input's columns.
+        """Write what comes before the first row; `names` are the input's columns.
 
         Raises:
-            DataError: a name is taken by a prediction's column, or, in JSON, stands there twice.
+            DataError: a name is that of a prediction's column or, in JSON, occurs twice.
         """
         self._names = list(names)
         self._check_names()
@@ -61,10 +61,15 @@ class Writer:
             self._write_csv([pa.nulls(0, pa.string())] * len(header), header, header=True)
 
     def write(self, rows: pa.Table, texts: pa.Array, scores: Scores) -> None:
-        """Write a batch: the input's columns, the text that was read and what the model makes of it.
+        """Write a batch.
+
+        Args:
+            rows: the input's columns.
+            texts: the texts read from them, (N,).
+            scores: the model's scores of the texts.
 
         Raises:
-            DataError: the columns are no longer those of the first batch, and the form cannot tell.
+            DataError: the columns are not those of the first batch, and the form cannot hold that.
         """
         if rows.column_names != self._names:
             self._change_names(rows.column_names)
@@ -96,25 +101,25 @@ class Writer:
             )
 
     def _change_names(self, names: list[str]) -> None:
-        """Later rows of JSON Lines may have further columns."""
+        """Accept other columns, which later rows of JSON Lines may have."""
         if self.form == "csv":
             further = ", ".join(name for name in names if name not in self._names)
             raise DataError(
-                f"expected the columns {self._names} in all rows, found {further} as well in later ones; write json"
+                f"expected the columns {self._names} in all rows, found {further} too in later ones; write json"
             )
         self._names = names
         self._check_names()
 
     def _ranked(self, probabilities: np.ndarray) -> np.ndarray:
-        """Ids of the best classes, the smaller one first where two are equal, (N, top_k)."""
+        """Return the ids of the best classes, (N, top_k); ties go to the smaller id."""
         return np.argsort(-probabilities, axis=1, kind="stable")[:, : self.top_k]
 
     def _abstains(self, probabilities: np.ndarray) -> np.ndarray:
-        """Where the best class is not probable enough to name, (N,)."""
+        """Return where the best class is not probable enough to predict, (N,)."""
         return probabilities.max(axis=1, initial=0) < self.min_confidence
 
     def _columns(self, probabilities: np.ndarray, notes: np.ndarray) -> dict[str, pa.Array]:
-        """The columns that a prediction adds."""
+        """Return the columns that a prediction adds."""
         names = [str(label) for label in self.classes]
         labels = strings(names)
         columns = {}
@@ -172,14 +177,14 @@ class Writer:
             self.stream.write(memoryview(data)[: np.frombuffer(ends, np.int64)[len(lines)]])
 
 
-# pyarrow imports pandas when it converts Python objects or numpy arrays; these two take their buffers.
+# pyarrow imports pandas to convert Python objects or numpy arrays; these two pass buffers instead.
 
 
 def strings(values: Sequence[str]) -> pa.StringArray:
-    """Strings as an Arrow column.
+    """Return strings as an Arrow column.
 
     Raises:
-        UnicodeEncodeError: a string holds half a character (a lone surrogate).
+        UnicodeEncodeError: a string holds a lone surrogate.
     """
     encoded = [value.encode() for value in values]
     offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
@@ -191,13 +196,13 @@ _FOUR_DIGITS = strings([f"{i / 10_000:.4f}" for i in range(10_001)])
 
 
 def _one_line(texts: pa.Array) -> pa.Array:
-    """Texts with a space for each run of tabs and line breaks."""
+    """Replace each run of tabs and line breaks in texts by a space."""
     broken = pc.match_substring_regex(texts, _BREAKS)
     return pc.replace_substring_regex(texts, _BREAKS, " ") if pc.any(broken).as_py() else texts
 
 
 def _four_digits(probabilities: np.ndarray) -> pa.Array:
-    """Probabilities as text, such as 0.1234."""
+    """Return probabilities as text, such as 0.1234."""
     return _FOUR_DIGITS.take(_numbers(np.round(probabilities.astype(np.float64) * 10_000).astype(np.int32)))
 
 
@@ -215,7 +220,7 @@ def _rounded(values: np.ndarray) -> np.ndarray:
 
 
 def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    """A column that CSV can hold: lists and objects as JSON."""
+    """Return a column that CSV can hold: lists and objects as JSON."""
     if not pa.types.is_nested(column.type):
         return column
     return pa.array([None if value is None else _to_json(value) for value in column.to_pylist()], pa.string())
@@ -229,7 +234,7 @@ def _to_json(value: Any) -> str:
 
 
 def _finite(value: Any) -> Any:
-    """The value with null for numbers that are not finite."""
+    """Replace numbers that are not finite by null."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -238,5 +243,5 @@ def _finite(value: Any) -> Any:
 
 
 def _as_text(value: object) -> str:
-    """What JSON does not know, such as dates and bytes."""
+    """Convert what JSON does not know, such as dates and bytes."""
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -110,7 +110,7 @@ class Explanation:
             feature["feature_map"] = feature["feature_map"] if feature["feature_map"] >= 0 else None
         return {
             "text": self.text,
-            "predicted": self.classes[self.predicted].item(),
+            "prediction": self.classes[self.predicted].item(),
             "classes": self.classes.tolist(),
             "probabilities": self.probabilities.tolist(),
             "logits": self.logits.tolist(),

@@ -1,36 +1,41 @@
-"""Everything that the page tells, as plain data."""
+"""Everything that the page shows, as plain data."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from textcnn.data.labelled import Labelled
 from textcnn.explain.explanation import Explanation, explain
 from textcnn.inference.scorer import word_rows
 from textcnn.metrics import calibration_error, evaluate, log_loss, reliability, softmax
-from textcnn.report import _baselines as baselines
+from textcnn.report import baselines
 from textcnn.vectors.neighbours import neighbours_of_probes
 
 if TYPE_CHECKING:
     from textcnn.inference.predictor import Predictor
 
 SHOWN = 6  # texts of each kind
-NGRAMS = 15  # of each class
-EXPLAINED = 400  # texts whose n-grams are added up
+NGRAMS = 15  # per class
+EXPLAINED = 400  # texts whose n-grams are summed
 EXPLAINED_SLOWLY = 40  # the same where an explanation takes hundreds of passes
-LENGTHS = (0, 5, 10, 20, 30, 50, 100, 200, 400)  # where groups of texts by length begin
-SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)  # the same for the share of unknown words
-POINTS = 200  # of a curve
-MATRIX = 12  # classes, up to which the whole confusion matrix is shown, and that are told of by n-grams
+LENGTHS = (0, 5, 10, 20, 30, 50, 100, 200, 400)  # lower bounds of the groups by length
+SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)  # lower bounds of the groups by share of unknown words
+POINTS = 200  # per curve
+MATRIX = 12  # classes up to which the whole confusion matrix is shown; n-grams are shown of the first MATRIX classes
 CONFUSIONS = 15
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A text that the page shows, with its label and why it was chosen."""
+    """A text on the page.
+
+    Attributes:
+        explanation: of the label that the model gives it.
+        label: its label in the data.
+    """
 
     explanation: Explanation
     label: str
@@ -38,7 +43,13 @@ class Shown:
 
 @dataclass(frozen=True)
 class Group:
-    """Texts that are alike in something: how many, and how many of them are right."""
+    """Texts with something in common.
+
+    Attributes:
+        name: what they have in common.
+        texts: how many there are.
+        right: how many the model labels correctly.
+    """
 
     name: str
     texts: int
@@ -47,7 +58,33 @@ class Group:
 
 @dataclass(frozen=True)
 class Figures:
-    """What the page tells of a model on test texts; None, or nothing, is told with its reason in `absent`."""
+    """What the page shows of a model on N texts of K classes. What is None or empty has its reason in `absent`.
+
+    Attributes:
+        source: what the texts are, by name.
+        split: which part of the source they are.
+        names: the classes, (K,).
+        scores: `textcnn.metrics.evaluate` on the texts.
+        interval: 95% confidence interval of the accuracy.
+        majority: accuracy of always predicting the class most frequent in training.
+        linear: accuracy of the linear baseline (`textcnn.report.baselines.linear`).
+        confusions: label, prediction and count of the most frequent confusions; empty up to `MATRIX` classes, whose
+            whole matrix is shown.
+        curves: per epoch of training its figures (`textcnn.training.progress.Epoch`, as JSON).
+        roc: per class `name`, `auc`, `average_precision`, and the points of the curves `roc` (false and true positive
+            rate) and `precision_recall` (recall and precision).
+        before: calibration without temperature scaling: `bins` (`textcnn.metrics.reliability`), `error`, `log_loss`.
+        after: the same with it.
+        by_length: the texts by their number of tokens.
+        by_unknown: the texts by their share of unknown tokens.
+        mistakes: wrongly labelled texts, the most confident first.
+        uncertain: texts whose two best classes are closest.
+        suspects: training texts whose own label the model finds least probable.
+        ngrams: per class its strongest n-grams, each with the sum of its scores and the number of texts it occurs in.
+        explained: how many texts the n-grams are from.
+        neighbours: per probe word its nearest words and their cosines, before training and after.
+        absent: why a field is None or empty, by the field's name.
+    """
 
     source: str
     split: str
@@ -72,71 +109,64 @@ class Figures:
     absent: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Texts:
-    """Labelled texts: N strings, and class ids (N,)."""
-
-    texts: Sequence[str]
-    labels: np.ndarray
-
-
-def gather(predictor: Predictor, test: Texts, training: Texts | None, *, source: str, split: str) -> Figures:
-    """All figures of a model.
+def gather(predictor: Predictor, test: Labelled, training: Labelled | None, *, source: str, split: str) -> Figures:
+    """Compute all figures of a model.
 
     Args:
         predictor: the model.
-        test: texts to score, one or more.
-        training: the texts that it learned from, if they are at hand: for the linear baseline and for
-            suspected labels.
+        test: texts to score, at least one.
+        training: the training texts, for the linear baseline and for suspected labels; None leaves both out. Some may
+            have been held out for validation.
         source: what the texts are, by name.
-        split: which part of it they are.
+        split: which part of the source they are.
     """
     artifact = predictor.artifact
     names = [str(label) for label in predictor.classes_]
-    scored = predictor.scores(list(test.texts))
+    labels = test.labels
+    scored = predictor.scores(test.texts.to_pylist())
     probabilities = scored.probabilities
-    scores = evaluate(test.labels, probabilities, names)
-    right = probabilities.argmax(axis=1) == test.labels
+    scores = evaluate(labels, probabilities, names)
+    right = probabilities.argmax(axis=1) == labels
     raw = softmax(np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)), 1 / artifact.temperature)
     unknown = 1 - scored.known / np.maximum(scored.tokens, 1)
     absent: dict[str, str] = {}
     before, after = artifact.training.get("neighbours"), _neighbours(predictor)
     if not before:
         absent["neighbours"] = (
-            "The word vectors started at random: before training they have no neighbours that mean anything."
+            "The word vectors were initialized at random: before training they had no meaningful neighbours."
             if artifact.model.channels == "rand"
-            else "The model keeps no neighbours from before its training, or knows none of the words looked for."
+            else "The model has no record of neighbours before training, or does not know the words looked for."
         )
     counts = artifact.training.get("labels")
     if counts is None:
-        absent["majority"] = "The model does not tell how many training texts each class had."
+        absent["majority"] = "The model has no record of how many training texts each class had."
     return Figures(
         source=source,
         split=split,
         names=names,
         scores=scores,
         interval=baselines.interval(int(right.sum()), len(right)),
-        majority=None if counts is None else float((test.labels == int(np.argmax(counts))).mean()),
+        majority=None if counts is None else float((labels == int(np.argmax(counts))).mean()),
         linear=_linear(training, test, absent),
         confusions=_confusions(scores["confusion"], names),
         curves=artifact.training.get("history", {}).get("epochs", []),
-        roc=_curves(probabilities, test.labels, names),
-        before=_calibration(raw, test.labels),
-        after=_calibration(probabilities, test.labels),
+        roc=_curves(probabilities, labels, names),
+        before=_calibration(raw, labels),
+        after=_calibration(probabilities, labels),
         by_length=_groups(scored.tokens, right, LENGTHS, "{:g}"),
         by_unknown=_groups(unknown, right, SHARES, "{:.0%}"),
         mistakes=_mistakes(predictor, test, probabilities),
         uncertain=_uncertain(predictor, test, probabilities),
         suspects=_suspects(predictor, training, absent),
         ngrams=_ngrams(predictor, test),
-        explained=min(explained(predictor), len(test.texts)),
+        explained=min(explained(predictor), len(labels)),
         neighbours={word: (near, after[word]) for word, near in (before or {}).items() if word in after},
         absent=absent,
     )
 
 
 def _confusions(matrix: list[list[int]], names: list[str]) -> list[tuple[str, str, int]]:
-    """Of many classes the most frequent confusions: label, what the model said, and how often; none of few classes."""
+    """Return label, prediction and count of the most frequent confusions; none for few classes."""
     if len(names) <= MATRIX:
         return []
     counts = np.array(matrix)
@@ -146,17 +176,18 @@ def _confusions(matrix: list[list[int]], names: list[str]) -> list[tuple[str, st
     return [(names[i], names[j], int(counts[i, j])) for i, j in pairs if counts[i, j]]
 
 
-def _linear(training: Texts | None, test: Texts, absent: dict[str, str]) -> float | None:
+def _linear(training: Labelled | None, test: Labelled, absent: dict[str, str]) -> float | None:
     if training is None:
-        absent["linear"] = "The training texts were not at hand, so that there is no linear model to compare with."
+        absent["linear"] = "The training texts were not given, so there is no linear baseline."
         return None
-    if len(training.labels) > baselines.MOST_TEXTS:
-        absent["linear"] = f"The linear model was left out: it takes long for {len(training.labels):,} training texts."
+    texts = len(training.labels)
+    if texts > baselines.MOST_TEXTS:
+        absent["linear"] = f"The linear baseline was left out: it is slow on {texts:,} training texts."
         return None
     try:
-        return baselines.linear(training.texts, training.labels, test.texts, test.labels)
-    except ValueError as error:  # no word at all
-        absent["linear"] = f"The linear model could not be trained: {error}."
+        return baselines.linear(training.texts.to_pylist(), training.labels, test.texts.to_pylist(), test.labels)
+    except ValueError as error:  # no word, or one class alone
+        absent["linear"] = f"The linear baseline could not be trained: {error}."
         return None
 
 
@@ -169,14 +200,14 @@ def _calibration(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any
 
 
 def _curves(probabilities: np.ndarray, labels: np.ndarray, names: list[str]) -> list[dict[str, Any]]:
-    """ROC and precision-recall curves of each class against the others, where the texts have both."""
+    """Return ROC and precision-recall curves of each class against the others, where the texts have both."""
     from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
     out = []
     for k, name in enumerate(names):
         truth = labels == k
         if truth.all() or not truth.any() or (len(names) == 2 and k == 0):
-            continue  # of two classes the second's say it all
+            continue  # of two classes, the second's curves are enough
         false, true, _ = roc_curve(truth, probabilities[:, k])
         precision, recall, _ = precision_recall_curve(truth, probabilities[:, k])
         out.append(
@@ -192,7 +223,7 @@ def _curves(probabilities: np.ndarray, labels: np.ndarray, names: list[str]) -> 
 
 
 def _thinned(x: np.ndarray, y: np.ndarray) -> tuple[list[float], list[float]]:
-    """A curve of not too many points."""
+    """Return at most `POINTS` points of a curve."""
     rows = np.unique(np.linspace(0, len(x) - 1, POINTS).round().astype(int))
     return x[rows].round(4).tolist(), y[rows].round(4).tolist()
 
@@ -207,52 +238,57 @@ def _groups(values: np.ndarray, right: np.ndarray, begins: tuple[float, ...], fo
     return out
 
 
-def _shown(predictor: Predictor, texts: Texts, rows: np.ndarray) -> list[Shown]:
-    explanations = explain(predictor, [texts.texts[row] for row in rows.tolist()])
-    labels = [str(predictor.classes_[texts.labels[row]]) for row in rows.tolist()]
+def _shown(predictor: Predictor, data: Labelled, rows: np.ndarray) -> list[Shown]:
+    texts = data.texts.to_pylist()
+    explanations = explain(predictor, [texts[row] for row in rows.tolist()])
+    labels = [str(label) for label in predictor.classes_[data.labels[rows]]]
     return [Shown(*pair) for pair in zip(explanations, labels, strict=True)]
 
 
-def _mistakes(predictor: Predictor, test: Texts, probabilities: np.ndarray) -> list[Shown]:
-    """Wrong labels, the most confident first."""
+def _mistakes(predictor: Predictor, test: Labelled, probabilities: np.ndarray) -> list[Shown]:
+    """Return the mistakes, the most confident first."""
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != test.labels)
     order = np.argsort(-probabilities[wrong].max(axis=1), kind="stable")
     return _shown(predictor, test, wrong[order][:SHOWN])
 
 
-def _uncertain(predictor: Predictor, test: Texts, probabilities: np.ndarray) -> list[Shown]:
-    """Texts whose two best classes are nearest."""
+def _uncertain(predictor: Predictor, test: Labelled, probabilities: np.ndarray) -> list[Shown]:
+    """Return the texts whose two best classes are closest."""
     best = np.sort(probabilities, axis=1)[:, -2:]
     return _shown(predictor, test, np.argsort(best[:, 1] - best[:, 0], kind="stable")[:SHOWN])
 
 
-def _suspects(predictor: Predictor, training: Texts | None, absent: dict[str, str]) -> list[Shown]:
-    """Training texts whose own label is least probable, though the model has learned from it."""
+def _suspects(predictor: Predictor, training: Labelled | None, absent: dict[str, str]) -> list[Shown]:
+    """Return the training texts whose own label is least probable; a memorized text is not among them."""
     if training is None:
-        absent["suspects"] = "The training texts were not at hand."
+        absent["suspects"] = "The training texts were not given."
         return []
-    probabilities = predictor.predict_proba(list(training.texts))
-    own = probabilities[np.arange(len(training.labels)), training.labels]
-    wrong = np.flatnonzero(probabilities.argmax(axis=1) != training.labels)
+    labels = training.labels
+    probabilities = predictor.predict_proba(training.texts.to_pylist())
+    own = probabilities[np.arange(len(labels)), labels]
+    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
     if not len(wrong):
-        absent["suspects"] = "The model agrees with the label of every training text."
+        absent["suspects"] = (
+            "The model predicts the label of every training text. It may have memorized them: this does not show that "
+            "the labels are right."
+        )
     return _shown(predictor, training, wrong[np.argsort(own[wrong], kind="stable")][:SHOWN])
 
 
 def explained(predictor: Predictor) -> int:
-    """How many texts are explained at most, so that a page takes seconds."""
+    """Return how many texts are explained at most, so that a page takes seconds."""
     return EXPLAINED if predictor.scorer.exact else EXPLAINED_SLOWLY
 
 
-def _ngrams(predictor: Predictor, test: Texts) -> dict[str, list[tuple[str, float, int]]]:
-    """For each of the first classes n-grams: the sum of their scores over the first texts, and in how many they stand.
+def _ngrams(predictor: Predictor, test: Labelled) -> dict[str, list[tuple[str, float, int]]]:
+    """Return n-grams of the first classes, with the sum of their scores over the first texts and the number of texts.
 
-    Those that many texts have would come first by their sum, those of a single text by their mean: they are ordered by
-    the sum over the root of the number of texts.
+    The sum would favour n-grams of many texts, the mean those of a single one: they are ordered by the sum over the
+    square root of the number of texts.
     """
     sums: list[dict[str, float]] = [{} for _ in predictor.classes_]
     counts: dict[str, int] = {}
-    for explanation in explain(predictor, list(test.texts[: explained(predictor)])):
+    for explanation in explain(predictor, test.texts.to_pylist()[: explained(predictor)]):
         for k, of_class in enumerate(sums):
             for ngram in explanation.ngrams(k):
                 key = " ".join(word.word for word in explanation.words[ngram.begin : ngram.end])

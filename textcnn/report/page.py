@@ -1,4 +1,4 @@
-"""The page: all figures of a model as one HTML file that needs nothing else."""
+"""The page: all figures of a model as one self-contained HTML file."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from textcnn.data.labelled import Labelled
 from textcnn.explain import html
 from textcnn.files import written_whole
 from textcnn.inference.artifact import Artifact
-from textcnn.report.figures import Figures, Texts, gather
+from textcnn.report.figures import MATRIX, Figures, gather
 from textcnn.report.plots import as_svg, plots
 from textcnn.settings.architectures import architecture_of
 from textcnn.version import __version__
@@ -27,22 +28,22 @@ _CONTENTS = (
     ("score", "Score"),
     ("classes", "Classes"),
     ("curves", "Curves"),
-    ("groups", "Long texts, unknown words"),
-    ("ngrams", "What speaks for a class"),
+    ("groups", "Long texts and unknown words"),
+    ("ngrams", "Strongest n-grams per class"),
     ("mistakes", "Texts to look at"),
-    ("words", "Neighbours of words"),
+    ("words", "Word neighbours"),
     ("settings", "Settings and data"),
 )
-_LONGEST = 1500  # characters of a text that are shown
+_LONGEST = 1500  # characters shown of a text
 
 
 def write_report(
-    predictor: Predictor, path: Path, test: Texts, training: Texts | None, *, source: str, split: str
+    predictor: Predictor, path: Path, test: Labelled, training: Labelled | None, *, source: str, split: str
 ) -> Figures:
     """Write the page of a model; arguments as for `gather`.
 
     Returns:
-        What it tells.
+        The figures on the page.
 
     Raises:
         OSError: the file cannot be written.
@@ -55,22 +56,28 @@ def write_report(
 
 
 def page(figures: Figures, artifact: Artifact) -> str:
-    """The page as HTML; all text is escaped, and there is no script and no address in it."""
+    """Return the page as HTML: all text is escaped, and it has no script and loads nothing."""
     import jinja2
     from markupsafe import Markup
 
     source = resources.files("textcnn.report").joinpath("page.html").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     rivals = [("TF-IDF + logistic regression", figures.linear), ("most frequent class", figures.majority)]
+    classes = figures.scores["classes"]
+    many = len(classes) > MATRIX
+    if many:  # the worst first; classes without texts have no score
+        classes = sorted(classes, key=lambda row: (not row["support"], row["f1"]))
     absent = {key: figures.absent.get(key, "") for key in ("linear", "majority", "suspects", "neighbours")}
     return environment.from_string(source).render(
         title=f"A textcnn model of {figures.source}",
         f=dataclasses.replace(figures, absent=absent),
         css=Markup(html.CSS),  # noqa: S704 (our own)
         contents=_CONTENTS,
+        classes=classes,
+        many=many,
         rivals=[(name, value) for name, value in rivals if value is not None],
         largest=max(1, *(value for row in figures.scores["confusion"] for value in row)),
-        plots=[(as_svg(name, told, draw), told) for name, (told, draw) in plots(figures).items()],
+        plots=[(as_svg(name, caption, draw), caption) for name, (caption, draw) in plots(figures).items()],
         fragment=_fragment,
         hint=html.HINT,
         temperature=artifact.temperature,
@@ -85,11 +92,11 @@ def _fragment(explanation: Explanation) -> Markup:
 
 def _settings(artifact: Artifact, figures: Figures) -> list[tuple[str, list[tuple[str, Any]]]]:
     training = artifact.training
-    data = [("source", figures.source), ("training texts", training.get("texts", "not told"))]
+    data = [("source", figures.source), ("training texts", training.get("texts", "not recorded"))]
     for name, count in zip(figures.names, training.get("labels") or (), strict=False):
         data.append((f"of class {name}", count))
     data += [(f"{split} texts", scores["examples"]) for split, scores in artifact.metrics.items()]
-    data.append(("words known", len(artifact.words)))
+    data.append(("vocabulary", len(artifact.words)))
     parts = [
         ("Data", data),
         ("Network", [("architecture", architecture_of(artifact.model).name), *vars(artifact.model).items()]),

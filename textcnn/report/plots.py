@@ -1,4 +1,4 @@
-"""Plots by matplotlib: as SVG within the page, which takes its colours, or as files."""
+"""Plots by matplotlib: as SVG in the page and in its colours, or as files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
     from matplotlib.axes import Axes
 
-# Stand for the page's own colours: text and axes, the first series, the second, faint lines.
+# Placeholders for the page's colours: text and axes, first series, second series, faint lines.
 INK, FIRST, SECOND, FAINT = "#010203", "#1f5faf", "#b4540a", "#a0a1a2"
 _PAGE = {INK: "currentColor", FIRST: "var(--first)", SECOND: "var(--second)", FAINT: "var(--faint)"}
 _STYLE: Any = {
@@ -39,12 +39,12 @@ Draw = Callable[["Axes"], None]
 
 
 def plots(figures: Figures) -> dict[str, tuple[str, Draw]]:
-    """What there is to draw: for each name a sentence that tells it and how it is drawn."""
+    """Return the plots of a model: by name, a caption and a function that draws it."""
     out: dict[str, tuple[str, Draw]] = {}
     if figures.curves:
         best = [epoch["number"] for epoch in figures.curves if epoch["best"]][-1]
         out["loss"] = (
-            f"Loss of training and validation texts over {len(figures.curves)} epochs; the best is epoch {best}.",
+            f"Training and validation loss over {len(figures.curves)} epochs; the best is epoch {best}.",
             lambda axes: _learning(axes, figures),
         )
         out["accuracy"] = (
@@ -52,36 +52,40 @@ def plots(figures: Figures) -> dict[str, tuple[str, Draw]]:
             lambda axes: _accuracy(axes, figures),
         )
     if figures.roc:
-        told = ", ".join(f"{curve['name']} {curve['auc']:.3f}" for curve in figures.roc[:_MOST_CURVES])
-        out["roc"] = (f"ROC curves; area under them: {told}.", lambda axes: _roc(axes, figures))
-        told = ", ".join(f"{curve['name']} {curve['average_precision']:.3f}" for curve in figures.roc[:_MOST_CURVES])
+        shown = figures.roc[:_MOST_CURVES]
+        which = f" of the first {len(shown)} of {len(figures.roc)} classes" if len(shown) < len(figures.roc) else ""
+        areas = ", ".join(f"{curve['name']} {curve['auc']:.3f}" for curve in shown)
+        out["roc"] = (f"ROC curves{which}; area under the curve: {areas}.", lambda axes: _roc(axes, figures))
+        averages = ", ".join(f"{curve['name']} {curve['average_precision']:.3f}" for curve in shown)
         out["precision-recall"] = (
-            f"Precision over recall; average precision: {told}.",
+            f"Precision-recall curves{which}; average precision: {averages}.",
             lambda axes: _precision_recall(axes, figures),
         )
     out["calibration"] = (
-        f"Accuracy over confidence; calibration error {figures.before['error']:.3f} before and "
+        f"Accuracy against confidence; expected calibration error {figures.before['error']:.3f} before and "
         f"{figures.after['error']:.3f} after temperature scaling.",
         lambda axes: _reliability(axes, figures),
     )
     return out
 
 
-def as_svg(name: str, told: str, draw: Draw) -> Markup:
-    """One plot for the page: its colours are the page's, its ids its own, and it is told in words."""
+def as_svg(name: str, caption: str, draw: Draw) -> Markup:
+    """Return a plot for the page: in the page's colours, with ids of its own and the caption as its label."""
     from markupsafe import Markup, escape
 
     svg = _rendered(draw, "svg").decode()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    for stands, for_ in _PAGE.items():
-        svg = svg.replace(stands, for_)
+    for placeholder, color in _PAGE.items():
+        svg = svg.replace(placeholder, color)
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = re.sub(r'(href="#|url\(#)', rf"\1{name}-", svg)
     head, rest = svg.split(">", 1)
     box = re.search(r'viewBox="[^"]+"', head)
-    title = f"<title>{escape(told)}</title>"
-    opening = f'<svg role="img" aria-label="{escape(told)}" {box[0] if box else ""} xmlns="http://www.w3.org/2000/svg" '
+    title = f"<title>{escape(caption)}</title>"
+    opening = (
+        f'<svg role="img" aria-label="{escape(caption)}" {box[0] if box else ""} xmlns="http://www.w3.org/2000/svg" '
+    )
     return Markup(opening + f'xmlns:xlink="http://www.w3.org/1999/xlink">{title}{rest}')  # noqa: S704 (escaped above)
 
 
@@ -146,9 +150,10 @@ _DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 
 def _curve(axes: Axes, figures: Figures, key: str, figure: str) -> None:
     for number, curve in enumerate(figures.roc[:_MOST_CURVES]):
-        told = f"{curve['name'][:18]} {curve[figure]:.3f}"
+        name = curve["name"][:18].replace("$", r"\$")  # no formula
+        label = f"{name} {curve[figure]:.3f}"
         color = FIRST if number % 2 == 0 else SECOND
-        axes.plot(*curve[key], color=color, ls=_DASHES[number], label=told)
+        axes.plot(*curve[key], color=color, ls=_DASHES[number], label=label)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
 
@@ -165,7 +170,7 @@ def _precision_recall(axes: Axes, figures: Figures) -> None:
     _curve(axes, figures, "precision_recall", "average_precision")
     axes.set_xlabel("recall")
     axes.set_ylabel("precision")
-    axes.legend(title="average precision", loc="lower left")
+    axes.legend(title="average precision", loc="best")
 
 
 def _reliability(axes: Axes, figures: Figures) -> None:
