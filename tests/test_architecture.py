@@ -26,9 +26,9 @@ ALLOWED = {
     "nn": {"kernels", "settings", "text"},
     "inference": {"errors", "kernels", "metrics", "settings", "text", "version"},
     "explain": {"errors", "inference", "nn", "settings", "text", "vectors"},
-    "report": {"explain", "files", "inference", "metrics", "settings", "vectors", "version"},
+    "report": {"data", "explain", "files", "inference", "metrics", "settings", "vectors", "version"},
     "training": {"data", "errors", "files", "inference", "kernels", "metrics", "nn", "settings", "text", "vectors"},
-    "model": {"errors", "explain", "files", "inference", "metrics", "report", "settings", "text"},
+    "model": {"data", "errors", "explain", "files", "inference", "metrics", "report", "settings", "text"},
     "estimator": {"data", "errors", "explain", "inference", "model", "settings", "text", "training"},
     "run": {"data", "errors", "inference", "metrics", "model", "report", "settings", "training"},
     "cli": {
@@ -37,7 +37,6 @@ ALLOWED = {
         "explain",
         "files",
         "inference",
-        "metrics",
         "model",
         "report",
         "run",
@@ -129,6 +128,7 @@ def test_no_circle_of_modules():
 
 
 def test_private_modules_are_used_in_their_package_alone():
+    """All of `cli` is private; the experiments use `report/baselines.py`."""
     outside = {other for path in FILES for other in modules_imported(path) if room_of(path) != room_of(other)}
     for architecture in ARCHITECTURES.values():  # named there by module and class
         outside |= {
@@ -136,7 +136,7 @@ def test_private_modules_are_used_in_their_package_alone():
             for name in (architecture.network, architecture.scorer)
         }
     for path in FILES:
-        if path.parent == ROOT or path.name == "__init__.py" or room_of(path) == "cli":
+        if path.parent == ROOT or path.name in ("__init__.py", "baselines.py") or room_of(path) == "cli":
             continue
         assert path.name.startswith("_") == (path not in outside), path
 

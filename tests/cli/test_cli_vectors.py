@@ -193,8 +193,7 @@ def test_a_word_of_a_file_cannot_steer_the_terminal(textcnn, tmp_path):
 def test_lines_fit_the_terminal(textcnn, tmp_path, monkeypatch, terminal, width):
     words = [f"{'abcdefghij' * 2}{i}" for i in range(9)]
     (tmp_path / "long.txt").write_text("".join(f"{word} 1 {i}\n" for i, word in enumerate(words)))
-    monkeypatch.setenv("COLUMNS", str(width if terminal else 120))
-    monkeypatch.setattr("textcnn.cli.vectors._is_terminal", lambda: terminal)
+    monkeypatch.setenv("COLUMNS", str(width))
     ended = textcnn("vectors", "--info", tmp_path / "long.txt", "--near", words[0])
     longest = max(len(line) for line in ended.out.splitlines()[5:])
     assert width - 27 < longest <= width

@@ -41,7 +41,7 @@ def test_none_is_found_where_there_is_none():
 
 
 def test_neighbours_are_the_nearest_by_cosine():
-    predictor = model(KimConfig(dimension=5, region_sizes=(1,), feature_maps=2))
+    predictor = model(KimConfig(ngrams=0, dimension=5, region_sizes=(1,), feature_maps=2))
     rows = predictor.artifact.weights["channels.tuned"][2:]
     words = predictor.artifact.words
     found = neighbours(predictor, [2, 5])
@@ -59,7 +59,7 @@ def test_neighbours_are_the_nearest_by_cosine():
 @pytest.mark.parametrize("budget", [0, 1])
 def test_the_largest_of_the_smallest_changes(budget):
     """Of all single changes that flip the label, the one whose new label is most probable."""
-    predictor = model(KimConfig(dimension=5, region_sizes=(1, 2), feature_maps=3), seed=1)
+    predictor = model(KimConfig(ngrams=0, dimension=5, region_sizes=(1, 2), feature_maps=3), seed=1)
     text = "w0 w1 w2 w3"
     before = predictor.predict([text])[0]
     near = neighbours(predictor, [2, 3, 4, 5])

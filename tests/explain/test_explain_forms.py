@@ -61,7 +61,7 @@ def test_a_shortened_explanation_still_sums_up():
 
 def test_a_text_from_right_to_left_runs_so():
     """dir=auto takes the direction of the first letter that is not in a <bdi>; lists isolate their n-grams."""
-    config = KimConfig(dimension=4, region_sizes=(2,), feature_maps=6)
+    config = KimConfig(ngrams=0, dimension=4, region_sizes=(2,), feature_maps=6)
     [explanation] = model(config, words=["هذا", "الفيلم"]).explain(["هذا الفيلم good"])
     html = explanation.to_html()
     text = re.search(r'<p class="text" dir="auto">.*?</p>', html, re.DOTALL)[0]

@@ -21,7 +21,9 @@ TEXTS = st.lists(st.lists(st.sampled_from([*WORDS, "unheard"]), max_size=9).map(
 
 KIM = {"dimension": 5, "region_sizes": (1, 2, 4), "feature_maps": 3}
 CONFIGS = [
-    KimConfig(**KIM, activation=activation, padding=padding, pooling=pooling, channels=channels, **more)
+    KimConfig(
+        **{"ngrams": 0, **more}, **KIM, activation=activation, padding=padding, pooling=pooling, channels=channels
+    )
     for activation in ("relu", "identity")
     for padding in ("wide", "narrow")
     for pooling in ("max", "average", "k-max")
@@ -109,8 +111,10 @@ def test_a_model_whose_right_explanation_is_known():
     [
         KimConfig(**KIM, activation="tanh", ngrams=2),
         DCNNConfig(dimension=8, region_sizes=(3, 2), feature_maps=(2, 3), ngrams=2),
-        DCNNConfig(dimension=4, region_sizes=(3,), feature_maps=(2,), channels="static"),
-        StackedConfig(dimension=4, feature_maps=(3, 3), channels="multichannel", multichannel_filters="separate"),
+        DCNNConfig(ngrams=0, dimension=4, region_sizes=(3,), feature_maps=(2,), channels="static"),
+        StackedConfig(
+            ngrams=0, dimension=4, feature_maps=(3, 3), channels="multichannel", multichannel_filters="separate"
+        ),
     ],
     ids=lambda config: type(config).__name__,
 )
@@ -133,7 +137,7 @@ def test_integrated_gradients_report_what_they_miss(config):
 
 def test_integrated_gradients_of_a_linear_network_are_exact():
     """Identity and average pooling make Kim's network linear: both methods must agree."""
-    config = KimConfig(**KIM, activation="identity", pooling="average")
+    config = KimConfig(ngrams=0, **KIM, activation="identity", pooling="average")
     predictor = model(config)
     [explanation] = predictor.explain(["w0 w3 w3 w7 w1"])
     ids = np.array([number for _, number in predictor.tokens(explanation.text)], np.int32)
@@ -144,7 +148,7 @@ def test_integrated_gradients_of_a_linear_network_are_exact():
 
 def test_points_are_doubled_only_where_that_changes_something(monkeypatch):
     """A DCNN of two layers jumps: more points do not close its gap, and are not taken."""
-    predictor = model(DCNNConfig(dimension=8, region_sizes=(3, 2), feature_maps=(2, 3)), seed=3)
+    predictor = model(DCNNConfig(ngrams=0, dimension=8, region_sizes=(3, 2), feature_maps=(2, 3)), seed=3)
     taken = []
     monkeypatch.setattr(gradients, "_parts", lambda *args: taken.append(args[-1]) or _parts(*args))
     [explanation] = predictor.explain(["w0 w1 w2 w0 w4 w7 w3"])

@@ -16,9 +16,9 @@ from textcnn.settings.config import DCNNConfig, TextConfig
 from textcnn.text.tokens import Encoded
 
 CONFIGS = [
-    DCNNConfig(dimension=8, region_sizes=(3, 2), feature_maps=(2, 3), k_top=2),
+    DCNNConfig(ngrams=0, dimension=8, region_sizes=(3, 2), feature_maps=(2, 3), k_top=2),
     DCNNConfig(dimension=8, region_sizes=(2, 3, 2), feature_maps=(2, 2, 2), k_top=3, ngrams=2),
-    DCNNConfig(dimension=4, region_sizes=(3,), feature_maps=(3,), k_top=2),
+    DCNNConfig(ngrams=0, dimension=4, region_sizes=(3,), feature_maps=(3,), k_top=2),
 ]
 TEXTS = st.lists(st.sampled_from([*(f"w{i}" for i in range(8)), "unheard"]), max_size=9).map(" ".join)
 
@@ -37,7 +37,7 @@ def hand_made_dcnn():
         "softmax.weight": np.array([[1], [-1]], np.float32),
         "softmax.bias": np.zeros(2, np.float32),
     }
-    config = DCNNConfig(dimension=4, region_sizes=(2, 2), feature_maps=(1, 1), k_top=1)
+    config = DCNNConfig(ngrams=0, dimension=4, region_sizes=(2, 2), feature_maps=(1, 1), k_top=1)
     return Model(Artifact(TextConfig(), config, np.array(["no", "yes"]), words, weights))
 
 

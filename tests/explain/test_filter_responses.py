@@ -13,9 +13,9 @@ from textcnn.text.vocabulary import FIRST_WORD
 TEXTS = ["w0 w1 w2 w3", "w3 w3 unheard w1", "", "w7", "w5 w6 w7 w0 w1 w2", "w0 w1 w2 w3"]
 CONFIGS = [
     KimConfig(dimension=5, region_sizes=(1, 3), feature_maps=3, ngrams=2),
-    KimConfig(dimension=5, region_sizes=(2,), feature_maps=3, padding="narrow"),
-    StackedConfig(dimension=4, feature_maps=(3, 3)),
-    DCNNConfig(dimension=8, region_sizes=(3, 2), feature_maps=(2, 3)),
+    KimConfig(ngrams=0, dimension=5, region_sizes=(2,), feature_maps=3, padding="narrow"),
+    StackedConfig(ngrams=0, dimension=4, feature_maps=(3, 3)),
+    DCNNConfig(ngrams=0, dimension=8, region_sizes=(3, 2), feature_maps=(2, 3)),
 ]
 
 
@@ -102,7 +102,7 @@ def test_the_filters_that_a_word_excites():
 
 
 def test_ascent_rises_above_every_input_tried():
-    config = DCNNConfig(dimension=8, region_sizes=(3, 2), feature_maps=(2, 3), k_top=2)
+    config = DCNNConfig(ngrams=0, dimension=8, region_sizes=(3, 2), feature_maps=(2, 3), k_top=2)
     predictor = model(config, 5)
     found = ascend(predictor, most=3)
     assert len({one.name for one in found}) == 3

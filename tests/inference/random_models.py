@@ -12,7 +12,7 @@ from textcnn.settings.architectures import make_network
 from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig, TextConfig
 
 WORDS = [f"w{i}" for i in range(30)]
-SMALL = KimConfig(dimension=6, region_sizes=(2, 4), feature_maps=5, k=2)
+SMALL = KimConfig(ngrams=0, dimension=6, region_sizes=(2, 4), feature_maps=5, k=2)
 KIM = [
     dataclasses.replace(SMALL, channels=c, multichannel_filters=m, padding=p, pooling=q, activation=a)
     for (c, m), p, q, a in itertools.product(
@@ -22,7 +22,7 @@ KIM = [
         ["relu", "tanh", "identity"],
     )
 ]
-DCNN_SMALL = DCNNConfig(dimension=8, region_sizes=(3, 2), feature_maps=(2, 3), k_top=2)
+DCNN_SMALL = DCNNConfig(ngrams=0, dimension=8, region_sizes=(3, 2), feature_maps=(2, 3), k_top=2)
 DCNNS = [
     DCNN_SMALL,
     dataclasses.replace(DCNN_SMALL, channels="static", k_top=6),
@@ -31,10 +31,14 @@ DCNNS = [
     dataclasses.replace(DCNN_SMALL, region_sizes=(2, 3, 2), feature_maps=(2, 2, 2), k_top=1),
 ]
 STACKED = [
-    StackedConfig(dimension=6, region_sizes=(2, 3), feature_maps=(4, 5)),
-    StackedConfig(dimension=6, region_sizes=(2, 3, 1), feature_maps=(4, 5, 3), pool_size=3, activation="tanh"),
-    StackedConfig(dimension=6, region_sizes=(3,), feature_maps=(4,), global_pooling="average", channels="multichannel"),
-    StackedConfig(dimension=6, channels="multichannel", multichannel_filters="separate"),
+    StackedConfig(ngrams=0, dimension=6, region_sizes=(2, 3), feature_maps=(4, 5)),
+    StackedConfig(
+        ngrams=0, dimension=6, region_sizes=(2, 3, 1), feature_maps=(4, 5, 3), pool_size=3, activation="tanh"
+    ),
+    StackedConfig(
+        ngrams=0, dimension=6, region_sizes=(3,), feature_maps=(4,), global_pooling="average", channels="multichannel"
+    ),
+    StackedConfig(ngrams=0, dimension=6, channels="multichannel", multichannel_filters="separate"),
 ]
 VARIANTS = [*KIM, *DCNNS, *STACKED]
 CLASSES = np.array(["a", "b", "c"])

@@ -20,7 +20,7 @@ from textcnn.inference.artifact import Artifact, check_target, load_artifact, sa
 from textcnn.inference.predictor import Predictor
 from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig, TextConfig
 
-MODEL = KimConfig(dimension=4, region_sizes=(1, 2), feature_maps=3)
+MODEL = KimConfig(ngrams=0, dimension=4, region_sizes=(1, 2), feature_maps=3)
 WORDS = ["good", "bad", "日本", "a b", "\n", '"']
 
 
@@ -50,7 +50,7 @@ def assert_equal(left, right):
         np.testing.assert_array_equal(weight, right.weights[name])
 
 
-@pytest.mark.parametrize("model", [MODEL, DCNNConfig(dimension=8), StackedConfig(dimension=8)])
+@pytest.mark.parametrize("model", [MODEL, DCNNConfig(ngrams=0, dimension=8), StackedConfig(ngrams=0, dimension=8)])
 @pytest.mark.parametrize("classes", [("a", "b", "ü"), (1, 2), (-1.5, 2.5), (False, True)])
 def test_round_trip(tmp_path, classes, model):
     saved = make(classes, model)
@@ -74,10 +74,10 @@ def test_shapes_are_the_networks(channels, filters):
     from textcnn.settings.architectures import make_network
 
     for config in (
-        KimConfig(dimension=4, region_sizes=(1, 2), feature_maps=3, pooling="k-max"),
-        DCNNConfig(dimension=8, region_sizes=(3, 2, 4), feature_maps=(2, 3, 5)),
-        DCNNConfig(dimension=8, region_sizes=(3,), feature_maps=(2,)),
-        StackedConfig(dimension=4, region_sizes=(3, 2), feature_maps=(2, 5)),
+        KimConfig(ngrams=0, dimension=4, region_sizes=(1, 2), feature_maps=3, pooling="k-max"),
+        DCNNConfig(ngrams=0, dimension=8, region_sizes=(3, 2, 4), feature_maps=(2, 3, 5)),
+        DCNNConfig(ngrams=0, dimension=8, region_sizes=(3,), feature_maps=(2,)),
+        StackedConfig(ngrams=0, dimension=4, region_sizes=(3, 2), feature_maps=(2, 5)),
     ):
         config = dataclasses.replace(config, channels=channels, multichannel_filters=filters)
         vectors = torch.zeros(7, config.dimension) if config.pretrained else None
@@ -221,22 +221,61 @@ def test_missing_files(saved):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "parts"),
     [
-        ({"format": "other"}, "expected a model of textcnn, found a file of another program"),
-        (
-            {"version": 99},
-            "expected version 4 of the format, found 99; load it with the textcnn that saved it, or upgrade textcnn",
-        ),
-        ({"files": None}, "expected the SHA-256 of each file under 'files', found none"),
+        ({"format": "other"}, ("a model of textcnn", "another program")),
+        ({"version": 99}, ("version 4", "99", "newer textcnn", "upgrade")),
+        ({"version": 1, "textcnn": "0.0.1"}, ("version 4", "1", "older textcnn", "0.0.1")),
+        ({"version": "4"}, ("version", "'4'")),
+        ({"version": True}, ("version", "True")),
+        ({"files": None}, ("SHA-256", "'files'")),
+        ({"architecture": "rnn"}, ("arch", "kim, dcnn, stacked", "'rnn'")),
+        ({"architecture": ["kim"]}, ("arch", "kim, dcnn, stacked")),
+        ({"text": {"lowercase": []}}, ("text", "lowercase", "[]")),
+        ({"text": {"stemmer": "porter"}}, ("text", "stemmer")),
     ],
 )
-def test_configs_that_are_refused(saved, change, message):
+def test_configs_that_are_refused(saved, change, parts):
     config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
     (saved / "config.json").write_text(json.dumps({**config, **change}), encoding="utf-8")
     with pytest.raises(ModelError) as error:
         load_artifact(saved)
-    assert str(error.value) == f"{saved / 'config.json'}: {message}"
+    assert str(error.value).startswith(f"{saved / 'config.json'}: ")
+    assert all(part in str(error.value) for part in parts), error.value
+
+
+def test_a_missing_setting_takes_its_default(saved):
+    config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
+    del config["text"]["unseen_words"], config["model"]["k"], config["model"]["padding"]
+    (saved / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert_equal(load_artifact(saved), make())
+
+
+@pytest.mark.parametrize(
+    "keys", [[-5], [1], [0, 9], [2, 2], [9, 3], [8 * 3 + 1], [8 * 8 * 8 * 3], [2**62], [3 * 8 * 8 + 4]]
+)
+def test_numbers_of_no_ngram(tmp_path, keys):
+    model = dataclasses.replace(MODEL, ngrams=2)
+    weights = make(model=MODEL).weights | {
+        "ngrams.keys": np.array(keys, np.int64),
+        "ngrams.factors": np.ones(len(keys), np.float32),
+        "ngrams.weight": np.ones((len(keys), 2), np.float32),
+    }
+    save_artifact(dataclasses.replace(make(), model=model, weights=weights), tmp_path / "m")
+    with pytest.raises(ModelError, match="ngrams.keys"):
+        load_artifact(tmp_path / "m")
+
+
+def test_an_older_version_is_upgraded(saved, monkeypatch):
+    def upgrade(config):
+        text = dict(config["text"])
+        return {**config, "text": {"lowercase": text.pop("lower"), **text}}
+
+    config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
+    config["text"]["lower"] = config["text"].pop("lowercase")
+    (saved / "config.json").write_text(json.dumps({**config, "version": 3}), encoding="utf-8")
+    monkeypatch.setattr(module, "UPGRADES", {3: upgrade})
+    assert_equal(load_artifact(saved), make())
 
 
 def test_settings_and_weights_must_fit(saved):

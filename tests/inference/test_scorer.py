@@ -23,7 +23,7 @@ ONE_OF_EACH = [
     *(dataclasses.replace(SMALL, pooling=pooling, padding="narrow") for pooling in ("max", "average", "k-max")),
     DCNN_SMALL,
     DCNNS[-1],
-    StackedConfig(dimension=6),
+    StackedConfig(ngrams=0, dimension=6),
 ]
 IDS = st.lists(st.lists(st.integers(1, len(WORDS) + 1), max_size=9), max_size=5)
 

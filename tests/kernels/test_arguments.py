@@ -18,7 +18,7 @@ from textcnn.nn.dcnn import DCNN
 from textcnn.nn.kim import KimCNN
 from textcnn.settings.config import DCNNConfig, KimConfig, TextConfig
 from textcnn.text.tokens import Encoded
-from textcnn.training._row_optimizers import ROWS
+from textcnn.training._row_optimizers import ROW_OPTIMIZERS
 
 GENERATOR = np.random.default_rng(0)
 
@@ -346,14 +346,14 @@ LENGTHS = [[3], [1], [3, -1], [-1, 3], [1, 2], [2**62, 2**62]]
 @pytest.mark.parametrize("lengths", LENGTHS)
 @pytest.mark.parametrize("pooling", ["max", "k-max"])
 def test_kim_refuses_lengths_that_do_not_sum_to_the_ids(lengths, pooling):
-    model = KimCNN(KimConfig(dimension=8, feature_maps=4, pooling=pooling), vocabulary_size=20, classes=2)
+    model = KimCNN(KimConfig(ngrams=0, dimension=8, feature_maps=4, pooling=pooling), vocabulary_size=20, classes=2)
     with pytest.raises(ValueError, match=r"^(lengths|offsets): expected"):
         model(torch.tensor([5, 8]), torch.tensor(lengths))
 
 
 @pytest.mark.parametrize("lengths", LENGTHS)
 def test_dcnn_refuses_lengths_that_do_not_sum_to_the_ids(lengths):
-    config = DCNNConfig(dimension=8, feature_maps=(2, 2), region_sizes=(3, 2), k_top=2)
+    config = DCNNConfig(ngrams=0, dimension=8, feature_maps=(2, 2), region_sizes=(3, 2), k_top=2)
     with pytest.raises(ValueError, match=r"^(lengths|offsets): expected"):
         DCNN(config, vocabulary_size=20, classes=2)(torch.tensor([5, 8]), torch.tensor(lengths))
 
@@ -361,7 +361,7 @@ def test_dcnn_refuses_lengths_that_do_not_sum_to_the_ids(lengths):
 @pytest.mark.parametrize(("ids", "offsets"), [([99], [0, 1]), ([-9], [0, 1]), ([1], [0, 2]), ([1], [-1, 1])])
 @pytest.mark.parametrize("met", [False, True])
 def test_a_predictor_refuses_wrong_ids_and_offsets(ids, offsets, met):
-    config = KimConfig(dimension=2, feature_maps=3, region_sizes=(1, 2))
+    config = KimConfig(ngrams=0, dimension=2, feature_maps=3, region_sizes=(1, 2))
     network = KimCNN(config, vocabulary_size=4, classes=2)
     weights = {name: tensor.detach().numpy() for name, tensor in network.state_dict().items()}
     predictor = Predictor(Artifact(TextConfig(), config, np.array(["a", "b"]), ["x", "y"], weights, {}, {}, 1.0))
@@ -372,7 +372,7 @@ def test_a_predictor_refuses_wrong_ids_and_offsets(ids, offsets, met):
 
 
 def test_an_optimiser_refuses_a_row_from_the_future():
-    rows = ROWS["adam"](torch.zeros(5, 3), 0.1)
+    rows = ROW_OPTIMIZERS["adam"](torch.zeros(5, 3), 0.1)
     rows.step(torch.tensor([1, 2]), torch.ones(2, 3))
     rows.last[1] = 10**6
     with pytest.raises(ValueError, match="^last: expected .* found 1000000 at index 1"):

@@ -18,6 +18,10 @@ from textcnn.report.plots import plots, save
 from textcnn.text.columns import as_column
 
 
+def strings(part):
+    return part.texts.to_pylist()
+
+
 def labelled(texts, labels):
     return Labelled(as_column(texts), np.asarray(labels))
 
@@ -69,8 +73,10 @@ def test_figures_against_scikit_learn(three, figures):
         assert curve["average_precision"] == pytest.approx(average_precision_score(truth, probabilities[:, k]))
         assert np.trapezoid(*curve["roc"][::-1]) == pytest.approx(curve["auc"], abs=0.01)
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    baseline = make_pipeline(vectorizer, LogisticRegression(C=10, max_iter=1000)).fit(training.texts, training.labels)
-    assert figures.linear == baseline.score(test.texts, test.labels)
+    baseline = make_pipeline(vectorizer, LogisticRegression(C=10, max_iter=1000)).fit(
+        strings(training), training.labels
+    )
+    assert figures.linear == baseline.score(strings(test), test.labels)
 
 
 def test_groups_hold_every_text_once(figures, three):
@@ -79,21 +85,21 @@ def test_groups_hold_every_text_once(figures, three):
         assert sum(group.texts for group in groups) == len(test.labels)
         right = (model.predict_proba(test.texts).argmax(axis=1) == test.labels).sum()
         assert sum(group.right for group in groups) == right
-    lengths = [len(text.split()) for text in test.texts]
+    lengths = [len(text.split()) for text in strings(test)]
     expected = sum(5 <= length < 10 for length in lengths)
     assert next(group.texts for group in figures.by_length if group.name == "5 to 10") == expected
 
 
 def test_texts_to_look_at(figures, three):
     model, training, test = three
-    probabilities = dict(zip(test.texts, model.predict_proba(test.texts).max(axis=1), strict=True))
+    probabilities = dict(zip(strings(test), model.predict_proba(test.texts).max(axis=1), strict=True))
     shown = [item.explanation.text for item in figures.mistakes]
     for item in figures.mistakes:
         assert item.label != item.explanation.classes[item.explanation.predicted]
     assert [probabilities[text] for text in shown] == sorted((probabilities[text] for text in shown), reverse=True)
     margins = np.sort(model.predict_proba(test.texts), axis=1)
-    assert figures.uncertain[0].explanation.text == test.texts[(margins[:, -1] - margins[:, -2]).argmin()]
-    assert {item.explanation.text for item in figures.suspects} <= set(training.texts)
+    assert figures.uncertain[0].explanation.text == strings(test)[(margins[:, -1] - margins[:, -2]).argmin()]
+    assert {item.explanation.text for item in figures.suspects} <= set(strings(training))
     content = page(figures, model.artifact)
     assert "may have been held out" in content or not figures.suspects
     assert "learned from these labels" not in content
@@ -132,7 +138,9 @@ def test_a_page_for_any_labels(classes, names, tmp_path):
 def test_texts_and_names_are_escaped(monkeypatch):
     monkeypatch.setattr("textcnn.report.figures.SHOWN", 999)
     model, training, test = made(2, ["<script>alert(1)</script>", "b & c"])
-    hostile = labelled(["<img src=x onerror=alert(2)> mark0 \" ' </title>", *test.texts], np.append([1], test.labels))
+    hostile = labelled(
+        ["<img src=x onerror=alert(2)> mark0 \" ' </title>", *strings(test)], np.append([1], test.labels)
+    )
     content = page(gather(model, hostile, training, source="<b>x</b>", split="test"), model.artifact)
     assert "<script>" not in content
     assert "<img" not in content
@@ -161,7 +169,7 @@ def test_one_class_and_one_text(three):
     model, training, test = three
     only = np.flatnonzero(test.labels == 0)[:1]
     content = page(
-        gather(model, labelled([test.texts[only[0]].as_py()], test.labels[only]), training, source="t", split="test"),
+        gather(model, labelled([strings(test)[only[0]]], test.labels[only]), training, source="t", split="test"),
         model.artifact,
     )
     assert "No ROC curves" in content

@@ -104,16 +104,18 @@ class TextLayout:
         """Return lines of a title and items, broken between items where they can be; none without items."""
         from rich.text import Text
 
-        lines: list[Text] = []
+        lines, joint = [Text(f"{title:<{margin}}")], ""
         for item in items:
             piece = self.text(item) if isinstance(item, str) else item
-            if lines and lines[-1].cell_len + len(between) + piece.cell_len <= self.width:
-                lines[-1].append(between).append_text(piece)
+            if lines[-1].cell_len + len(joint) + piece.cell_len <= self.width:
+                lines[-1].append(joint).append_text(piece)
             else:
-                lines += self.wrapped(piece, margin)
-        if lines:
-            lines[0] = Text(f"{title:<{margin}}").append_text(lines[0][margin:])
-        return lines
+                broken = self.wrapped(piece, margin)
+                if not joint and lines[0].cell_len == margin:
+                    lines[0].append_text(broken.pop(0)[margin:])
+                lines += broken
+            joint = between
+        return lines if items else []
 
     def paragraph(self, title: str, text: str, margin: int) -> list[Text]:
         """Return lines of a title and a running text."""

@@ -262,23 +262,23 @@ def _print(run: Run, output: Path) -> None:
     initial = artifact.training["initial"]
     if initial is not None:
         layers = "convolution and softmax" if initial["softmax"] else "convolution"
-        rows.append(("start", [f"{layers},", f"{initial['words']:,} of {initial['of']:,} words"]))
+        rows.append(("start", [f"{layers}, {initial['words']:,} of {initial['of']:,} words"]))
     vectors = artifact.training["vectors"]
     if vectors is not None:
-        found = f"{vectors['found']:,} of {vectors['words']:,} words found,"
-        rows.append(("vectors", [found, f"{vectors['unseen']:,} others kept"]))
+        found = f"{vectors['found']:,} of {vectors['words']:,} words found, {vectors['unseen']:,} others kept"
+        rows.append(("vectors", [found]))
     for split in ("validation", "test"):
         figures = artifact.metrics.get(split)
         if figures is None:
             rows.append(("test", ["no test texts; give some with --test, or see textcnn evaluate"]))
         else:
-            scores = [f"accuracy {figures['accuracy']:.4f} ", f"macro-F1 {figures['macro_f1']:.4f} "]
+            scores = [f"accuracy {figures['accuracy']:.4f}", f"macro-F1 {figures['macro_f1']:.4f}"]
             rows.append((split, [*scores, f"(majority class {figures['majority']:.4f})"]))
-    rows.append(("saved", [str(output)]))
-    if run.report is not None:
-        rows.append(("report", [str(run.report)]))
     layout = TextLayout()
     for title, items in rows:
-        layout.show(layout.row(title, items, _MARGIN, " "))
+        layout.show(layout.row(title, items, _MARGIN, "  "))
+    click.echo(f"saved       {output}")  # a path stays on one line
+    if run.report is not None:
+        click.echo(f"report      {run.report}")
     if run.report_error is not None:
         click.echo(f"report      not written: {neutralize(str(run.report_error), sys.stderr)}", err=True)

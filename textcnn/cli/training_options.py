@@ -34,7 +34,7 @@ def _about(setting: Setting) -> dict[str, Any]:
     about = setting.option
     shown = setting.default is not None and setting.default != ()
     if setting.name == "class_weight":
-        return {"callback": _class_weights, "metavar": "WEIGHTS"}
+        return {"callback": _class_weights, "metavar": "WEIGHTS", "default": None}
     if about.values != "one" or isinstance(setting.default, tuple) or _has_several(setting):
         metavar = "LAYERS" if about.kind is str else "NUMBERS"
         return {

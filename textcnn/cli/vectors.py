@@ -226,11 +226,11 @@ def _report(trained: TrainedVectors, min_count: int, seed: int) -> None:
         ("time", f"{trained.seconds:.0f} s with {trained.workers} worker{'' if trained.workers == 1 else 's'}"),
         ("seed", f"{seed}" + (", not reproducible: use --workers 1 for that" if trained.workers > 1 else "")),
         ("size", _size(trained.size)),
-        ("saved", str(trained.path)),
     ]
     layout = TextLayout()
     for title, value in rows:
         layout.show(layout.paragraph(title, value, _MARGIN))
+    click.echo(f"saved       {trained.path}")  # a path stays on one line
 
 
 def _size(size: int) -> str:
@@ -260,12 +260,12 @@ def _describe(
 def _print_file(found: VectorsFile, max_words: int | None) -> None:
     limited = found.words == max_words
     rows = [
-        ("file", f"{found.path}, {_size(found.size)}"),
         ("format", found.format),
         ("words", f"{found.words:,}" + (" (--max-words)" if limited else "")),
         ("dimension", f"{found.dimension:,}"),
         *([] if found.alike is None else [("warning", found.alike)]),
     ]
+    click.echo(f"file        {found.path}, {_size(found.size)}")
     layout = TextLayout()
     for title, value in rows:
         layout.show(layout.paragraph(title, value, _MARGIN))
@@ -279,12 +279,12 @@ def _print_file(found: VectorsFile, max_words: int | None) -> None:
             items = ["has a zero vector, so no neighbours"]
         else:
             items = _listed([f"{_shown(other)} {cosine:.2f}" for other, cosine in neighbours]) or ["no other word"]
-        layout.show(layout.row(f"  {_shown(word)}: ", items, _MARGIN, " "))
+        layout.show(layout.row(f"  {_shown(word)}: ", items, 4, " "))
 
 
 def _print_coverage(coverage: Coverage, sources: str) -> None:
     layout = TextLayout()
-    layout.show(["", *layout.wrapped(layout.text(f"coverage of {sources} (training texts)"))])
+    click.echo(f"\ncoverage of {sources} (training texts)")
     for title, found, total in (
         ("  distinct", coverage.found, coverage.words),
         ("  tokens", coverage.tokens_found, coverage.tokens),
