@@ -1,38 +1,178 @@
-"""Atomic writes, and checks of file paths before they are used."""
+"""Files that appear whole or not at all, locks between processes, and checks of paths before they are used."""
 
 from __future__ import annotations
 
+import errno
 import os
+import platform
+import secrets
+import stat
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from textcnn.errors import TextCNNError, nearest_names
+
+_RENAME_REFUSED = (errno.EBUSY, errno.EXDEV)  # a file that is a mount point, as containers have them
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS)  # of the file system
+_BLOCK = 1 << 20
 
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file that replaces `path` on success; an error or a crash leaves the old file.
 
+    A link is followed, and the file's permissions are kept. Of several writers the last to finish wins. A file that
+    cannot be renamed over (a mount point) is filled in place once all is written.
+
     Args:
         path: The file to create or replace.
 
     Yields:
-        The temporary file, open for writing.
+        The temporary file, open for writing; it is beside `path` and has a name of its own.
 
     Raises:
-        OSError: The file cannot be written.
+        OSError: The file cannot be written; the error names `path`.
     """
-    part = path.with_name(f".{path.name}.part")
+    target = Path(os.path.realpath(path))
+    part = target.with_name(f".textcnn-{secrets.token_hex(8)}.part")
     try:
-        with part.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
+        with _naming(path):
+            file = _create(part, _mode_of(target))
+        try:
+            with file:
+                yield file
+                with _naming(path):
+                    file.flush()
+                    os.fsync(file.fileno())
+            with _naming(path):
+                _move(part, target)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        if error.filename == str(part):
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Let an OSError name the file that was asked for, not the temporary one."""
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(path), None
+        raise
+
+
+def _create(path: Path, mode: int | None) -> IO[bytes]:
+    """Create a file that did not exist, with these permissions, by default those of a new file."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    if mode is not None:
+        with suppress(OSError):  # a file system without permissions
+            path.chmod(mode)
+    return os.fdopen(descriptor, "wb")
+
+
+def _mode_of(path: Path) -> int | None:
+    """Return the permissions of a file; None if it does not exist."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except OSError:
+        return None
+
+
+def _move(part: Path, target: Path) -> None:
+    try:
+        part.replace(target)
+    except OSError as error:
+        if error.errno not in _RENAME_REFUSED:
+            raise
+        with part.open("rb") as source, target.open("wb") as out:
+            while block := source.read(_BLOCK):
+                out.write(block)
+            out.flush()
+            os.fsync(out.fileno())
+
+
+def read_plain(path: Path) -> bytes:
+    """Read a file that must be a plain one, or a link to one.
+
+    Raises:
+        OSError: It cannot be read, or is a folder, pipe, device or socket, which might never end.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "expected a plain file, found a pipe, a device or a socket", str(path))
+        return file.read()
+
+
+@contextmanager
+def locked(path: Path, *, wait: float = 10.0) -> Iterator[None]:
+    """Hold a lock file, so that only one process works on what it stands for; it is removed afterwards.
+
+    The lock ends with the process that holds it. On a file system without locks nothing is locked.
+
+    Args:
+        path: The lock file.
+        wait: Seconds to wait for another process.
+
+    Raises:
+        TimeoutError: Another process, which is named, still holds it.
+        OSError: The lock file cannot be created.
+    """
+    deadline = time.monotonic() + wait
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        try:
+            if _take(descriptor) and _is_at(descriptor, path):
+                break
+            holder = os.pread(descriptor, 200, 0) if hasattr(os, "pread") else b""
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+        if time.monotonic() > deadline:
+            found = holder.decode("utf-8", "replace").strip() or "another process"
+            raise TimeoutError(errno.ETIMEDOUT, f"{found} is writing there; try again when it is done", str(path))
+        time.sleep(0.02)
+    try:
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"process {os.getpid()} on {platform.node()}".encode())
+        yield
     finally:
-        part.unlink(missing_ok=True)
+        try:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        finally:
+            os.close(descriptor)
+
+
+def _take(descriptor: int) -> bool:
+    """Try to lock an open file."""
+    try:
+        if os.name == "nt":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno in _NO_LOCKS
+    return True
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Return whether an open file is still the one at `path`: its holder may have removed it."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False
 
 
 def check_output(path: Path, *, overwrite: bool, error: type[TextCNNError]) -> None:

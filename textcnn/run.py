@@ -13,7 +13,7 @@ import numpy as np
 from textcnn.data import corpus_names, describe
 from textcnn.data.labelled import Labelled, concatenate
 from textcnn.errors import DataError
-from textcnn.inference.artifact import check_target, load_artifact, save_artifact
+from textcnn.inference.artifact import REPORT, check_target, load_artifact, save_artifact
 from textcnn.metrics import evaluate
 from textcnn.model import Model
 from textcnn.settings.options import Settings
@@ -151,7 +151,7 @@ def train_and_save(
 
 def _with_page(run: Run, output: Path, source: str, parts: Mapping[str, Labelled], settings: Settings) -> Run:
     """Write the page on a saved model, on its test or else its validation texts; a failure loses nothing."""
-    from textcnn.report.page import NAME, write_report
+    from textcnn.report.page import write_report
 
     try:
         split = "test" if "test" in parts and len(parts["test"].labels) else "validation"
@@ -159,10 +159,10 @@ def _with_page(run: Run, output: Path, source: str, parts: Mapping[str, Labelled
         if scored is None:
             names = [str(label) for label in run.model.classes_]
             training, scored = held_out(training, settings.training, names)
-        write_report(run.model, output / NAME, scored, training, source=source, split=split)
+        write_report(run.model, output / REPORT, scored, training, source=source, split=split)
     except Exception as error:  # noqa: BLE001
         return dataclasses.replace(run, report_error=error)
-    return dataclasses.replace(run, report=output / NAME)
+    return dataclasses.replace(run, report=output / REPORT)
 
 
 def texts_for_folds(parts: Mapping[str, Labelled], corpus: str | None = None) -> tuple[Labelled, dict[str, Labelled]]:

@@ -6,8 +6,8 @@
     metrics.json        scores on validation and test
     README.md           a model card
 
-A folder is written beside its final location and renamed into it, an old one moved aside first, so that a crash at any
-step leaves a model that loads. Loading runs no code. It checks each file but config.json against its SHA-256, and that
+A model is replaced as one (`textcnn.inference._model_folder`), so that a crash at any step, or a reader at any moment,
+finds one that is whole. Loading runs no code. It checks each file but config.json against its SHA-256, and that
 settings, classes, words, weights and n-grams are of their types, finite and consistent.
 
 A missing setting takes its default, an unknown one is refused by name. The version rises only when old bytes mean
@@ -20,7 +20,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
@@ -30,6 +29,7 @@ from typing import Any
 import numpy as np
 
 from textcnn.errors import ConfigError, ModelError
+from textcnn.inference._model_folder import CONFIG, has_model, is_unused, read_files, write_files
 from textcnn.settings.architectures import architecture_named, architecture_of
 from textcnn.settings.config import NetworkConfig, TextConfig, from_json, to_json
 from textcnn.text.vocabulary import FIRST_WORD
@@ -38,13 +38,8 @@ from textcnn.version import __version__
 FORMAT, VERSION = "textcnn", 4
 # From each older version that is still read: config.json as the next version has it.
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
-WEIGHTS, VOCABULARY, METRICS, CARD, CONFIG = (
-    "model.safetensors",
-    "vocabulary.json",
-    "metrics.json",
-    "README.md",
-    "config.json",
-)
+WEIGHTS, VOCABULARY, METRICS, CARD = "model.safetensors", "vocabulary.json", "metrics.json", "README.md"
+REPORT = "report.html"  # written by `textcnn.run` once the model is saved
 NGRAMS = "ngrams.keys"  # numbers of n-grams, rising; all other arrays are float32
 _LABEL_TYPES = {"U": "str", "i": "int", "u": "int", "b": "bool", "f": "float"}
 
@@ -93,29 +88,23 @@ def weight_shapes(
 def check_target(path: Path, *, overwrite: bool) -> None:
     """Raise ModelError if a model cannot be saved at `path`: checked before training, so that no work is lost.
 
-    Only an earlier model or an empty folder is ever replaced.
+    Only an earlier model or an empty folder is ever written into.
     """
-    path = _resolved(path)
-    if not path.exists() and (_sibling(path, "old") / CONFIG).is_file() and not overwrite:
-        raise ModelError(
-            f"{path}: a model that a crash moved aside is there ({_sibling(path, 'old').name}); "
-            "choose another name or replace it (--overwrite)"
-        )
+    path = path.absolute()
     if path.exists():
         if not path.is_dir():
             raise ModelError(f"{path}: expected a folder to save the model in, found a file; choose another name")
-        if any(path.iterdir()):
-            if not (path / CONFIG).is_file():
-                raise ModelError(
-                    f"{path}: expected a new folder or a saved model, found a folder of other files; choose another"
-                )
-            if not overwrite:
-                raise ModelError(f"{path}: a model is there already; choose another name or replace it (--overwrite)")
-    parent = path.parent
-    if not parent.is_dir():
-        raise ModelError(f"{path}: expected the folder {parent} to exist; create it first")
-    if not os.access(parent, os.W_OK):
-        raise ModelError(f"{path}: expected to write into the folder {parent}, found no permission; choose another")
+        if not has_model(path) and not is_unused(path):
+            raise ModelError(
+                f"{path}: expected a new folder or a saved model, found a folder of other files; choose another"
+            )
+        if has_model(path) and not overwrite:
+            raise ModelError(f"{path}: a model is there already; choose another name or replace it (--overwrite)")
+    elif not path.parent.is_dir():
+        raise ModelError(f"{path}: expected the folder {path.parent} to exist; create it first")
+    folder = path if path.exists() else path.parent
+    if not os.access(folder, os.W_OK):
+        raise ModelError(f"{path}: expected to write into the folder {folder}, found no permission; choose another")
 
 
 def save_artifact(artifact: Artifact, path: Path, *, overwrite: bool = False) -> None:
@@ -127,7 +116,6 @@ def save_artifact(artifact: Artifact, path: Path, *, overwrite: bool = False) ->
     from safetensors.numpy import save as tensors_to_bytes
 
     check_target(path, overwrite=overwrite)
-    path = _resolved(path)
     contents = {
         WEIGHTS: tensors_to_bytes({name: np.ascontiguousarray(w) for name, w in artifact.weights.items()}),
         VOCABULARY: _dump(list(artifact.words)),
@@ -147,24 +135,11 @@ def save_artifact(artifact: Artifact, path: Path, *, overwrite: bool = False) ->
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
     }
     contents[CONFIG] = _dump(config, indent=2)
-    new, old = _sibling(path, "new"), _sibling(path, "old")
     try:
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir()
-        for name, content in contents.items():
-            _write(new / name, content)
-        if path.exists():
-            shutil.rmtree(old, ignore_errors=True)
-            path.rename(old)
-        new.rename(path)
-    except BaseException as error:  # Ctrl-C too
-        shutil.rmtree(new, ignore_errors=True)
-        if old.exists() and not path.exists():
-            old.rename(path)
-        if isinstance(error, OSError):
-            raise ModelError(f"{path}: could not save the model: {error.strerror or error}") from error
-        raise
-    shutil.rmtree(old, ignore_errors=True)
+        write_files(path, contents, lambda content: _parse_config(content, path), overwrite=overwrite)
+        (path / REPORT).unlink(missing_ok=True)  # on the model that was there
+    except OSError as error:
+        raise ModelError(f"{path}: could not save the model: {error.strerror or error}") from error
 
 
 def load_artifact(path: str | PathLike[str]) -> Artifact:
@@ -173,9 +148,9 @@ def load_artifact(path: str | PathLike[str]) -> Artifact:
     Raises:
         ModelError: it is not there, not a model, of a newer version, incomplete or altered.
     """
-    path = _find(Path(path))
-    config = _load_config(path)
-    contents = {name: _read(path, name, config["files"].get(name)) for name in (WEIGHTS, VOCABULARY, METRICS)}
+    path = Path(path)
+    _check_source(path)
+    config, contents = read_files(path, (WEIGHTS, VOCABULARY, METRICS), lambda content: _parse_config(content, path))
     words = _parse(contents[VOCABULARY], path / VOCABULARY)
     try:
         text = from_json(TextConfig, config["text"], where="text")
@@ -213,22 +188,24 @@ def _classes(saved: Any) -> np.ndarray:
     return np.array(values)
 
 
-def _find(path: Path) -> Path:
-    """The folder at `path`, or the one that a save cut short had moved aside."""
-    path = _resolved(path)
-    old = _sibling(path, "old")
-    if not path.exists() and (old / CONFIG).is_file():
-        return old
+def _check_source(path: Path) -> None:
+    """Raise ModelError if there is no model at `path`."""
     if not path.exists():
-        raise ModelError(f"{path}: expected a saved model, found nothing there; train one first (textcnn train)")
-    if not path.is_dir() or not (path / CONFIG).is_file():
+        aside = path.absolute().with_name(f".{path.name}.old")
+        hint = (
+            f"an interrupted save left one in {aside}: rename it"
+            if aside.is_dir()
+            else "train one first (textcnn train)"
+        )
+        raise ModelError(f"{path}: expected a saved model, found nothing there; {hint}")
+    if not path.is_dir() or not has_model(path):
         kind = "a folder without config.json" if path.is_dir() else "a file"
         raise ModelError(f"{path}: expected the folder of a saved model, found {kind}")
-    return path
 
 
-def _load_config(path: Path) -> dict[str, Any]:
-    config = _parse(_read(path, CONFIG, None), path / CONFIG)
+def _parse_config(content: bytes, path: Path) -> dict[str, Any]:
+    """Return the object of config.json in the newest version's form."""
+    config = _parse(content, path / CONFIG)
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise ModelError(f"{path / CONFIG}: expected a model of textcnn, found a file of another program")
     version = config.get("version")
@@ -250,22 +227,6 @@ def _load_config(path: Path) -> dict[str, Any]:
     if not isinstance(config.get("files"), dict):
         raise ModelError(f"{path / CONFIG}: expected the SHA-256 of each file under 'files', found none")
     return config
-
-
-def _read(folder: Path, name: str, sha256: str | None) -> bytes:
-    try:
-        target = (folder / name).resolve(strict=True)
-        if target.parent != folder.resolve():
-            raise ModelError(f"{folder / name}: expected a file in the model's folder, found a link to {target}")
-        content = target.read_bytes()
-    except OSError as error:
-        raise ModelError(f"{folder / name}: could not read it: {error.strerror or error}") from None
-    if name != CONFIG and hashlib.sha256(content).hexdigest() != sha256:
-        raise ModelError(
-            f"{folder / name}: expected the SHA-256 that config.json names, found another: the file is damaged or was "
-            "edited; copy the model again or train it anew"
-        )
-    return content
 
 
 def _parse(content: bytes, path: Path) -> Any:
@@ -302,22 +263,6 @@ def _check_ngrams(keys: np.ndarray, order: int, vocabulary_size: int, path: Path
         raise ModelError(
             f"{path}: expected in {NGRAMS} the numbers of n-grams of 1 to {order} of the model's words, found others"
         )
-
-
-def _resolved(path: Path) -> Path:
-    """The folder itself, absolute and without links: it has a name and siblings."""
-    return path.resolve()
-
-
-def _sibling(path: Path, kind: str) -> Path:
-    return path.with_name(f".{path.name}.{kind}")
-
-
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _dump(value: Any, indent: int | None = None) -> bytes:

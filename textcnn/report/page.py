@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from textcnn.explain.explanation import Explanation
     from textcnn.inference.predictor import Predictor
 
-NAME = "report.html"
-
 _CONTENTS = (
     ("score", "Score"),
     ("classes", "Classes"),
