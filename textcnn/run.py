@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import numpy as np
 
 from textcnn.data import corpus_names, describe
 from textcnn.data.labelled import Labelled, concatenate
-from textcnn.errors import DataError
+from textcnn.errors import DataError, ModelError
+from textcnn.files import locked
 from textcnn.inference.artifact import REPORT, check_target, load_artifact, save_artifact
 from textcnn.metrics import evaluate
 from textcnn.model import Model
@@ -41,6 +43,19 @@ class Destination:
     def folds(self) -> Path:
         """The file that keeps the scores of a cross-validation's finished folds."""
         return self._beside(".cv.json")
+
+    @contextmanager
+    def reserved(self) -> Iterator[None]:
+        """Keep other runs out while this one trains.
+
+        Raises:
+            ModelError: another run, which is named, trains into the folder.
+        """
+        try:
+            with locked(self._beside(".lock"), wait=5):
+                yield
+        except TimeoutError as error:
+            raise ModelError(f"{self.folder}: expected no other run for this folder: {error.strerror}") from None
 
     def _beside(self, ending: str) -> Path:
         folder = self.folder.absolute()
@@ -122,9 +137,27 @@ def train_and_save(
             `textcnn.training.pipeline.train_model`; ModelError too if the model cannot be saved.
         KeyboardInterrupt: Ctrl-C before the first epoch's end.
     """
-    settings = settings or Settings()
     destination = Destination(output)
-    destination.check(overwrite=overwrite, resume=resume)
+    with destination.reserved():
+        destination.check(overwrite=overwrite, resume=resume)
+        run = _train(parts, classes, destination, settings or Settings(), source, overwrite, resume, scores, progress)
+        if run.history.interrupted or not report:
+            return run
+        return _with_page(run, output, source, parts, settings or Settings())
+
+
+def _train(
+    parts: Mapping[str, Labelled],
+    classes: Sequence[Any],
+    destination: Destination,
+    settings: Settings,
+    source: str,
+    overwrite: bool,
+    resume: bool,
+    scores: Mapping[str, Any] | None,
+    progress: Progress | None,
+) -> Run:
+    """Train, score the test texts and save; arguments as in `train_and_save`."""
     artifact, history = train_model(
         parts["train"],
         np.array(classes),
@@ -141,12 +174,11 @@ def train_and_save(
     if "test" in parts:
         test, names = parts["test"], [str(label) for label in classes]
         artifact.metrics["test"] = evaluate(test.labels, model.predict_proba(test.texts), names)
-    save_artifact(artifact, output, overwrite=destination.replaces(overwrite=overwrite, resume=resume))
-    run = Run(model, history)
-    if history.interrupted:
-        return run
-    destination.checkpoint.unlink(missing_ok=True)
-    return _with_page(run, output, source, parts, settings) if report else run
+    replaces = destination.replaces(overwrite=overwrite, resume=resume)
+    save_artifact(artifact, destination.folder, overwrite=replaces)
+    if not history.interrupted:
+        destination.checkpoint.unlink(missing_ok=True)
+    return Run(model, history)
 
 
 def _with_page(run: Run, output: Path, source: str, parts: Mapping[str, Labelled], settings: Settings) -> Run:
@@ -207,17 +239,18 @@ def cross_validate_and_save(
         DataError: unfinished folds are there, or as in `textcnn.training.cross_validation.cross_validate`.
     """
     destination = Destination(output)
-    destination.check_folds(folds, overwrite=overwrite, resume=resume)
-    done = cross_validate(
-        texts,
-        np.array(classes),
-        settings or Settings(),
-        folds=folds,
-        results=destination.folds,
-        resume=resume,
-        progress=progress,
-        on_fold=on_fold,
-    )
+    with destination.reserved():
+        destination.check_folds(folds, overwrite=overwrite, resume=resume)
+        done = cross_validate(
+            texts,
+            np.array(classes),
+            settings or Settings(),
+            folds=folds,
+            results=destination.folds,
+            resume=resume,
+            progress=progress,
+            on_fold=on_fold,
+        )
     return summarize(done)
 
 

@@ -1,6 +1,6 @@
 """Whether speed costs accuracy: textcnn and the usual convolution, trained alike with the same seeds.
 
-    python experiments/benchmarks/accuracy.py --data-dir DATA --output experiments/benchmarks/accuracy.json
+    python -m experiments.benchmarks.accuracy --data-dir DATA
 
 DATA holds the corpora's original files. All train Kim's CNN without word vectors with Adam, batches of 50, dropout,
 max-norm and early stopping on the validation texts, and are scored on the test texts once: the usual
@@ -10,22 +10,25 @@ one fixed split of 80/10/10, SST-2 trains on sentences. The initial weights are 
 
 from __future__ import annotations
 
-import argparse
-import statistics
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from common import report, rows_of, table
-from usual import UsualKimCNN, padded_batches, predict, train_steps
 
+from experiments import shared
+from experiments.benchmarks.common import keep, rows_of
+from experiments.benchmarks.usual import UsualKimCNN, padded_batches, predict, train_steps
 from textcnn import TextCNNClassifier, load_corpus
+
+# Internals: the usual network reads the ids that textcnn's reads.
 from textcnn.settings.config import TextConfig
 from textcnn.text.columns import as_column
 from textcnn.text.encoding import encode_texts
 from textcnn.text.tokenizer import Tokenizer
 from textcnn.text.vocabulary import build_vocabulary
 
+HERE = Path(__file__).parent
 SEEDS = (0, 1, 2)
 CORPORA = {"mr": {}, "sst2": {"tokenizer": "kim-sst"}}
 BATCH, EPOCHS, PATIENCE = 50, 25, 5
@@ -34,37 +37,42 @@ SIDES = ("usual", "textcnn", "textcnn, bf16")
 
 def main() -> None:
     """Train what is asked for, print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", required=True)
-    parser.add_argument("--output", type=Path)
-    arguments = parser.parse_args()
+    parser = shared.make_parser(__doc__ or "", HERE)
+    parser.add_argument("--data-dir", metavar="DATA", help="folder of the corpora's original files")
+    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, help="[0 1 2]")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help=f"epochs at most [{EPOCHS}]")
+    arguments = shared.parse(parser, "data-dir")
+    path = arguments.output / "accuracy.json"
     results: dict[str, dict[str, list[float]]] = {}
-    for name, options in CORPORA.items():
+    for name, options in {} if arguments.show else CORPORA.items():
         corpus = load_corpus(name, data_dir=arguments.data_dir, phrases=False)
         parts = {split: (list(part["text"]), np.array(part["label"])) for split, part in corpus.items()}
         results[name] = {side: [] for side in SIDES}
-        for seed in SEEDS:
-            results[name]["usual"].append(usual(parts, options, seed))
+        for seed in arguments.seeds:
+            results[name]["usual"].append(usual(parts, options, seed, arguments.epochs))
             for side, precision in (("textcnn", "fp32"), ("textcnn, bf16", "bf16")):
-                results[name][side].append(textcnn(parts, options, seed, precision))
+                results[name][side].append(textcnn(parts, options, seed, arguments.epochs, precision))
             print(name, seed, {side: scores[-1] for side, scores in results[name].items()}, flush=True)
-            report(arguments.output, {"results": results})
-    rows = [(name, *(spread(results[name][side]) for side in SIDES)) for name in results]
-    print(table(("test accuracy, mean (range) of three seeds", *SIDES), rows))
+            keep(path, {"results": results})
+    print(markdown(shared.read_json(path)))
 
 
-def spread(scores: list[float]) -> str:
-    """Mean and range in percent."""
-    percent = [100 * score for score in scores]
-    return f"{statistics.mean(percent):.1f} ({min(percent):.1f}-{max(percent):.1f})"
+def markdown(results: dict[str, Any]) -> str:
+    """Return the table."""
+    rows = [
+        (shared.NAMES[name], *(shared.spread(of_sides[side]) for side in SIDES))
+        for name, of_sides in results["results"].items()
+    ]
+    table = shared.table(("test accuracy, mean (range) of three seeds", *SIDES), rows)
+    return f"{table}\n\n{shared.machine_line(results['machine'])}"
 
 
-def textcnn(parts: dict, options: dict, seed: int, precision: str) -> float:
-    """Test accuracy of the estimator."""
+def textcnn(parts: dict, options: dict, seed: int, epochs: int, precision: str) -> float:
+    """Return the test accuracy of the estimator."""
     classifier = TextCNNClassifier(
         random_state=seed,
         precision=precision,
-        max_epochs=EPOCHS,
+        max_epochs=epochs,
         patience=PATIENCE,
         batch_size=BATCH,
         ngrams=0,  # the usual network has none
@@ -74,8 +82,8 @@ def textcnn(parts: dict, options: dict, seed: int, precision: str) -> float:
     return classifier.score(*parts["test"])
 
 
-def usual(parts: dict, options: dict, seed: int) -> float:
-    """Test accuracy of the usual network with the weights of its best epoch."""
+def usual(parts: dict, options: dict, seed: int, epochs: int) -> float:
+    """Return the test accuracy of the usual network with the weights of its best epoch."""
     text = TextConfig(**options)
     vocabulary = build_vocabulary(as_column(parts["train"][0]), text)
     encoded = {
@@ -95,7 +103,7 @@ def usual(parts: dict, options: dict, seed: int) -> float:
         model.softmax.bias.zero_()
     optimizer = torch.optim.Adam(model.parameters())
     best, epoch, since, weights = -1.0, 0, 0, {}
-    while epoch < EPOCHS and since < PATIENCE:
+    while epoch < epochs and since < PATIENCE:
         batches = padded_batches(*encoded["train"], batch_size=BATCH, generator=generator)
         train_steps(model, optimizer, batches, len(encoded["train"][1]), max_norm=3.0 * 0.5)
         accuracy = score(model, *encoded["validation"])
@@ -108,7 +116,7 @@ def usual(parts: dict, options: dict, seed: int) -> float:
 
 
 def score(model: torch.nn.Module, rows: list[np.ndarray], labels: np.ndarray) -> float:
-    """Accuracy."""
+    """Return the accuracy."""
     return float((predict(model, padded_batches(rows, labels, batch_size=BATCH, generator=None)) == labels).mean())
 
 

@@ -1,13 +1,14 @@
 """The command line as whole processes: a million sentences beside fastText, peak memory, and the cost to start.
 
-    python experiments/benchmarks/command.py FOLDER --data-dir DATA --output experiments/benchmarks/command.json
+    pip install fasttext-wheel
+    python -m experiments.benchmarks.command --data-dir DATA
 
-FOLDER takes what is made (about 700 MB): a million distinct sentences cut from IMDB's reviews, and a model of each
-program, trained on IMDB's labelled reviews with its default settings (textcnn reads 400 tokens of a review and keeps
-words that occur five times). DATA holds IMDB's original files. Both predict the sentences from a text file into one,
-with as many threads as the machine has cores: textcnn through its command line, fastText, whose Python package has no
-command, by a process that reads lines, predicts them in lists and writes labels. Times include starting
-Python and loading the model. fastText comes with `pip install fasttext-wheel`.
+What is made on the way (about 700 MB, in the folder `--work`) is used again: a million distinct sentences cut from
+IMDB's reviews, and a model of each program, trained on IMDB's labelled reviews with its default settings (textcnn reads
+400 tokens of a review and keeps words that occur five times). DATA holds IMDB's original files. Both predict the
+sentences from a text file into one, with as many threads as the machine has cores: textcnn through its command line,
+fastText, whose Python package has no command, by a process that reads lines, predicts them in lists and writes labels.
+Times include starting Python and loading the model.
 """
 
 from __future__ import annotations
@@ -21,13 +22,16 @@ import sys
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
-from common import by_turns, ratios, report, table
-
+from experiments import shared
+from experiments.benchmarks.common import by_turns, keep, ratios, times
 from textcnn import load_corpus
 
+HERE = Path(__file__).parent
 SENTENCES = 1_000_000
 FEW = 10_000
+FASTTEXT = (sys.executable, "-m", "experiments.benchmarks.command", "--fasttext")
 LINES = 16_384  # that fastText predicts at a time
 TRAIN = ("--max-length", "400", "--min-count", "5")
 TIMER = """
@@ -45,60 +49,64 @@ SENTENCE_ENDS = re.compile(r"(?<=[.!?])\s+|(?:<br />)+")
 
 def main() -> None:
     """Make what is missing, measure, print tables."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--data-dir")
-    parser.add_argument("--runs", type=int, default=3)
-    parser.add_argument("--output", type=Path)
-    parser.add_argument("--fasttext", nargs=2, type=Path, metavar=("IN", "OUT"), help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    parser = shared.make_parser(__doc__ or "", HERE)
+    parser.add_argument("--data-dir", metavar="DATA", help="folder of IMDB's original files")
+    parser.add_argument("--runs", type=int, default=3, help="turns [3]")
+    parser.add_argument("--fasttext", nargs=3, type=Path, metavar=("MODEL", "IN", "OUT"), help=argparse.SUPPRESS)
+    arguments = shared.parse(parser)
     if arguments.fasttext:
-        predict_with_fasttext(arguments.folder, *arguments.fasttext)
+        predict_with_fasttext(*arguments.fasttext)
         return
-    arguments.folder.mkdir(exist_ok=True)
-    results = {
-        "accuracy": {"textcnn": train_textcnn(arguments), "fasttext": train_fasttext(arguments)},
-        "sentences": sentences(arguments),
-        "memory": memory(arguments),
-        "start": start(arguments),
-    }
-    show(results)
-    report(arguments.output, results)
+    path = arguments.output / "command.json"
+    if not arguments.show:
+        if arguments.data_dir is None:
+            parser.error("expected --data-dir, or --show")
+        results = {
+            "accuracy": {"textcnn": train_textcnn(arguments), "fasttext": train_fasttext(arguments)},
+            "sentences": sentences(arguments),
+            "memory": memory(arguments),
+            "start": start(arguments),
+        }
+        keep(path, results)
+    print(markdown(shared.read_json(path)))
 
 
 def model_of(program: str, folder: Path) -> Path:
-    """Where a program's model is kept."""
+    """Return where a program's model is kept."""
     return folder / ("imdb-model" if program == "textcnn" else "imdb.fasttext")
 
 
 def train_textcnn(arguments: argparse.Namespace) -> float:
-    """Test accuracy on IMDB of a model trained by the command line."""
-    model = model_of("textcnn", arguments.folder)
+    """Train by the command line; return the test accuracy on IMDB."""
+    model = model_of("textcnn", arguments.work)
     if not model.exists():
         run("train", "imdb", "--data-dir", arguments.data_dir, "-o", str(model), *TRAIN)
     return json.loads((model / "metrics.json").read_text())["test"]["accuracy"]
 
 
 def train_fasttext(arguments: argparse.Namespace) -> float:
-    """The same for fastText; case and punctuation as textcnn has them, which fastText's manual recommends."""
+    """Train fastText; return the test accuracy on IMDB.
+
+    Case and punctuation are as in textcnn, which fastText's manual recommends.
+    """
     import fasttext
 
-    model = model_of("fasttext", arguments.folder)
+    model = model_of("fasttext", arguments.work)
     corpus = load_corpus("imdb", data_dir=arguments.data_dir)
     for split in ("train", "test"):
         part = corpus[split].shuffle(seed=0)  # fastText learns in the order of the file, and IMDB's is by class
-        with (arguments.folder / f"{split}.fasttext").open("w", encoding="utf-8") as file:
+        with (arguments.work / f"{split}.fasttext").open("w", encoding="utf-8") as file:
             for text, label in zip(part["text"], part["label"], strict=True):
                 file.write(f"__label__{label} {separated(text)}\n")
     if not model.exists():
-        fasttext.train_supervised(
-            str(arguments.folder / "train.fasttext"), thread=os.cpu_count(), verbose=0
-        ).save_model(str(model))
-    return fasttext.load_model(str(model)).test(str(arguments.folder / "test.fasttext"))[1]
+        fasttext.train_supervised(str(arguments.work / "train.fasttext"), thread=os.cpu_count(), verbose=0).save_model(
+            str(model)
+        )
+    return fasttext.load_model(str(model)).test(str(arguments.work / "test.fasttext"))[1]
 
 
 def separated(text: str) -> str:
-    """Lower case, words and punctuation marks between spaces."""
+    """Return a text in lower case, with spaces between words and punctuation marks."""
     return " ".join(re.findall(r"\w+(?:['’]\w+)*|[^\w\s]", text.lower()))
 
 
@@ -115,7 +123,7 @@ def predict_with_fasttext(model: Path, source: Path, target: Path) -> None:
 
 
 def cut_sentences(data_dir: str) -> Iterator[str]:
-    """IMDB's sentences, each once."""
+    """Yield IMDB's sentences, each once."""
     seen = set()
     corpus = load_corpus("imdb", data_dir=data_dir, unsupervised=True)
     for split in corpus.values():
@@ -128,8 +136,8 @@ def cut_sentences(data_dir: str) -> Iterator[str]:
 
 
 def lines(arguments: argparse.Namespace, count: int) -> Path:
-    """A file of so many sentences."""
-    path = arguments.folder / f"{count}.txt"
+    """Return a file of N sentences."""
+    path = arguments.work / f"{count}.txt"
     if not path.exists():
         chosen = list(islice(cut_sentences(arguments.data_dir), count))
         if len(chosen) < count:
@@ -139,21 +147,21 @@ def lines(arguments: argparse.Namespace, count: int) -> Path:
 
 
 def sentences(arguments: argparse.Namespace) -> dict:
-    """A million sentences from file to file, in sentences a second."""
-    source, target = lines(arguments, SENTENCES), arguments.folder / "labels.txt"
+    """Measure a million sentences from file to file, in sentences per second."""
+    source, target = lines(arguments, SENTENCES), arguments.work / "labels.txt"
     # fastText reads words between spaces: it gets its sentences prepared, outside the time.
-    prepared = arguments.folder / "prepared.txt"
+    prepared = arguments.work / "prepared.txt"
     if not prepared.exists():
         with source.open(encoding="utf-8") as file, prepared.open("w", encoding="utf-8") as out:
             out.writelines(separated(line) + "\n" for line in file)
-    model = str(model_of("fasttext", arguments.folder))
+    model = str(model_of("fasttext", arguments.work))
 
     def textcnn() -> float:
-        figures = run("predict", "-m", str(model_of("textcnn", arguments.folder)), *files(source, target))
+        figures = run("predict", "-m", str(model_of("textcnn", arguments.work)), *files(source, target))
         return SENTENCES / figures["seconds"]
 
     def fasttext() -> float:
-        figures = timed(sys.executable, __file__, model, "--fasttext", str(prepared), str(target))
+        figures = timed(*FASTTEXT, model, str(prepared), str(target))
         return SENTENCES / figures["seconds"]
 
     figures = by_turns({"textcnn": textcnn, "fasttext": fasttext}, runs=arguments.runs, warm_up=1)
@@ -161,23 +169,23 @@ def sentences(arguments: argparse.Namespace) -> dict:
 
 
 def files(source: Path, target: Path) -> tuple[str, ...]:
-    """Options of `textcnn predict`."""
+    """Return the options of `textcnn predict`."""
     return ("--input", str(source), "--output", str(target), "--overwrite")
 
 
 def memory(arguments: argparse.Namespace) -> dict[str, float]:
-    """Peak resident memory of `textcnn predict`, in MB."""
+    """Measure the peak resident memory of `textcnn predict`, in MB."""
     peaks = {}
     for count in (FEW, SENTENCES):
-        options = files(lines(arguments, count), arguments.folder / "labels.txt")
-        figures = [run("predict", "-m", str(model_of("textcnn", arguments.folder)), *options) for _ in range(3)]
+        options = files(lines(arguments, count), arguments.work / "labels.txt")
+        figures = [run("predict", "-m", str(model_of("textcnn", arguments.work)), *options) for _ in range(3)]
         peaks[f"{count:,}"] = sorted(figure["peak_mb"] for figure in figures)[1]
     return {**peaks, "ratio": peaks[f"{SENTENCES:,}"] / peaks[f"{FEW:,}"]}
 
 
 def start(arguments: argparse.Namespace) -> dict:
-    """CPU seconds of short commands, beside importing torch."""
-    model = str(model_of("textcnn", arguments.folder))
+    """Measure CPU seconds of short commands, beside importing torch."""
+    model = str(model_of("textcnn", arguments.work))
     sides = {
         "import torch": lambda: timed(sys.executable, "-c", "import torch")["cpu"],
         "textcnn predict": lambda: run("predict", "-m", model, "not bad at all")["cpu"],
@@ -188,12 +196,12 @@ def start(arguments: argparse.Namespace) -> dict:
 
 
 def run(*command: str) -> dict[str, float]:
-    """A `textcnn` command's figures."""
+    """Run a `textcnn` command; return its figures."""
     return timed(sys.executable, "-m", "textcnn", *command)
 
 
 def timed(*command: str) -> dict[str, float]:
-    """A process's wall and CPU seconds and its peak resident memory."""
+    """Run a process; return its wall and CPU seconds and its peak resident memory."""
     # Through a small process: a new one's peak begins with the memory of the one that starts it.
     process = subprocess.run([sys.executable, "-c", TIMER, *command], stdout=subprocess.PIPE, text=True, check=False)
     if process.returncode:
@@ -201,20 +209,24 @@ def timed(*command: str) -> dict[str, float]:
     return json.loads(process.stdout)
 
 
-def show(results: dict) -> None:
-    """Print the tables."""
+def markdown(results: dict[str, Any]) -> str:
+    """Return the tables."""
     speed, accuracy = results["sentences"], results["accuracy"]
-    ratio = f"{speed['ratio']:.2f}x ({speed['least']:.2f}-{speed['most']:.2f})"
     rows = [
-        ("textcnn predict", f"{speed['side']:,.0f}", ratio, f"{100 * accuracy['textcnn']:.1f}"),
-        ("fastText", f"{speed['yardstick']:,.0f}", "1x", f"{100 * accuracy['fasttext']:.1f}"),
+        ("textcnn predict", f"{speed['side']:,.0f}", times(speed, 2), f"{100 * accuracy['textcnn']:.1f}"),
+        ("fastText", f"{speed['baseline']:,.0f}", "1x", f"{100 * accuracy['fasttext']:.1f}"),
     ]
-    print(table(("1,000,000 sentences, file to file", "sentences/s", "ratio (range)", "IMDB test accuracy"), rows))
+    header = ("1,000,000 sentences, file to file", "sentences/s", "ratio (range)", "IMDB test accuracy")
     peaks = results["memory"]
-    rows = [(name, f"{peak:,.0f} MB") for name, peak in peaks.items() if name != "ratio"]
-    print(table(("lines predicted", "peak memory"), [*rows, ("ratio", f"{peaks['ratio']:.2f}x")]))
-    rows = [(name, f"{each['side']:.2f} s", f"{each['ratio']:.2f}x") for name, each in results["start"].items()]
-    print(table(("whole process", "CPU", "of importing torch"), rows))
+    of_memory = [(name, f"{peak:,.0f} MB") for name, peak in peaks.items() if name != "ratio"]
+    of_memory.append(("ratio", f"{peaks['ratio']:.2f}x"))
+    of_start = [(name, f"{each['side']:.2f} s", f"{each['ratio']:.2f}x") for name, each in results["start"].items()]
+    tables = [
+        shared.table(header, rows),
+        shared.table(("lines predicted", "peak memory"), of_memory),
+        shared.table(("whole process", "CPU", "of importing torch"), of_start),
+    ]
+    return "\n\n".join([*tables, shared.machine_line(results["machine"])])
 
 
 if __name__ == "__main__":

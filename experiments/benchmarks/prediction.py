@@ -1,9 +1,9 @@
-"""Texts predicted a second in one process: textcnn beside the usual PyTorch networks, by turns.
+"""Texts predicted per second in one process: textcnn beside the usual PyTorch networks, in turn.
 
-    python experiments/benchmarks/prediction.py --data-dir DATA --output experiments/benchmarks/prediction.json
+    python -m experiments.benchmarks.prediction --data-dir DATA
 
-DATA holds the corpora's original files (`textcnn data`). Kim's network is timed from ids to labels and from raw
-texts, the DCNN from raw texts (the usual one from ids, which is in its favour); one text alone is timed in a warm
+DATA holds the corpora's original files (`textcnn data` lists them). Kim's network is timed from ids to labels and from
+raw texts, the DCNN from raw texts (the usual one from ids, which is in its favour); one text alone is timed in a warm
 process. A figure is a median of several turns, a ratio the median of the turns' ratios. Weights are random:
 they do not change the work.
 """
@@ -15,14 +15,18 @@ import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import torch
-from common import by_turns, encoded_corpus, ratios, report, rows_of, table
-from usual import UsualDCNN, UsualKimCNN, padded_batches, predict
 
+from experiments import shared
+from experiments.benchmarks.common import by_turns, encoded_corpus, keep, ratios, rows_of, times
+from experiments.benchmarks.usual import UsualDCNN, UsualKimCNN, padded_batches, predict
 from textcnn import load_corpus
+
+# Internals: predictors are made of random weights, and one of the rows is timed from ids.
 from textcnn.inference._threads import in_order
 from textcnn.inference.artifact import Artifact
 from textcnn.inference.predictor import PIECE, Predictor
@@ -31,34 +35,35 @@ from textcnn.settings.config import DCNNConfig, KimConfig, NetworkConfig, TextCo
 from textcnn.text.tokens import Encoded
 from textcnn.text.vocabulary import Vocabulary
 
+HERE = Path(__file__).parent
 BATCH = 64
-USUAL_TEXTS = {"kim": 1920, "dcnn": 3840}  # a turn of the usual networks
+USUAL_TEXTS = {"kim": 1920, "dcnn": 3840}  # per turn of the usual networks
 
 
 def main() -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", required=True)
-    parser.add_argument("--runs", type=int, default=7)
-    parser.add_argument("--output", type=Path)
-    arguments = parser.parse_args()
-    results = {**kim(arguments), **dcnn(arguments)}
+    parser = shared.make_parser(__doc__ or "", HERE)
+    parser.add_argument("--data-dir", metavar="DATA", help="folder of the corpora's original files")
+    parser.add_argument("--runs", type=int, default=7, help="turns [7]")
+    arguments = shared.parse(parser, "data-dir")
+    path = arguments.output / "prediction.json"
+    if not arguments.show:
+        keep(path, {"results": {**kim(arguments), **dcnn(arguments)}})
+    print(markdown(shared.read_json(path)))
+
+
+def markdown(results: dict[str, Any]) -> str:
+    """Return the table."""
+    header = ("prediction", "unit", "usual", "textcnn", "ratio (range)")
     rows = [
-        (
-            name,
-            figures["unit"],
-            f"{figures['yardstick']:,.0f}",
-            f"{figures['side']:,.0f}",
-            f"{figures['ratio']:.1f}x ({figures['least']:.1f}-{figures['most']:.1f})",
-        )
-        for name, figures in results.items()
+        (name, figures["unit"], f"{figures['baseline']:,.0f}", f"{figures['side']:,.0f}", times(figures))
+        for name, figures in results["results"].items()
     ]
-    print(table(("prediction", "unit", "usual", "textcnn", "ratio (range)"), rows))
-    report(arguments.output, {"results": results})
+    return f"{shared.table(header, rows)}\n\n{shared.machine_line(results['machine'])}"
 
 
 def make(config: NetworkConfig, vocabulary: Vocabulary, text: TextConfig) -> Predictor:
-    """A predictor with random weights."""
+    """Return a predictor with random weights."""
     torch.manual_seed(0)
     vectors = torch.randn(len(vocabulary), config.dimension) * 0.2 if config.pretrained else None
     network = make_network(config, vocabulary_size=len(vocabulary), classes=2, vectors=vectors)
@@ -68,7 +73,7 @@ def make(config: NetworkConfig, vocabulary: Vocabulary, text: TextConfig) -> Pre
 
 
 def rate(work: Callable[[], object], texts: int) -> Callable[[], float]:
-    """Texts a second of a piece of work."""
+    """Return a turn of a piece of work, in texts per second."""
 
     def turn() -> float:
         begin = time.perf_counter()
@@ -79,7 +84,7 @@ def rate(work: Callable[[], object], texts: int) -> Callable[[], float]:
 
 
 def microseconds(predict_one: Callable[[int], object], texts: int) -> Callable[[], float]:
-    """The median time of one text alone."""
+    """Return a turn of one text at a time, in microseconds: a median."""
 
     def turn() -> float:
         seconds = []
@@ -93,13 +98,13 @@ def microseconds(predict_one: Callable[[int], object], texts: int) -> Callable[[
 
 
 def usual_rate(model: torch.nn.Module, texts: Encoded, labels: np.ndarray, some: int) -> Callable[[], float]:
-    """The usual network's texts a second, from ids."""
+    """Return a turn of the usual network from ids, in texts per second."""
     rows = rows_of(texts)[:some]
     return rate(lambda: predict(model, padded_batches(rows, labels, batch_size=BATCH, generator=None)), len(rows))
 
 
 def labels_of_ids(predictor: Predictor, texts: Encoded) -> list[np.ndarray]:
-    """Class ids of encoded texts, on all cores."""
+    """Return the class ids of encoded texts, on all cores."""
     pieces = [
         Encoded(
             texts.ids[texts.offsets[i] : texts.offsets[min(i + PIECE, len(texts.lengths))]],
@@ -111,10 +116,10 @@ def labels_of_ids(predictor: Predictor, texts: Encoded) -> list[np.ndarray]:
 
 
 def kim(arguments: argparse.Namespace) -> dict[str, dict]:
-    """Kim's network on MR: ids, raw texts, one text."""
+    """Measure Kim's network on MR: ids, raw texts, one text."""
     text = TextConfig()
     texts, labels, vocabulary = encoded_corpus("mr", arguments.data_dir, text)
-    predictor = make(KimConfig(channels="non-static"), vocabulary, text)
+    predictor = make(KimConfig(channels="non-static", ngrams=0), vocabulary, text)
     usual = UsualKimCNN(vocabulary_size=len(vocabulary), classes=2)
     column = load_corpus("mr", data_dir=arguments.data_dir)["train"].data.column("text").combine_chunks()
     figures = by_turns(
@@ -137,16 +142,16 @@ def kim(arguments: argparse.Namespace) -> dict[str, dict]:
 
 
 def one_of(texts: Encoded, i: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """A batch of one text."""
+    """Return a batch of one text."""
     ids = torch.from_numpy(texts.ids[texts.offsets[i] : texts.offsets[i + 1]].astype(np.int64))
     return ids[None], torch.zeros(1)
 
 
 def dcnn(arguments: argparse.Namespace) -> dict[str, dict]:
-    """The DCNN on SST-2's phrases and sentences."""
+    """Measure the DCNN on SST-2's sentences."""
     text = TextConfig(tokenizer="whitespace")
     texts, labels, vocabulary = encoded_corpus("sst2", arguments.data_dir, text)
-    predictor = make(DCNNConfig(), vocabulary, text)
+    predictor = make(DCNNConfig(ngrams=0), vocabulary, text)
     usual = UsualDCNN(vocabulary_size=len(vocabulary), classes=2)
     corpus = load_corpus("sst2", data_dir=arguments.data_dir, phrases=False)["train"]
     column: pa.Array = corpus.data.column("text").combine_chunks()

@@ -1,12 +1,11 @@
-"""Texts trained a second: textcnn beside the usual PyTorch networks, by turns in one process.
+"""Texts trained per second: textcnn beside the usual PyTorch networks, in turn in one process.
 
-    python experiments/benchmarks/training.py --data-dir DATA --output experiments/benchmarks/training.json
+    python -m experiments.benchmarks.training --data-dir DATA
 
-DATA holds the corpora's original files (`textcnn data`). Each case trains the same network on the same texts: the
-usual one for some steps, textcnn's for some epochs; a figure is a median of several turns, a ratio the
-median of the turns' ratios. The dense bound is what a network could do that spends no time on
-anything but three matrix products of the first convolution's forward size (forward, and both gradients) at the measured
-rate of such products.
+DATA holds the corpora's original files (`textcnn data` lists them). Each case trains the same network on the same
+texts: the usual one for some steps, textcnn's for some epochs; a figure is a median of several turns, a ratio the
+median of the turns' ratios. The dense bound is the rate of a network that spends no time on anything but three matrix
+products of the first convolution's forward size (forward, and both gradients), at the measured rate of such products.
 """
 
 from __future__ import annotations
@@ -16,55 +15,72 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from common import by_turns, encoded_corpus, ratios, report, rows_of, sgemm_rate, table
-from usual import UsualDCNN, UsualKimCNN, padded_batches, train_steps
 
+from experiments import shared
+from experiments.benchmarks.common import by_turns, encoded_corpus, keep, ratios, rows_of, sgemm_rate, times
+from experiments.benchmarks.usual import UsualDCNN, UsualKimCNN, padded_batches, train_steps
+
+# Internals: the training loop alone is timed, from ids, without reading texts or validation.
 from textcnn.settings.architectures import make_network
 from textcnn.settings.config import DCNNConfig, KimConfig, TextConfig, TrainingConfig
 from textcnn.text.tokens import Encoded
+from textcnn.training._batching import Examples
 from textcnn.training._loop import Trainer
 from textcnn.training.progress import Progress
 
+HERE = Path(__file__).parent
 BATCH = 50
-CASES = {  # corpus, network, how texts are read, steps of the usual network a turn, texts of textcnn's a turn
-    "Kim, MR": ("mr", KimConfig(channels="non-static"), TextConfig(), 40, 9_000),
-    "Kim, IMDB": ("imdb", KimConfig(channels="non-static"), TextConfig(max_length=400, min_count=5), 8, 2_500),
-    "DCNN, SST-2": ("sst2", DCNNConfig(), TextConfig(tokenizer="whitespace"), 30, 6_900),
+CASES = {  # corpus, network, how texts are read, steps of the usual network per turn, texts of textcnn's per turn
+    "Kim, MR": ("mr", KimConfig(channels="non-static", ngrams=0), TextConfig(), 40, 9_000),
+    "Kim, IMDB": (
+        "imdb",
+        KimConfig(channels="non-static", ngrams=0),
+        TextConfig(max_length=400, min_count=5),
+        8,
+        2_500,
+    ),
+    "DCNN, SST-2": ("sst2", DCNNConfig(ngrams=0), TextConfig(tokenizer="whitespace"), 30, 6_900),
 }
 
 
 def main() -> None:
     """Measure the cases asked for and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", required=True)
-    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path)
-    arguments = parser.parse_args()
-    results = {name: measure(name, arguments) for name in arguments.cases}
+    parser = shared.make_parser(__doc__ or "", HERE)
+    parser.add_argument("--data-dir", metavar="DATA", help="folder of the corpora's original files")
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), help="only these [all]")
+    parser.add_argument("--runs", type=int, default=5, help="turns [5]")
+    parser.add_argument("--seed", type=int, default=0, help="[0]")
+    arguments = shared.parse(parser, "data-dir")
+    path = arguments.output / "training.json"
+    if not arguments.show:
+        keep(path, {"results": {name: measure(name, arguments) for name in arguments.cases}})
+    print(markdown(shared.read_json(path)))
+
+
+def markdown(results: dict[str, Any]) -> str:
+    """Return the table."""
     header = ("training", "usual, texts/s", "textcnn, texts/s", "ratio (range)", "dense bound", "of the bound")
     rows = [
         (
             name,
-            f"{figures['yardstick']:,.0f}",
+            f"{figures['baseline']:,.0f}",
             f"{figures['side']:,.0f}",
-            f"{figures['ratio']:.1f}x ({figures['least']:.1f}-{figures['most']:.1f})",
-            f"{figures['bound']['yardstick']:,.0f}" if "bound" in figures else "-",
+            times(figures),
+            f"{figures['bound']['baseline']:,.0f}" if "bound" in figures else "-",
             f"{figures['bound']['ratio']:.1f}x" if "bound" in figures else "-",
         )
-        for name, figures in results.items()
+        for name, figures in results["results"].items()
     ]
-    print(table(header, rows))
-    report(arguments.output, {"results": results})
+    return f"{shared.table(header, rows)}\n\n{shared.machine_line(results['machine'])}"
 
 
-def measure(name: str, arguments: argparse.Namespace) -> dict[str, float]:
-    """One case: texts a second of both sides."""
-    corpus, config, text, usual_steps, texts_a_turn = CASES[name]
+def measure(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return one case: texts per second of both sides."""
+    corpus, config, text, usual_steps, texts_per_turn = CASES[name]
     texts, labels, vocabulary = encoded_corpus(corpus, arguments.data_dir, text)
     print(
         f"{name}: {len(labels):,} texts, {len(texts.ids) / len(labels):.1f} words each, {len(vocabulary):,} words",
@@ -74,7 +90,7 @@ def measure(name: str, arguments: argparse.Namespace) -> dict[str, float]:
     classes = int(labels.max()) + 1
     sides = {
         "usual": usual_side(config, texts, labels, len(vocabulary), classes, usual_steps, arguments.seed),
-        "textcnn": textcnn_side(config, texts, labels, len(vocabulary), classes, texts_a_turn, arguments.seed),
+        "textcnn": textcnn_side(config, texts, labels, len(vocabulary), classes, texts_per_turn, arguments.seed),
     }
     if isinstance(config, KimConfig):
         operations = 3 * 2 * config.dimension * config.feature_maps * windows_of(texts, config) / len(labels)
@@ -87,14 +103,14 @@ def measure(name: str, arguments: argparse.Namespace) -> dict[str, float]:
 
 
 def windows_of(texts: Encoded, config: KimConfig) -> int:
-    """Words in all windows of all texts and regions: products of a word and a filter's slot."""
+    """Return the number of words in all windows of all texts and regions: products of a word and a filter's slot."""
     return sum(size * (len(texts.ids) + (size - 1) * len(texts.lengths)) for size in config.region_sizes)
 
 
 def usual_side(
     config: KimConfig | DCNNConfig, texts: Encoded, labels: np.ndarray, words: int, classes: int, steps: int, seed: int
 ) -> Callable[[], float]:
-    """A turn of the usual network: so many steps, in texts a second."""
+    """Return a turn of the usual network: some steps, in texts per second."""
     kind = UsualKimCNN if isinstance(config, KimConfig) else UsualDCNN
     model = kind(vocabulary_size=words, classes=classes)
     optimizer = torch.optim.Adam(model.parameters())
@@ -118,15 +134,15 @@ def usual_side(
 def textcnn_side(
     config: KimConfig | DCNNConfig, texts: Encoded, labels: np.ndarray, words: int, classes: int, some: int, seed: int
 ) -> Callable[[], float]:
-    """A turn of textcnn: an epoch over the first texts (of all classes), in texts a second, batches included."""
+    """Return a turn of textcnn: an epoch over some texts, in texts per second, batches included."""
     vectors = torch.randn(words, config.dimension) * 0.2 if config.pretrained else None
     model = make_network(config, vocabulary_size=words, classes=classes, vectors=vectors)
     generator = np.random.default_rng(seed)
 
     def turn() -> float:
         chosen = generator.permutation(len(labels))[:some]
-        part = taken(texts, chosen), labels[chosen]
-        few = taken(texts, chosen[:50]), labels[chosen[:50]]
+        part = Examples(taken(texts, chosen), labels[chosen])
+        few = Examples(taken(texts, chosen[:50]), labels[chosen[:50]])
         trainer = Trainer(
             model, TrainingConfig(max_epochs=1, batch_size=BATCH, device="cpu"), classes=classes, progress=Progress()
         )
@@ -136,7 +152,7 @@ def textcnn_side(
 
 
 def taken(texts: Encoded, rows: np.ndarray) -> Encoded:
-    """The texts of these rows."""
+    """Return the texts of these rows."""
     each = [texts.ids[texts.offsets[row] : texts.offsets[row + 1]] for row in rows]
     return Encoded(np.concatenate(each), np.cumsum([0, *map(len, each)]))
 

@@ -1,4 +1,4 @@
-"""The yardsticks: Kim's CNN and the DCNN as they are usually written in PyTorch.
+"""The baselines: Kim's CNN and the DCNN as they are usually written in PyTorch.
 
 Padded batches, `nn.Embedding`, a `Conv2d` for each region size (Kim) or a grouped `Conv1d` and `topk` (DCNN), and a
 dense optimiser over every weight. The benchmarks measure them beside textcnn with the same number of
@@ -39,7 +39,7 @@ class UsualKimCNN(nn.Module):
         self.softmax = nn.Linear(len(region_sizes) * feature_maps, classes)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Padded ids (B, L) to logits (B, K)."""
+        """Return the logits (B, K) of padded ids (B, L)."""
         x = self.embedding(ids).unsqueeze(1)  # (B, 1, L, D)
         maps = [F.relu(convolution(x)).squeeze(3) for convolution in self.convolutions]  # (B, F, L + h - 1)
         pooled = [F.max_pool1d(responses, responses.shape[2]).squeeze(2) for responses in maps]  # (B, F)
@@ -47,9 +47,9 @@ class UsualKimCNN(nn.Module):
 
 
 def k_max_pool(x: torch.Tensor, k: int) -> torch.Tensor:
-    """The k largest along the last axis in their order, (..., P) to (..., min(k, P))."""
-    places = x.topk(min(k, x.shape[-1]), dim=-1).indices.sort(dim=-1).values
-    return x.gather(-1, places)
+    """Return the k largest along the last axis in their order, (..., P) to (..., min(k, P))."""
+    positions = x.topk(min(k, x.shape[-1]), dim=-1).indices.sort(dim=-1).values
+    return x.gather(-1, positions)
 
 
 class UsualDCNN(nn.Module):
@@ -85,7 +85,7 @@ class UsualDCNN(nn.Module):
         self.softmax = nn.Linear(rows * maps_before * k_top, classes)
 
     def forward(self, ids: torch.Tensor) -> torch.Tensor:
-        """Padded ids (B, L) to logits (B, K)."""
+        """Return the logits (B, K) of padded ids (B, L)."""
         length, layers = ids.shape[1], len(self.convolutions)
         x = self.embedding(ids).transpose(1, 2)  # (B, D, L)
         for layer, (convolution, bias) in enumerate(zip(self.convolutions, self.biases, strict=True), 1):
@@ -101,7 +101,7 @@ class UsualDCNN(nn.Module):
 def padded_batches(
     texts: Sequence[np.ndarray], labels: np.ndarray, *, batch_size: int, generator: np.random.Generator | None
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Batches of ids (B, L) padded to the longest text, and labels (B,); in random order where there is a generator."""
+    """Yield batches of padded ids (B, L), and labels (B,); in random order where there is a generator."""
     order = np.arange(len(texts)) if generator is None else generator.permutation(len(texts))
     for begin in range(0, len(order), batch_size):
         rows = order[begin : begin + batch_size]
@@ -118,7 +118,7 @@ def train_steps(
     steps: int,
     max_norm: float = 3.0,
 ) -> int:
-    """Train so many steps, each with Kim's max-norm on the softmax weights; the number of texts seen."""
+    """Train N steps, each with Kim's max-norm on the softmax weights; return the number of texts seen."""
     model.train()
     seen = 0
     for _, (ids, labels) in zip(range(steps), batches, strict=False):
@@ -136,6 +136,6 @@ def train_steps(
 
 @torch.no_grad()
 def predict(model: nn.Module, batches: Iterator[tuple[torch.Tensor, torch.Tensor]]) -> np.ndarray:
-    """Class ids of the texts, in their order, (N,)."""
+    """Return the class ids of the texts, in their order, (N,)."""
     model.eval()
     return torch.cat([model(ids).argmax(dim=1) for ids, _ in batches]).numpy()

@@ -1,21 +1,17 @@
 """How fast a corpus's words are read from a word2vec binary of full size, and in how much memory.
 
-Makes a file of 3,000,000 words of 300 numbers (3.6 GB) in the folder given, reads it with textcnn and,
-if asked, with gensim, each in a process of its own, and deletes it again:
+    python -m experiments.benchmarks.vectors --gensim
 
-    python experiments/benchmarks/vectors.py FOLDER --gensim --output vectors.json
-
-Times are of a file in the page cache (a first, untimed reading brings it there). Memory is the
-process's private memory at its peak, in a reading of its own; where the system does not tell it, the
-peak of the resident memory.
+Makes a file of 3,000,000 words of 300 numbers (3.6 GB, in the folder `--work`), reads it with textcnn and, if asked,
+with gensim, each in a process of its own, and deletes it. Times are of a file in the page cache (a first, untimed
+reading puts it there). Memory is the process's private memory at its peak, in a reading of its own; where the system
+does not report it, the peak of the resident memory. `raw` only reads the file's bytes.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -24,19 +20,22 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from experiments import shared
 
 SEED = 0
 
 
 def words_of(count: int) -> list[str]:
-    """Distinct words of about the length of real ones."""
+    """Return distinct words of about the length of real ones."""
     return [f"word_{index * 7}" for index in range(count)]
 
 
 def wanted_of(count: int, wanted: int) -> list[str]:
-    """The corpus's words: nine in ten are in the file, spread over it."""
+    """Return the corpus's words: nine in ten are in the file, spread over it."""
     present = wanted * 9 // 10
     return [f"word_{index * count // present * 7}" for index in range(present)] + [
         f"missing_{index}" for index in range(wanted - present)
@@ -56,7 +55,7 @@ def make_file(path: Path, count: int, dimension: int) -> None:
 
 
 def private_megabytes() -> float | None:
-    """The private memory of this process now, where /proc tells it."""
+    """Return the private memory of this process now, where /proc has it."""
     try:
         text = Path("/proc/self/smaps_rollup").read_text(encoding="ascii")
     except OSError:
@@ -65,7 +64,7 @@ def private_megabytes() -> float | None:
 
 
 def resident_peak_megabytes() -> float | None:
-    """The most memory this process ever held, shared pages included, where the system tells it."""
+    """Return the most memory this process ever held, shared pages included, where the system reports it."""
     try:
         import resource
     except ImportError:
@@ -74,7 +73,7 @@ def resident_peak_megabytes() -> float | None:
 
 
 def peak_memory(work: Callable[[], object]) -> tuple[float | None, str]:
-    """The peak of private memory during `work`, in MB, looked at every 10 ms."""
+    """Return the peak of private memory during `work`, in MB, looked at every 10 ms."""
     peaks = [private_megabytes()]
     if peaks[0] is None:
         work()
@@ -98,7 +97,7 @@ def peak_memory(work: Callable[[], object]) -> tuple[float | None, str]:
 
 
 def reader(name: str, path: Path, wanted: list[str]) -> Callable[[], object]:
-    """What is timed: the wanted rows of the file as a matrix."""
+    """Return what is timed: the wanted rows of the file as a matrix."""
     if name == "textcnn":
         from textcnn.vectors import load_vectors
 
@@ -135,54 +134,53 @@ def measure(name: str, path: Path, wanted: list[str], runs: int) -> dict[str, ob
 def measured_apart(name: str, path: Path, arguments: argparse.Namespace, runs: int) -> dict[str, object]:
     """`measure` in a fresh process."""
     options = ["--words", str(arguments.words), "--dimension", str(arguments.dimension), "--runs", str(runs)]
-    options += ["--wanted", str(arguments.wanted), "--measure", name]
-    command = [sys.executable, __file__, str(path), *options]
+    options += ["--wanted", str(arguments.wanted), "--measure", name, str(path)]
+    command = [sys.executable, "-m", "experiments.benchmarks.vectors", *options]
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
-def show(results: list[dict], gigabytes: float) -> None:
-    """Print the table."""
-    print(f"{'reader':<10}{'median s':>10}{'best s':>10}{'GB/s':>8}{'peak MB':>10}{'times gensim':>14}")
-    medians = {result["reader"]: statistics.median(result["seconds"]) for result in results}
-    for result in results:
-        name, median = result["reader"], medians[result["reader"]]
-        ratio = f"{medians['gensim'] / median:.1f}x" if "gensim" in medians else "-"
-        memory = "-" if result["peak_megabytes"] is None else f"{result['peak_megabytes']:,.0f}"
-        best = min(result["seconds"])
-        print(f"{name:<10}{median:>10.2f}{best:>10.2f}{gigabytes / median:>8.2f}{memory:>10}{ratio:>14}")
+def markdown(results: dict[str, Any]) -> str:
+    """Return the table."""
+    medians = {result["reader"]: statistics.median(result["seconds"]) for result in results["results"]}
+    rows = []
+    for result in results["results"]:
+        name = result["reader"]
+        ratio = f"{medians['gensim'] / medians[name]:.1f}x" if "gensim" in medians else "-"
+        memory = "-" if result["peak_megabytes"] is None else f"{result['peak_megabytes']:,.0f} MB"
+        rows.append((name, f"{medians[name]:.2f} s", f"{min(result['seconds']):.2f} s", memory, ratio))
+    settings = results["settings"]
+    what = f"{settings['wanted']:,} of {settings['words']:,} words x {settings['dimension']}"
+    table = shared.table((what, "median", "best", "peak memory", "as fast as gensim"), rows)
+    return f"{table}\n\n{shared.machine_line(results['machine'])}"
 
 
 def main() -> None:
-    """Parse, make, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the file is made; it needs 3.7 GB")
-    parser.add_argument("--words", type=int, default=3_000_000)
-    parser.add_argument("--dimension", type=int, default=300)
-    parser.add_argument("--wanted", type=int, default=20_000, help="words of the corpus (MR has about 19,000)")
-    parser.add_argument("--runs", type=int, default=5)
+    """Make, measure, print."""
+    parser = shared.make_parser(__doc__ or "", Path(__file__).parent)
+    parser.add_argument("--words", type=int, default=3_000_000, help="words of the file [3000000]")
+    parser.add_argument("--dimension", type=int, default=300, help="[300]")
+    parser.add_argument("--wanted", type=int, default=20_000, help="words of the corpus (MR has about 19,000) [20000]")
+    parser.add_argument("--runs", type=int, default=5, help="readings [5]")
     parser.add_argument("--gensim", action="store_true", help="time gensim's load_word2vec_format beside it")
-    parser.add_argument("--gensim-runs", type=int, default=1)
-    parser.add_argument("--output", type=Path, help="write the figures as JSON")
-    parser.add_argument("--measure", choices=["textcnn", "raw", "gensim"], help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    parser.add_argument("--gensim-runs", type=int, default=1, help="[1]")
+    parser.add_argument("--measure", nargs=2, metavar=("READER", "FILE"), help=argparse.SUPPRESS)
+    arguments = shared.parse(parser)
     if arguments.measure:
+        name, file = arguments.measure
         wanted = wanted_of(arguments.words, arguments.wanted)
-        print(json.dumps(measure(arguments.measure, arguments.folder, wanted, arguments.runs)))
+        print(json.dumps(measure(name, Path(file), wanted, arguments.runs)))
         return
-    with tempfile.TemporaryDirectory(dir=arguments.folder) as folder:
-        path = Path(folder) / "vectors.bin"
-        make_file(path, arguments.words, arguments.dimension)
-        gigabytes = path.stat().st_size / 1e9
-        results = [measured_apart(name, path, arguments, arguments.runs) for name in ("raw", "textcnn")]
-        if arguments.gensim:
-            results.append(measured_apart("gensim", path, arguments, arguments.gensim_runs))
-    print(f"{arguments.words:,} words x {arguments.dimension}, {gigabytes:.2f} GB, {arguments.wanted:,} wanted")
-    show(results, gigabytes)
-    if arguments.output:
-        machine = {"system": platform.platform(), "cores": os.cpu_count(), "python": platform.python_version()}
+    path = arguments.output / "vectors.json"
+    if not arguments.show:
+        with tempfile.TemporaryDirectory(dir=arguments.work) as folder:
+            file = Path(folder) / "vectors.bin"
+            make_file(file, arguments.words, arguments.dimension)
+            results = [measured_apart(name, file, arguments, arguments.runs) for name in ("raw", "textcnn")]
+            if arguments.gensim:
+                results.append(measured_apart("gensim", file, arguments, arguments.gensim_runs))
         settings = {name: getattr(arguments, name) for name in ("words", "dimension", "wanted", "runs")}
-        report = {"machine": machine, "numpy": np.__version__, "settings": settings, "results": results}
-        arguments.output.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+        shared.write_json(path, {"machine": shared.machine(), "settings": settings, "results": results})
+    print(markdown(shared.read_json(path)))
 
 
 if __name__ == "__main__":

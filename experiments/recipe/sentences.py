@@ -3,8 +3,8 @@
     python -m experiments.recipe.sentences --data-dir DATA -o sentences.csv
 
 A sentence ends with a full stop, an exclamation mark or a question mark before a space; it has 3 to 60 words. Most
-sentences of a review tell nothing of its label, and some the opposite, but there are ten for each review, and they are
-of the kind that MR and SST have.
+sentences of a review say nothing of its label, and some the opposite, but there are ten per review, and they are like
+those of MR and SST.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SHORTEST, LONGEST = 3, 60
 
 def main() -> None:
     """Write the file."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser("python -m experiments.recipe.sentences", description=__doc__.splitlines()[0])
     parser.add_argument("--data-dir", required=True, help="folder of IMDB's original files")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="CSV file to write")
     arguments = parser.parse_args()

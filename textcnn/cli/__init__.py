@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 
@@ -55,6 +57,8 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line. A user's mistake ends it with one line and exit code 2."""
+    _open_closed_streams()
+    signal.signal(signal.SIGTERM, _terminate)
     # Threads that spin while they wait make training 80 times slower when another program holds a core.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -74,6 +78,20 @@ def main() -> None:
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
         _fail(f"{name}{error.strerror or error}", 2)
+
+
+def _open_closed_streams() -> None:
+    """Put the null device where stdin, stdout or stderr is closed: files must not get their numbers."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    if sys.stderr is None:
+        sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (until the end)
+
+
+def _terminate(number: int, frame: object) -> None:
+    """End as Ctrl-C does, so that no temporary file is left."""
+    raise SystemExit(128 + number)
 
 
 def _fail(message: str, code: int) -> None:

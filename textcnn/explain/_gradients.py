@@ -63,8 +63,8 @@ def _logits(network: TextNetwork, rows: torch.Tensor) -> torch.Tensor:
     import torch
 
     copies, length = rows.shape[:2]
-    places = torch.arange(copies * length, dtype=torch.int32)
-    penultimate = network.penultimate(rows.flatten(0, 1), places, torch.full((copies,), length))
+    inverse = torch.arange(copies * length, dtype=torch.int32)
+    penultimate = network.penultimate(rows.flatten(0, 1), inverse, torch.full((copies,), length))
     logits: torch.Tensor = network.softmax(penultimate)
     return logits
 

@@ -1,4 +1,4 @@
-"""Work on several cores by threads: for loops in numpy, Arrow and compiled code, which let go of the interpreter."""
+"""Threads on several cores, for work in numpy, Arrow and compiled code, which release the interpreter lock."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Result = TypeVar("Result")
 
 @cache
 def processors() -> int:
-    """Cores that this process may use: those it is bound to, and no more than OMP_NUM_THREADS."""
+    """Return how many cores this process may use: those in its affinity mask, at most OMP_NUM_THREADS."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(count, int(wanted))) if wanted.isdecimal() else count
+    limit = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(count, int(limit))) if limit.isdecimal() else count
 
 
 def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result]]:
-    """Each item with the function's result, in the items' order; a few are worked on ahead.
+    """Yield each item with the function's result, in the order of the items, computing a few results ahead.
 
-    An error of the function, or of the iterable, is raised when its turn comes.
+    An error of the function or of the iterable is raised after the results before it.
     """
     if processors() == 1:
         yield from ((item, function(item)) for item in items)
@@ -41,7 +41,7 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Itera
                 item = next(iterator)
             except StopIteration:
                 break
-            except Exception as caught:  # noqa: BLE001 (raised below, when its turn comes)
+            except Exception as caught:  # noqa: BLE001 (raised below, in its turn)
                 error = caught
                 break
             waiting.append((item, pool.submit(function, item)))
@@ -60,6 +60,7 @@ def in_order(function: Callable[[Item], Result], items: Iterable[Item]) -> Itera
 
 @cache
 def _pool(process: int) -> ThreadPoolExecutor:
+    """Return the thread pool of a process; after a fork the child needs its own."""
     from concurrent.futures import ThreadPoolExecutor
 
     return ThreadPoolExecutor(processors(), thread_name_prefix="textcnn")

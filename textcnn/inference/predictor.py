@@ -1,4 +1,4 @@
-"""Texts to labels and probabilities, in numpy and Arrow alone."""
+"""Labels and probabilities of texts, with numpy and Arrow alone."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
 Batch = TypeVar("Batch")
 
-FEW = 16  # up to so many texts take the path that costs little to start
-WARM = 16  # calls with few texts, after which more are expected
-PIECE = 4096  # texts that a thread scores at a time
+FEW = 16  # at most this many texts are encoded without Arrow, whose kernels cost milliseconds per call
+WARM = 16  # calls with few texts after which more such calls are expected
+PIECE = 4096  # texts scored at a time by a thread
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What a model makes of N texts.
+    """The scores of N texts, and how much of each text the model knows.
 
     Attributes:
         probabilities: of each class, (N, K) float32.
-        tokens: words of each text, (N,).
-        known: how many of them are in the model's vocabulary, (N,).
+        tokens: number of tokens of each text, (N,).
+        known: number of these in the model's vocabulary, (N,).
     """
 
     probabilities: np.ndarray
@@ -47,7 +47,7 @@ class Scores:
 
 
 class Predictor:
-    """A saved model at work: texts to labels and probabilities, without torch.
+    """Predicts labels and probabilities of texts by a saved model, without torch.
 
     Args:
         artifact: the model.
@@ -67,7 +67,7 @@ class Predictor:
             self.bag = BagScorer(*arrays, order=artifact.model.ngrams, vocabulary_size=size)
 
     def predict(self, texts: object) -> np.ndarray:
-        """The most probable label of each text.
+        """Return the most probable label of each text.
 
         Args:
             texts: strings in a list, numpy array, pandas Series, Arrow array or other iterable.
@@ -81,11 +81,11 @@ class Predictor:
         return self.classes_[self.predict_proba(texts).argmax(axis=1)]
 
     def predict_proba(self, texts: object) -> np.ndarray:
-        """Probabilities of each class, in the order of `classes_`, (N, K) float32; errors as in `predict`."""
+        """Return the probabilities in the order of `classes_`, (N, K) float32; errors as in `predict`."""
         return self.scores(texts).probabilities
 
     def scores(self, texts: object) -> Scores:
-        """Probabilities and what they rest on; errors as in `predict`."""
+        """Return the probabilities and the numbers of known tokens; errors as in `predict`."""
         few = _few_strings(texts)
         if few is not None:
             return self._scores(self._encode_few(few))
@@ -105,37 +105,41 @@ class Predictor:
     def stream(
         self, batches: Iterable[Batch], texts_of: Callable[[Batch], pa.Array | pa.ChunkedArray]
     ) -> Iterator[tuple[Batch, Scores]]:
-        """Each batch with the scores of its texts, in order; several are scored at once, and few are in memory.
+        """Yield each batch with the scores of its texts, in order, scoring several at once with few in memory.
 
         Args:
-            batches: anything.
-            texts_of: the column of strings in a batch, none missing; called in another thread.
+            batches: objects of any type.
+            texts_of: returns the column of strings of a batch, none missing; called in another thread.
         """
         return in_order(lambda batch: self._scores_of_column(as_column(texts_of(batch))), batches)
 
     def encode_ids(self, texts: object) -> Encoded:
-        """Return texts as word ids; errors as in `predict`."""
+        """Return the word ids of texts; errors as in `predict`."""
         return encode_texts(as_column(texts), self.tokenizer, self.vocabulary)
 
     def tokens(self, text: str) -> list[tuple[Token, int]]:
-        """The tokens of one text, with their places in it, and their ids."""
+        """Return the tokens of one text, with their offsets in it, and their word ids."""
         spans = self.tokenizer.spans(text)
         return list(zip(spans, self.vocabulary.ids(spans), strict=True))
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Probabilities of each class, from logits (N, K): softmax at the model's temperature."""
+        """Return the softmax of logits, (N, K), at the model's temperature."""
         return softmax(logits, self.artifact.temperature)
 
     def logits(self, texts: Encoded) -> np.ndarray:
-        """Logits of texts that are encoded already, (N, K) float32, on one core."""
+        """Return the logits of encoded texts, (N, K) float32, computed on one core."""
         logits = self.scorer.logits(texts)
         return logits if self.bag is None else logits + self.bag.logits(texts)
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Save the model as a folder (see `textcnn.inference.artifact`).
 
+        Args:
+            path: the folder.
+            overwrite: replace a model that is there.
+
         Raises:
-            ModelError: something is at `path` already, or it cannot be written.
+            ModelError: `path` exists already, or cannot be written.
         """
         save_artifact(self.artifact, Path(path), overwrite=overwrite)
 
@@ -146,9 +150,9 @@ class Predictor:
 
     def _scores(self, encoded: Encoded) -> Scores:
         logits = self.logits(encoded)
-        known = np.zeros(len(encoded.ids) + 1, np.int64)  # before each token
+        known = np.zeros(len(encoded.ids) + 1, np.int64)  # (N + 1,), known tokens before each
         np.cumsum(encoded.ids != UNKNOWN, out=known[1:])
-        known = known[encoded.offsets]
+        known = known[encoded.offsets]  # (texts + 1,)
         return Scores(
             probabilities=self.probabilities(logits),
             tokens=encoded.lengths,
@@ -161,7 +165,7 @@ class Predictor:
 
 
 def _few_strings(texts: object) -> list[str] | tuple[str, ...] | None:
-    """`texts` if they are a few well-formed strings, which need no Arrow column; else None."""
+    """Return `texts` if they are a few well-formed strings, which need no Arrow column, else None."""
     if not isinstance(texts, (list, tuple)) or len(texts) > FEW or any(type(text) is not str for text in texts):
         return None
     try:

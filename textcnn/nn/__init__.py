@@ -1,1 +1,1 @@
-"""Pure tensors: the look-up convolution, pooling, embedding channels and one paper a file."""
+"""Networks on tensors: the look-up convolution, pooling, embedding channels, and one paper per file."""

@@ -1,4 +1,4 @@
-"""Embedding channels (Kim 2014, section 3.1): what a word's row is made of."""
+"""Embedding channels (Kim 2014, sections 2 and 3.3): the vectors by which a word enters the network."""
 
 from __future__ import annotations
 
@@ -11,23 +11,27 @@ from textcnn.text.vocabulary import FIRST_WORD
 
 
 class Channels(nn.Module):
-    """The rows of words in the channels `rand`, `static`, `non-static` or `multichannel`.
+    """Word embeddings in the variants `rand`, `static`, `non-static` and `multichannel`.
 
-    The paper applies a filter to both channels and adds the results, which is the same as applying
-    it once to their sum (`shared`); filters with weights of their own for each channel are filters
-    over both rows joined (`separate`).
+    The paper applies each filter to both channels and adds the results, which is the same as applying it once to the
+    sum of the channels (`shared`). Deviation: `separate` gives each channel its own filter weights, over the
+    concatenated channels.
 
-    A `rand` table starts from U(-0.25, 0.25) (Kim's code). The row of unknown words starts at zero,
-    so that a word never met in training says nothing.
+    A `rand` table is initialised from U(-0.25, 0.25), as in Kim's code. Padding and the unknown word start at zero, so
+    that a word never seen in training has no effect.
 
     Args:
         config: channels, filters and dimension D.
-        vocabulary_size: V, padding and the unknown word among them.
+        vocabulary_size: V, including padding and the unknown word.
         vectors: word vectors of the whole vocabulary, (V, D); None for `rand` only.
 
     Attributes:
-        sparse: whether the tuned table's gradient is a sparse tensor of the rows that a batch used, as
-            with `nn.Embedding`; for optimisers that take one.
+        count: C, the channels that `forward` returns.
+        sparse: whether the gradient of the tuned table is a sparse tensor of the rows used by a batch, as in
+            `nn.Embedding`.
+
+    Raises:
+        ValueError: `vectors` are missing or of the wrong shape.
     """
 
     def __init__(self, config: NetworkConfig, vocabulary_size: int, vectors: torch.Tensor | None) -> None:
@@ -47,19 +51,19 @@ class Channels(nn.Module):
         self.register_parameter("tuned", None if config.channels == "static" else nn.Parameter(vectors.clone()))
 
     def forward(self, words: torch.Tensor) -> torch.Tensor:
-        """Rows of some words.
+        """Return the embeddings of words.
 
         Args:
-            words: their ids, (U,).
+            words: word ids, (U,).
 
         Returns:
-            Rows, (U, C, D), C = 2 for `separate` filters, else 1.
+            Embeddings, (U, C, D), with C = 2 for `separate` filters, else 1.
         """
-        # index_select's gradient adds in order: the same bits each time.
-        rows = [] if self.fixed is None else [self.fixed.index_select(0, words)]
+        # The gradient of index_select is summed in a fixed order: the same bits every time.
+        rows = [] if self.fixed is None else [self.fixed.index_select(0, words)]  # (U, D) each
         if self.tuned is not None:
             tuned = self.tuned
             rows.append(F.embedding(words, tuned, sparse=True) if self.sparse else tuned.index_select(0, words))
-        if len(rows) > self.count:  # filters shared by both
+        if len(rows) > self.count:  # `shared` filters
             rows = [rows[0] + rows[1]]
-        return torch.stack(rows, dim=1) if len(rows) > 1 else rows[0][:, None]
+        return torch.stack(rows, dim=1) if len(rows) > 1 else rows[0][:, None]  # (U, C, D)

@@ -1,8 +1,7 @@
 """Pooling over the true length of each text, and folding.
 
-Shapes: B texts, P positions (those of the longest text), F feature maps. `counts` (B,) says how
-many of a text's positions are real; what stands behind them is never looked at. Of equal values
-the one with the smaller index is taken, and a text without positions pools to zeros.
+Shapes: B texts, P positions (of the longest text), F feature maps. `counts` (B,) is the number of real positions of
+each text; values after them are ignored. Ties go to the smaller index, and a text without positions pools to zeros.
 """
 
 from __future__ import annotations
@@ -13,39 +12,44 @@ from textcnn.nn import functions
 
 
 def position_mask(counts: torch.Tensor, positions: int) -> torch.Tensor:
-    """True at the real positions, shape (B, P)."""
+    """Return a mask of the real positions, (B, P) bool, from the `counts` (B,) and P."""
     return torch.arange(positions, device=counts.device) < counts[:, None]
 
 
 def max_pool(x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-    """Max-over-time pooling (Collobert et al. 2011; Kim 2014, section 2).
+    """Return the largest response of each map: max-over-time pooling (Collobert et al. 2011; Kim 2014, section 2).
 
     Args:
         x: responses, (B, P, F).
         counts: real positions of each text, (B,).
 
     Returns:
-        The largest response of each map, (B, F).
+        Maxima, (B, F).
     """
-    best = first_max(x.detach(), counts)[1]  # (B, F)
-    values = x.gather(1, best[:, None]).squeeze(1)  # (B, F)
-    return torch.where(counts[:, None] > 0, values, 0.0)
+    positions = first_max(x.detach(), counts)[1]  # (B, F)
+    values = x.gather(1, positions[:, None]).squeeze(1)  # (B, F)
+    return torch.where(counts[:, None] > 0, values, 0.0)  # (B, F)
 
 
 def first_max(x: torch.Tensor, counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The largest response of each map and the first position that has it, both (B, F); zeros without positions."""
+    """Return the largest response of each map and its first position, both (B, F); zeros for a text without positions.
+
+    Args:
+        x: responses, (B, P, F).
+        counts: real positions of each text, (B,).
+    """
     real = position_mask(counts, x.shape[1])[:, :, None]  # (B, P, 1)
     masked = x.masked_fill(~real, -torch.inf)  # (B, P, F)
     values = masked.amax(dim=1)  # (B, F)
     positions = torch.arange(x.shape[1], device=x.device)[:, None]  # (P, 1)
-    last = max(x.shape[1] - 1, 0)  # NaN equals nothing
+    last = max(x.shape[1] - 1, 0)  # the index where no value equals the maximum: it is NaN
     first = torch.where(masked == values[:, None], positions, last).amin(dim=1)  # (B, F)
-    some = counts[:, None] > 0
-    return torch.where(some, values, 0.0), torch.where(some, first, 0)
+    nonempty = counts[:, None] > 0  # (B, 1)
+    return torch.where(nonempty, values, 0.0), torch.where(nonempty, first, 0)
 
 
 def average_pool(x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-    """The mean response of each map over the real positions.
+    """Return the mean response of each map over the real positions.
 
     Args:
         x: responses, (B, P, F).
@@ -59,36 +63,37 @@ def average_pool(x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
 
 
 def local_max_pool(x: torch.Tensor, counts: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The largest of each `size` neighbouring responses; a text's last group may be smaller.
+    """Return the largest of every `size` neighbouring responses; the last group of a text may be smaller.
 
     Args:
         x: responses, (B, P, F).
         counts: real positions of each text, (B,).
-        size: of a group.
+        size: p, positions per group.
 
     Returns:
-        Maxima, (B, ceil(P / size), F), zeros behind a text's last group, and the groups of each text, (B,).
+        Maxima, (B, ceil(P / p), F), zeros after a text's last group; and the number of groups of each text, (B,).
     """
     B, P, F = x.shape
-    real = position_mask(counts, P)[:, :, None]
+    real = position_mask(counts, P)[:, :, None]  # (B, P, 1)
     masked = x.masked_fill(~real, -torch.inf)  # (B, P, F)
-    filler = masked.new_full((B, -P % size, F), -torch.inf)
-    pooled = torch.cat([masked, filler], dim=1).unflatten(1, (-1, size)).max(dim=2).values  # (B, ceil(P / size), F)
-    groups = (counts + size - 1) // size
+    filler = masked.new_full((B, -P % size, F), -torch.inf)  # up to a multiple of p
+    pooled = torch.cat([masked, filler], dim=1).unflatten(1, (-1, size)).max(dim=2).values  # (B, ceil(P / p), F)
+    groups = (counts + size - 1) // size  # (B,)
     return pooled.masked_fill(~position_mask(groups, pooled.shape[1])[:, :, None], 0.0), groups
 
 
 def k_max_pool(x: torch.Tensor, counts: torch.Tensor, k: int | torch.Tensor) -> torch.Tensor:
-    """The k largest responses of each map, in the order of the text (Kalchbrenner et al. 2014, section 3.2).
+    """Return the k largest responses of each map, in the order of the text (Kalchbrenner et al. 2014, section 3.2).
+
+    Deviation: the paper leaves open what a text with fewer than k positions has; here zeros follow its values.
 
     Args:
         x: responses, (B, P, F).
         counts: real positions of each text, (B,).
-        k: how many to keep: one number, or one for each text, (B,).
+        k: number of values to keep: one for all texts, or one per text, (B,).
 
     Returns:
-        Values, (B, K, F) with K the largest k; where a text has fewer positions than its k, zeros
-        follow its values.
+        Values, (B, K, F), with K the largest k.
     """
     B, P, F = x.shape
     k = torch.as_tensor(k, device=x.device).expand(B)  # (B,)
@@ -98,11 +103,11 @@ def k_max_pool(x: torch.Tensor, counts: torch.Tensor, k: int | torch.Tensor) -> 
     masked = x.masked_fill(~position_mask(counts, P)[:, :, None], -torch.inf)  # (B, P, F)
     best = masked.sort(dim=1, descending=True, stable=True).indices[:, :K]  # (B, min(K, P), F)
     kept = position_mask(torch.minimum(k, counts), best.shape[1])  # (B, min(K, P))
-    best = best.masked_fill(~kept[:, :, None], P).sort(dim=1).values  # index P: the zeros
+    best = best.masked_fill(~kept[:, :, None], P).sort(dim=1).values  # index P: a zero
     best = torch.cat([best, best.new_full((B, K - best.shape[1], F), P)], dim=1)  # (B, K, F)
     return torch.cat([x, x.new_zeros(B, 1, F)], dim=1).gather(1, best)  # (B, K, F)
 
 
 def fold(x: torch.Tensor) -> torch.Tensor:
-    """Folding (Kalchbrenner et al. 2014, section 3.4): rows 2i and 2i + 1 summed, (..., D) to (..., D / 2)."""
+    """Return the sums of rows 2i and 2i + 1, (..., D) to (..., D / 2) (Kalchbrenner et al. 2014, section 3.6)."""
     return x[..., 0::2] + x[..., 1::2]

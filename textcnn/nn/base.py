@@ -1,4 +1,4 @@
-"""What all networks have alike: channels below, dropout, the softmax layer and the bag of n-grams above."""
+"""What all networks share: embedding channels, dropout, the softmax layer and the bag of n-grams."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ import torch
 from torch import nn
 
 from textcnn.nn._channels import Channels
-from textcnn.nn.bag import Found, NgramBag
+from textcnn.nn.bag import NgramBag, NgramMatches
 from textcnn.settings.config import NetworkConfig
 
 
 class TextNetwork(nn.Module):
-    """A network on flat ids and lengths.
+    """A network from texts, as concatenated word ids and lengths, to logits.
+
+    A subclass computes the features below the softmax layer, in `penultimate`.
 
     Args:
-        config: its settings.
-        vocabulary_size: V, padding (id 0) and the unknown word (id 1) among them.
+        config: the network's settings.
+        vocabulary_size: V, including padding (id 0) and the unknown word (id 1).
         classes: K.
-        vectors: word vectors of the vocabulary, (V, D), for all channels but `rand`.
-        ngrams: of the bag of n-grams: their numbers, rising, (G,) int64, and their factors, (G,)
+        vectors: word vectors of the vocabulary, (V, D); needed for all channels but `rand`.
+        ngrams: the n-grams of the bag: their numbers, ascending, (G,) int64, and their factors, (G,)
             (`textcnn.text.ngrams.collect_ngrams`); None for a network without a bag, whatever the settings say.
 
     Raises:
-        ValueError: n-grams for settings without a bag.
+        ValueError: n-grams for settings without a bag, or `vectors` that are missing or of the wrong shape.
     """
 
     config: NetworkConfig
@@ -38,7 +40,7 @@ class TextNetwork(nn.Module):
     ) -> None:
         super().__init__()
         if ngrams is not None and config.ngrams == 0:
-            raise ValueError("ngrams: expected none for settings of order 0, found some")
+            raise ValueError("ngrams: expected None for settings of order 0, found n-grams")
         self.config = config
         self.channels = Channels(config, vocabulary_size, vectors)
         self.dropout = nn.Dropout(config.dropout)
@@ -50,46 +52,57 @@ class TextNetwork(nn.Module):
             self.ngrams = NgramBag(*ngrams, order=config.ngrams, vocabulary_size=vocabulary_size, classes=classes)
 
     def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Logits of B texts.
+        """Return the logits of B texts.
 
         Args:
-            ids: the texts' word ids, one text after the other, (N,).
-            lengths: words of each text, (B,), N in sum.
+            ids: word ids of the texts, concatenated, (N,).
+            lengths: words per text, (B,), summing to N.
 
         Returns:
             Logits, (B, K).
         """
-        distinct, places = torch.unique(ids, return_inverse=True)  # (U,), (N,)
-        return self.logits(distinct, places, lengths)
+        distinct, inverse = torch.unique(ids, return_inverse=True)  # (U,), (N,)
+        return self.logits(distinct, inverse, lengths)  # (B, K)
 
-    def find_ngrams(self, distinct: torch.Tensor, places: torch.Tensor, lengths: torch.Tensor) -> Found | None:
-        """The texts' n-grams that the bag knows; None without a bag."""
-        return None if self.ngrams is None else self.ngrams.find(distinct[places], lengths)
+    def find_ngrams(self, distinct: torch.Tensor, inverse: torch.Tensor, lengths: torch.Tensor) -> NgramMatches | None:
+        """Return the texts' n-grams that the bag knows, None without a bag; arguments as in `logits`."""
+        return None if self.ngrams is None else self.ngrams.find(distinct[inverse], lengths)
 
     def logits(
-        self, distinct: torch.Tensor, places: torch.Tensor, lengths: torch.Tensor, found: Found | None = None
+        self,
+        distinct: torch.Tensor,
+        inverse: torch.Tensor,
+        lengths: torch.Tensor,
+        matches: NgramMatches | None = None,
     ) -> torch.Tensor:
-        """The same from the distinct ids (U,) and which of them stands at each place, (N,).
+        """Return the logits of B texts whose distinct words are known.
 
         Args:
-            distinct: ids.
-            places: of the texts.
-            lengths: words of each text, (B,).
-            found: what `find_ngrams` gave, if it was asked already.
+            distinct: distinct word ids, (U,).
+            inverse: index into `distinct` at each position of the concatenated texts, (N,), as from `torch.unique`.
+            lengths: words per text, (B,), summing to N.
+            matches: the result of `find_ngrams`, if it is known already.
+
+        Returns:
+            Logits, (B, K).
         """
         words = self.channels(distinct)  # (U, C, D)
-        logits: torch.Tensor = self.softmax(self.dropout(self.penultimate(words, places, lengths)))  # (B, K)
+        features = self.dropout(self.penultimate(words, inverse, lengths))  # (B, features)
+        logits: torch.Tensor = self.softmax(features)  # (B, K)
         if self.ngrams is None:
             return logits
-        found = found or self.find_ngrams(distinct, places, lengths)
-        return logits + self.ngrams(found, len(lengths))
+        matches = matches or self.find_ngrams(distinct, inverse, lengths)
+        return logits + self.ngrams(matches, len(lengths))  # (B, K)
 
-    def penultimate(self, words: torch.Tensor, places: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """The features of B texts, (B, features).
+    def penultimate(self, words: torch.Tensor, inverse: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return the features of B texts, the input of dropout and the softmax layer.
 
         Args:
-            words: rows of the distinct words, (U, C, D).
-            places: which of them stands at each place, (N,).
-            lengths: words of each text, (B,).
+            words: embeddings of the distinct words, (U, C, D).
+            inverse: index into `words` at each position of the concatenated texts, (N,).
+            lengths: words per text, (B,), summing to N.
+
+        Returns:
+            Features, (B, features).
         """
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Kalchbrenner, Grefenstette and Blunsom (2014), A Convolutional Neural Network for Modelling Sentences, 1404.2188."""
+"""Kalchbrenner et al. (2014), A Convolutional Neural Network for Modelling Sentences, arXiv 1404.2188."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from textcnn.settings.config import DCNNConfig
 
 
 def dynamic_k(lengths: torch.Tensor, layer: int, layers: int, k_top: int) -> torch.Tensor:
-    """How many values the pooling of a layer keeps (section 3.3): k_l = max(k_top, ceil((L - l) / L * s)).
+    """Return how many values the pooling of a layer keeps (section 3.3): k_l = max(k_top, ceil((L - l) / L * s)).
 
     Args:
-        lengths: s, words of each text, (B,).
+        lengths: s, words per text, (B,).
         layer: l, from 1.
         layers: L; the last one keeps k_top.
         k_top: the k of the last layer.
 
     Returns:
-        k for each text, (B,).
+        k of each text, (B,).
     """
-    share = -(-((layers - layer) * lengths) // layers)  # the ceiling, in whole numbers
-    return share.clamp(min=k_top)
+    share = -(-((layers - layer) * lengths) // layers)  # (B,), the ceiling in integers
+    return share.clamp(min=k_top)  # (B,)
 
 
 class FoldedRowConvolution(nn.Module):
-    """Wide one-dimensional convolution of each row by itself, a full sum over the maps before, and folding (section 3).
+    """Wide convolution of each row, summed over the maps of the layer below, and folding (sections 3.1, 3.5 and 3.6).
 
     Args:
         rows: D, even.
         region_size: m.
-        maps_before: F', the maps of the layer before.
+        maps_before: F', maps of the layer below.
         feature_maps: F.
     """
 
@@ -48,31 +48,36 @@ class FoldedRowConvolution(nn.Module):
         nn.init.uniform_(self.weight, -bound, bound)
 
     def forward(self, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-        """Responses, (B, P, F', D) to (B, P + m - 1, F, D / 2); behind a text's `counts` x must be zero."""
+        """Return the folded responses.
+
+        Args:
+            x: values of the layer below, (B, P, F', D), zeros after those of each text.
+            counts: values of each text, (B,).
+
+        Returns:
+            Responses, (B, P + m - 1, F, D / 2).
+        """
         if functions.usable(x, self.weight):
-            return functions.FoldedRows.apply(x, counts, self.weight.permute(1, 3, 2, 0))
-        rows, maps, _, size = self.weight.shape
+            return functions.FoldedRows.apply(x, counts, self.weight.permute(1, 3, 2, 0))  # (B, P + m - 1, F, D / 2)
+        rows, maps, _, size = self.weight.shape  # D, F, F', m
         x = x.permute(0, 3, 2, 1).flatten(1, 2)  # (B, D F', P)
         x = F.conv1d(x, self.weight.flatten(0, 1), padding=size - 1, groups=rows)  # (B, D F, P + m - 1)
         return fold(x.unflatten(1, (rows, maps)).permute(0, 3, 2, 1))  # (B, P + m - 1, F, D / 2)
 
 
 class DCNN(TextNetwork):
-    """The paper's network on flat ids and lengths: blocks of wide convolution, folding, dynamic k-max, bias and tanh.
+    """The paper's network (section 3): layers of wide convolution, folding, dynamic k-max pooling, bias and tanh.
 
-    The first convolution is row by row and folding is linear, so both are in the table of a look-up
-    convolution. A text's k comes from its own length, never from a batch's padding. Where a text has
-    fewer values than its k, zeros follow them, and the next layer sees only the values.
+    The first convolution works row by row and folding is linear, so the table of a look-up convolution holds both. A
+    text's k depends on its own length, never on the padding of a batch.
 
-    Args:
-        config: settings; the defaults are the paper's for SST-2.
-        vocabulary_size: V, padding (id 0) and the unknown word (id 1) among them.
-        classes: K.
-        vectors: word vectors of the vocabulary, (V, D), for all channels but `rand`.
-        ngrams: of the bag of n-grams, see `TextNetwork`.
+    Deviations: where a text has fewer than k values, zeros follow them, and the next layer sees the values alone;
+    pretrained channels, `separate` filters and dropout below the softmax layer are not in the paper.
+
+    Arguments and errors as in `TextNetwork`; the defaults of `config` are the paper's for SST-2.
 
     Example:
-        >>> model = DCNN(DCNNConfig(), vocabulary_size=1000, classes=2)
+        >>> model = DCNN(DCNNConfig(ngrams=0), vocabulary_size=1000, classes=2)
         >>> ids, lengths = torch.tensor([5, 8, 13, 5]), torch.tensor([3, 1])  # two texts
         >>> model(ids, lengths).shape
         torch.Size([2, 2])
@@ -107,26 +112,36 @@ class DCNN(TextNetwork):
             nn.Parameter(torch.zeros(maps, after)) for maps, after in zip(config.feature_maps, rows, strict=True)
         )
 
-    def penultimate(self, words: torch.Tensor, places: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """All blocks, (B, features).
+    def penultimate(self, words: torch.Tensor, inverse: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return the pooled maps of the last of L layers, (B, k_top F D / 2^L).
 
         Arguments as in `TextNetwork.penultimate`.
         """
-        x, counts = self.convolution(words, places, lengths)  # (B, P, F1, D / 2), folded
-        x, counts = self.pool(x, counts, lengths, 1)  # (B, k_1, F1, D / 2)
-        for layer, convolution in enumerate(self.deeper, 2):
-            x = convolution(x, counts)  # (B, P, F, D / 2^l)
-            counts = window_counts(counts, self.config.region_sizes[layer - 1], "wide")
-            x, counts = self.pool(x, counts, lengths, layer)  # (B, k_l, F, D / 2^l)
-        return x.flatten(1)
+        x, counts = self.convolution(words, inverse, lengths)  # (B, P, F1, D / 2), (B,)
+        x, counts = self.pool(x, counts, lengths, 1)  # (B, k_1, F1, D / 2), (B,)
+        for layer, convolution in enumerate(self.deeper, 2):  # l
+            x = convolution(x, counts)  # (B, k_(l-1) + m - 1, F, D / 2^l)
+            counts = window_counts(counts, self.config.region_sizes[layer - 1], "wide")  # (B,)
+            x, counts = self.pool(x, counts, lengths, layer)  # (B, k_l, F, D / 2^l), (B,)
+        return x.flatten(1)  # (B, k_top F D / 2^L)
 
     def pool(
         self, x: torch.Tensor, counts: torch.Tensor, lengths: torch.Tensor, layer: int
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Dynamic k-max, bias and tanh of layer l: the values (B, k, F, D) and how many each text has."""
+        """Apply the dynamic k-max pooling, bias and tanh of a layer (sections 3.3 and 3.4).
+
+        Args:
+            x: folded responses, (B, P, F, D).
+            counts: windows of each text, (B,).
+            lengths: s, words per text, (B,).
+            layer: l, from 1.
+
+        Returns:
+            Values, (B, k, F, D), zeros after those of each text; and the number of each text's values, (B,).
+        """
         k = dynamic_k(lengths, layer, len(self.config.region_sizes), self.config.k_top)  # (B,)
         pooled = k_max_pool(x.flatten(2), counts, k).unflatten(2, x.shape[2:])  # (B, k, F, D)
-        counts = torch.minimum(k, counts)
-        real = position_mask(counts, pooled.shape[1])[:, :, None, None]
-        # tanh(bias) is not 0: behind a text's values the zeros are put back.
+        counts = torch.minimum(k, counts)  # (B,)
+        real = position_mask(counts, pooled.shape[1])[:, :, None, None]  # (B, k, 1, 1)
+        # tanh(bias) is not 0, so the zeros after a text's values are restored.
         return torch.tanh(pooled + self.biases[layer - 1]).masked_fill(~real, 0.0), counts

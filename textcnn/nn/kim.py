@@ -20,21 +20,16 @@ ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
 
 
 class KimCNN(TextNetwork):
-    """The paper's network on flat ids and lengths: channels, convolution, pooling, dropout, softmax.
+    """The paper's network (section 2): channels, convolution, max-over-time pooling, dropout, softmax.
 
-    Deviations: the windows are those that touch at least one word (the paper's code also admits
-    windows of padding alone, which makes relu(b) a floor of each feature); an empty text pools to 0;
-    `average` and `k-max` pooling are not the paper's.
+    Deviations: each window touches at least one word (the paper's code also has windows of padding alone, so that no
+    feature is below relu(b)); an empty text pools to 0; `narrow` padding, other activations than relu, and `average`
+    and `k-max` pooling are not in the paper.
 
-    Args:
-        config: settings; the defaults are the paper's.
-        vocabulary_size: V, padding (id 0) and the unknown word (id 1) among them.
-        classes: K.
-        vectors: word vectors of the vocabulary, (V, D), for all channels but `rand`.
-        ngrams: of the bag of n-grams, see `TextNetwork`.
+    Arguments and errors as in `TextNetwork`; the defaults of `config` are the paper's.
 
     Example:
-        >>> model = KimCNN(KimConfig(), vocabulary_size=1000, classes=2)
+        >>> model = KimCNN(KimConfig(ngrams=0), vocabulary_size=1000, classes=2)
         >>> ids, lengths = torch.tensor([5, 8, 13, 5]), torch.tensor([3, 1])  # two texts
         >>> model(ids, lengths).shape
         torch.Size([2, 2])
@@ -59,20 +54,22 @@ class KimCNN(TextNetwork):
             padding=config.padding,
         )
 
-    def penultimate(self, words: torch.Tensor, places: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Convolution, activation and pooling of every region size (section 2, z), (B, R F), or (B, R k F) for k-max.
+    def penultimate(self, words: torch.Tensor, inverse: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return the penultimate layer z of R region sizes (section 2), (B, R F), or (B, R k F) for k-max pooling.
 
         Arguments as in `TextNetwork.penultimate`.
         """
         words = words.flatten(1)  # (U, C D)
-        activation = ACTIVATIONS[self.config.activation]
+        activation = ACTIVATIONS[self.config.activation]  # f of eq. 2
         if self.config.pooling == "max":
-            # All activations are increasing: the maximum may be taken first. An empty text stays 0.
-            largest = self.convolution.largest(words, places, lengths)  # (B, R F)
-            return torch.where(lengths[:, None] > 0, activation(largest), 0.0)
+            # The activations are monotonic, so the maximum can be taken before them.
+            largest = self.convolution.largest(words, inverse, lengths)  # (B, R F)
+            return torch.where(lengths[:, None] > 0, activation(largest), 0.0)  # (B, R F)
         pooled = []
-        for responses, counts in self.convolution(words, places, lengths):
-            x = activation(responses)  # (B, P, F)
-            average = self.config.pooling == "average"
-            pooled.append(average_pool(x, counts) if average else k_max_pool(x, counts, self.config.k).flatten(1))
-        return torch.cat(pooled, dim=1)
+        for responses, counts in self.convolution(words, inverse, lengths):  # (B, P, F), (B,)
+            c = activation(responses)  # (B, P, F), the feature maps of eq. 3
+            if self.config.pooling == "average":
+                pooled.append(average_pool(c, counts))  # (B, F)
+            else:
+                pooled.append(k_max_pool(c, counts, self.config.k).flatten(1))  # (B, k F)
+        return torch.cat(pooled, dim=1)  # (B, R F) or (B, R k F)

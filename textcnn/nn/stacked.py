@@ -1,7 +1,7 @@
-"""A stack of convolutions with local max pooling between them under a final global pooling.
+"""A stack of convolutions with local max pooling between them and global pooling at the end.
 
-The form that convolutional networks have for images (LeCun et al. 1998, Gradient-based learning applied to document
-recognition, section II), over the words of a text: each layer sees longer stretches of it than the one before.
+The layout of convolutional networks for images (LeCun et al. 1998, Gradient-Based Learning Applied to Document
+Recognition, section II), over the words of a text: each layer sees longer stretches of it than the one below.
 """
 
 from __future__ import annotations
@@ -17,16 +17,14 @@ from textcnn.settings.config import StackedConfig
 
 
 class StackedCNN(TextNetwork):
-    """Wide convolution, activation and local max pooling, layer on layer; the last layer pools over the whole text.
+    """Layers of wide convolution, activation and local max pooling; the last one pools over the whole text.
 
-    What stands behind a text's end is zero in every layer, so that no score depends on a batch's padding.
+    Values after a text's end are zero in every layer, so that no score depends on the padding of a batch.
 
-    Args:
-        config: settings.
-        vocabulary_size: V, padding (id 0) and the unknown word (id 1) among them.
-        classes: K.
-        vectors: word vectors of the vocabulary, (V, D), for all channels but `rand`.
-        ngrams: of the bag of n-grams, see `TextNetwork`.
+    Deviations from LeCun et al.: one-dimensional convolutions over words; maxima instead of scaled averages with
+    trained coefficients; each map is connected to all maps below; global pooling instead of hidden layers.
+
+    Arguments and errors as in `TextNetwork`.
     """
 
     config: StackedConfig
@@ -54,23 +52,23 @@ class StackedCNN(TextNetwork):
             )
         )
 
-    def penultimate(self, words: torch.Tensor, places: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """All layers, (B, features).
+    def penultimate(self, words: torch.Tensor, inverse: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Return the pooled maps of the last layer, (B, F).
 
         Arguments as in `TextNetwork.penultimate`.
         """
         words = words.flatten(1)  # (U, C D)
-        [(x, counts)] = self.convolution(words, places, lengths)  # (B, P, F1)
-        x = self._activate(x, counts)
+        [(x, counts)] = self.convolution(words, inverse, lengths)  # (B, P, F1), (B,)
+        x = self._activate(x, counts)  # (B, P, F1)
         for convolution, size in zip(self.deeper, self.config.region_sizes[1:], strict=True):
-            x, counts = local_max_pool(x, counts, self.config.pool_size)  # (B, P / p, F)
-            x = convolution(x.transpose(1, 2)).transpose(1, 2)  # (B, P / p + h - 1, F)
-            counts = window_counts(counts, size, "wide")
-            x = self._activate(x, counts)
+            x, counts = local_max_pool(x, counts, self.config.pool_size)  # (B, ceil(P / p), F'), (B,)
+            x = convolution(x.transpose(1, 2)).transpose(1, 2)  # (B, ceil(P / p) + h - 1, F)
+            counts = window_counts(counts, size, "wide")  # (B,)
+            x = self._activate(x, counts)  # (B, ceil(P / p) + h - 1, F)
         pool = max_pool if self.config.global_pooling == "max" else average_pool
         return pool(x, counts)  # (B, F)
 
     def _activate(self, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-        """The activation, and zeros again behind each text's end."""
-        real = position_mask(counts, x.shape[1])[:, :, None]
-        return ACTIVATIONS[self.config.activation](x).masked_fill(~real, 0.0)
+        """Apply the activation to x, (B, P, F), and put zeros after each text's end."""
+        real = position_mask(counts, x.shape[1])[:, :, None]  # (B, P, 1)
+        return ACTIVATIONS[self.config.activation](x).masked_fill(~real, 0.0)  # (B, P, F)

@@ -1,1 +1,1 @@
-"""The training loop, early stopping and the constraints that the papers put on weights."""
+"""Training: from labelled texts to a model."""

@@ -1,4 +1,4 @@
-"""Encoded texts to batches of similar length."""
+"""Batches of similar length from encoded texts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import torch
 from textcnn import kernels
 from textcnn.text.tokens import Encoded, run_positions
 
-POSITIONS = 1 << 18  # of a batch, padded: a text of a million words is a batch by itself
-POOL = 50  # batches sorted by length together: enough to be even, few enough to stay mixed
+POSITIONS = 1 << 18  # per padded batch, unless one text alone has more
+POOL = 50  # batches sorted by length together: enough for even lengths, few enough to stay shuffled
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Examples:
     """Encoded texts with their classes.
 
     Attributes:
-        texts: N of them.
+        texts: N encoded texts.
         labels: class ids, (N,).
-        weights: of the texts in the loss, (N,); None for all alike.
+        weights: of the texts in the loss, (N,); None if all are equal.
     """
 
     texts: Encoded
@@ -32,19 +32,25 @@ class Examples:
 
 @dataclass(frozen=True)
 class Batch:
-    """B texts without padding: text b has the next `lengths[b]` of the N words, `words[places]`."""
+    """B texts without padding, as their distinct words; `distinct[inverse]` are the concatenated word ids.
 
-    words: torch.Tensor  # distinct ids, (U,) int64
-    places: torch.Tensor  # (N,) int32
-    lengths: torch.Tensor  # (B,) int64
+    Attributes:
+        distinct: distinct word ids, (U,) int64.
+        inverse: index into `distinct` at each position, (N,) int32.
+        lengths: words per text, (B,) int64, summing to N.
+    """
+
+    distinct: torch.Tensor
+    inverse: torch.Tensor
+    lengths: torch.Tensor
 
     def to(self, device: torch.device) -> Batch:
-        """The same batch on a device."""
-        return Batch(self.words.to(device), self.places.to(device), self.lengths.to(device))
+        """Return the batch on a device."""
+        return Batch(self.distinct.to(device), self.inverse.to(device), self.lengths.to(device))
 
 
 class Batcher:
-    """Makes batches of the rows of encoded texts.
+    """Makes batches from rows of encoded texts.
 
     Args:
         texts: all texts.
@@ -52,24 +58,24 @@ class Batcher:
 
     def __init__(self, texts: Encoded) -> None:
         self.texts = texts
-        self._numbers = np.zeros(int(texts.ids.max(initial=0)) + 1, np.int32)
+        self._numbers = np.zeros(int(texts.ids.max(initial=0)) + 1, np.int32)  # scratch memory of `number_words`
 
     def batch(self, rows: np.ndarray) -> Batch:
-        """The texts of the given rows, in that order."""
-        lengths = self.texts.lengths[rows]
-        ids = self.texts.ids[np.repeat(self.texts.offsets[rows], lengths) + run_positions(lengths)]
+        """Return the texts at the given rows, (B,), in that order."""
+        lengths = self.texts.lengths[rows]  # (B,)
+        ids = self.texts.ids[np.repeat(self.texts.offsets[rows], lengths) + run_positions(lengths)]  # (N,)
         if kernels.compiled:
-            words, places = kernels.number_words(ids, self._numbers)
+            distinct, inverse = kernels.number_words(ids, self._numbers)  # (U,), (N,)
         else:
-            words, places = np.unique(ids, return_inverse=True)
-            words, places = words.astype(np.int64), places.astype(np.int32)
-        return Batch(torch.from_numpy(words), torch.from_numpy(places), torch.from_numpy(lengths))
+            distinct, inverse = np.unique(ids, return_inverse=True)  # (U,), (N,)
+            distinct, inverse = distinct.astype(np.int64), inverse.astype(np.int32)
+        return Batch(torch.from_numpy(distinct), torch.from_numpy(inverse), torch.from_numpy(lengths))
 
 
 def training_batches(
     texts: Encoded, *, batch_size: int, generator: np.random.Generator
 ) -> Iterator[tuple[np.ndarray, Batch]]:
-    """One epoch: all texts once, in random order, those of a batch of similar length, with the rows it holds."""
+    """Yield the batches of one epoch in random order, each of texts of similar length, with their rows (B,)."""
     lengths = texts.lengths
     order = generator.permutation(len(lengths))
     batches = []
@@ -84,7 +90,7 @@ def training_batches(
 
 
 def ordered_batches(texts: Encoded, *, batch_size: int) -> Iterator[tuple[np.ndarray, Batch]]:
-    """All texts by length, each batch with the rows that it holds."""
+    """Yield batches of all texts in the order of their lengths, with their rows (B,)."""
     order = np.argsort(texts.lengths, kind="stable")
     batcher = Batcher(texts)
     for begin in range(0, len(order), batch_size):
@@ -93,7 +99,7 @@ def ordered_batches(texts: Encoded, *, batch_size: int) -> Iterator[tuple[np.nda
 
 
 def _bounded(rows: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
-    """Rows in the order of their lengths, halved until a batch, padded, stays within POSITIONS."""
+    """Halve rows, sorted by length, until each padded batch has at most `POSITIONS` positions."""
     if len(rows) == 1 or len(rows) * int(lengths[rows[-1]]) <= POSITIONS:
         return [rows]
     half = len(rows) // 2

@@ -1,14 +1,16 @@
-"""Checkpoints: all that a run needs to go on as if it had never been stopped, in one file.
+"""Checkpoints: all that a run needs to continue as if it had never been stopped, in one file.
 
-The file is a SHA-256 and safetensors after it: weights, the best weights, the optimiser's state and
-torch's randomness, with JSON as their metadata. It is replaced whole after each epoch, so that a
-crash at any moment leaves the last one readable.
+The file is a SHA-256 and safetensors after it: weights, the best weights, the optimiser's state and torch's randomness,
+with JSON as their metadata. It is replaced whole after each epoch, so that a crash at any moment leaves the last one
+readable. The hash shows damage, not intent: everything is checked again before it is used.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,16 +19,38 @@ from typing import Any
 import torch
 
 from textcnn.errors import ModelError
-from textcnn.files import written_whole
+from textcnn.files import read_plain, written_whole
+from textcnn.training.progress import Epoch
 
 FORMAT, VERSION = "textcnn checkpoint", "2"
 
-
 _DIGEST = hashlib.sha256().digest_size
+_TYPES = {"int": int, "float": float, "bool": bool, "str": str}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a checkpoint holds.
+
+    Attributes:
+        tensors: by name.
+        epochs: those that were done.
+        best_score: of the best epoch, larger is better.
+        best_epoch: its number.
+        generator: state of numpy's generator.
+        environment: of the run that wrote it.
+    """
+
+    tensors: dict[str, torch.Tensor]
+    epochs: list[Epoch]
+    best_score: float
+    best_epoch: int
+    generator: dict[str, Any]
+    environment: dict[str, Any]
 
 
 def differences(identity: Mapping[str, Any], kept: Mapping[str, Any]) -> list[str]:
-    """Names of what is not alike in a run and in one that was kept as JSON."""
+    """Return the names of what differs between a run and one that was kept as JSON."""
     identity = json.loads(json.dumps(identity))  # as JSON keeps it: tuples are lists there
     return sorted(name for name in identity if kept.get(name) != identity[name])
 
@@ -37,9 +61,9 @@ class Checkpoint:
 
     Attributes:
         path: the file.
-        identity: what must be the same for a run to go on: settings and a hash of the data, as JSON.
+        identity: what must be the same for a run to resume: settings and a hash of the data, as JSON.
         environment: what the bits depend on besides; a difference is worth a warning.
-        resume: go on from the file if it is there.
+        resume: continue from the file if it exists.
     """
 
     path: Path
@@ -67,44 +91,131 @@ class Checkpoint:
         except OSError as error:
             raise ModelError(f"{self.path}: could not write the checkpoint: {error.strerror or error}") from error
 
-    def load(self) -> tuple[dict[str, torch.Tensor], dict[str, Any], dict[str, Any]] | None:
-        """Tensors, state and the environment of the run that wrote them; None if there is nothing to go on from.
+    def load(self, expected: Mapping[str, torch.Tensor], *, texts: int) -> Kept | None:
+        """Read the file and check everything in it.
+
+        Args:
+            expected: tensors of the names, shapes and types that the run keeps; `randomness.cuda` may be missing.
+            texts: N, the training texts, which bound the steps of an epoch.
+
+        Returns:
+            What it holds; None if there is nothing to resume from.
 
         Raises:
-            ModelError: the file is no checkpoint, or one of other settings or data.
+            ModelError: the file is no checkpoint, one of other settings or data, or has wrong contents.
         """
-        from safetensors.torch import load as from_bytes
-
         if not self.resume or not self.path.exists():
             return None
+        content = self._read()
+        head, tensors = self._parse(content)
+        identity = head.get("identity")
+        if not isinstance(identity, dict):
+            raise self.wrong("an identity")
+        different = differences(self.identity, identity)
+        if different:
+            raise ModelError(
+                f"{self.path}: expected a checkpoint of this run, found one with other {', '.join(different)}; "
+                "use the settings and data of that run, or leave --resume out"
+            )
+        self._check_tensors(tensors, expected)
+        kept = self._state(head, tensors)
+        self._check_steps(tensors, len(kept.epochs) * texts)
+        return kept
+
+    def _read(self) -> bytes:
+        """Return the content after the hash."""
         try:
-            content = self.path.read_bytes()
+            content = read_plain(self.path)
         except OSError as error:
             raise ModelError(f"{self.path}: could not read the checkpoint: {error.strerror or error}") from None
         digest, content = content[:_DIGEST], content[_DIGEST:]
         if hashlib.sha256(content).digest() != digest:
             raise ModelError(
                 f"{self.path}: expected a checkpoint, found another or a damaged file; "
-                "remove it, or train anew (--overwrite)"
+                "remove it, or train again (--overwrite)"
             )
-        # The content is what `save` wrote, to the bit.
-        size = int.from_bytes(content[:8], "little")
-        metadata = json.loads(content[8 : 8 + size])["__metadata__"]
-        if metadata["version"] != VERSION:
+        return content
+
+    def _parse(self, content: bytes) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+        """Return the JSON and the tensors."""
+        from safetensors import SafetensorError
+        from safetensors.torch import load as from_bytes
+
+        try:
+            size = int.from_bytes(content[:8], "little")
+            metadata = json.loads(content[8 : 8 + size])["__metadata__"]
+            version, head = metadata["version"], json.loads(metadata["head"])
+            tensors = from_bytes(content)
+        except (SafetensorError, ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
+            raise self.wrong("safetensors with the run's state as JSON") from None
+        if version != VERSION:
             raise ModelError(
-                f"{self.path}: expected version {VERSION} of the format, found {metadata['version']!r}; "
-                "go on with the textcnn that wrote it"
+                f"{self.path}: expected version {VERSION} of the format, found {version!r}; "
+                "resume with the textcnn that wrote it"
             )
-        tensors = from_bytes(content)
-        head = json.loads(metadata["head"])
-        different = differences(self.identity, head["identity"])
-        if different:
-            raise ModelError(
-                f"{self.path}: expected a checkpoint of this run, found one with other {', '.join(different)}; "
-                "use the settings and data of that run, or leave --resume out"
-            )
-        return tensors, head["state"], head["environment"]
+        if not isinstance(head, dict):
+            raise self.wrong("an object as the run's state")
+        return head, tensors
+
+    def _check_tensors(self, tensors: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> None:
+        optional = {"randomness.cuda"}  # a run may be resumed on another device
+        if tensors.keys() - optional != expected.keys() - optional:
+            names = sorted((tensors.keys() ^ expected.keys()) - optional)
+            raise self.wrong(f"the tensors of this run, which differ in {', '.join(names[:5])}")
+        for name, tensor in tensors.items():
+            like = expected.get(name, tensor)
+            if tensor.shape != like.shape or tensor.dtype != like.dtype:
+                raise self.wrong(f"{name} as {like.dtype} of the shape {tuple(like.shape)}")
+
+    def _check_steps(self, tensors: Mapping[str, torch.Tensor], most: int) -> None:
+        """Check each optimiser's number of steps, and the step that each row was last updated in."""
+        for name, tensor in tensors.items():
+            if name.endswith("/steps"):
+                steps = int(tensor)
+                last = tensors[name.removesuffix("steps") + "last"]
+                if not 0 <= steps <= most:
+                    raise self.wrong(f"{name} from 0 to {most}")
+                if len(last) and not 0 <= int(last.min()) <= int(last.max()) <= steps:
+                    raise self.wrong(f"{name.removesuffix('steps')}last from 0 to {steps}")
+
+    def _state(self, head: Mapping[str, Any], tensors: dict[str, torch.Tensor]) -> Kept:
+        state, environment = head.get("state"), head.get("environment")
+        try:
+            epochs = [_epoch(values) for values in state["epochs"]]  # type: ignore[index]
+            score, best = state["best"]["score"], state["best"]["epoch"]  # type: ignore[index]
+            generator = state["generator"]  # type: ignore[index]
+        except (KeyError, TypeError):
+            raise self.wrong("the epochs, the best one and the generator as the run's state") from None
+        if not isinstance(environment, dict) or not isinstance(generator, dict):
+            raise self.wrong("objects as environment and generator")
+        if [epoch.number for epoch in epochs] != list(range(1, len(epochs) + 1)) or not epochs:
+            raise self.wrong("epochs from 1 on")
+        if (
+            type(best) is not int
+            or not 1 <= best <= len(epochs)
+            or type(score) is not float
+            or not math.isfinite(score)
+        ):
+            raise self.wrong(f"a best epoch from 1 to {len(epochs)} with its score")
+        return Kept(tensors, epochs, score, best, generator, environment)
+
+    def wrong(self, expected: str) -> ModelError:
+        """Return the error for contents that are not what they should be."""
+        return ModelError(
+            f"{self.path}: expected {expected}, found something else in the checkpoint; "
+            "remove it, or train again (--overwrite)"
+        )
 
     def remove(self) -> None:
         """Delete the file once the model is saved."""
         self.path.unlink(missing_ok=True)
+
+
+def _epoch(values: Any) -> Epoch:
+    """Return an epoch; TypeError unless each figure is of its type, and finite."""
+    epoch = Epoch(**values)
+    for field in dataclasses.fields(epoch):
+        value = getattr(epoch, field.name)
+        if type(value) is not _TYPES[str(field.type)] or (type(value) is float and not math.isfinite(value)):
+            raise TypeError(field.name)
+    return epoch

@@ -1,4 +1,4 @@
-"""Early stopping: the weights of the best epoch are kept, and training ends when none better has come for a while."""
+"""Early stopping: keep the weights of the best epoch, and end training when no better one follows."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from torch import nn
 
 
 class EarlyStopping:
-    """The weights of the best epoch so far by the monitored validation score; a tie keeps the earlier epoch.
+    """The weights of the best epoch so far by a validation score; ties go to the earlier epoch.
 
     Args:
-        monitor: `accuracy`, `macro_f1` or `loss`.
-        patience: epochs without a better score after which training ends.
+        monitor: the score, `accuracy`, `macro_f1` or `loss`.
+        patience: epochs without a better score before training ends.
 
     Attributes:
-        score: the best one, larger is better.
-        epoch: its epoch, from 1; 0 before the first.
-        state: the weights of that epoch.
+        score: the best score so far; larger is better, so a loss is negated.
+        epoch: the best epoch, from 1; 0 before the first.
+        state: the weights of the best epoch.
     """
 
     def __init__(self, monitor: str, patience: int) -> None:
@@ -29,21 +29,21 @@ class EarlyStopping:
         self.epoch = 0
         self.state: dict[str, torch.Tensor] = {}
 
-    def offer(self, number: int, scores: Mapping[str, float], model: nn.Module) -> bool:
-        """Keep this epoch's weights if its score is better than all before."""
+    def update(self, epoch: int, scores: Mapping[str, float], model: nn.Module) -> bool:
+        """Keep the model's weights if the epoch's score is better than all before; return whether it is."""
         score = -scores["loss"] if self.monitor == "loss" else scores[self.monitor]
         if score <= self.score:
             return False
         state = {name: weight.detach().clone() for name, weight in model.named_parameters()}
-        self.score, self.epoch, self.state = score, number, state
+        self.score, self.epoch, self.state = score, epoch, state
         return True
 
-    def is_over(self, epochs: int) -> bool:
-        """Return whether training should end after this many epochs."""
+    def should_stop(self, epochs: int) -> bool:
+        """Return whether training should end after the given number of epochs."""
         return epochs - self.epoch >= self.patience
 
     def restore(self, model: nn.Module) -> None:
-        """Put the kept weights back into the model."""
+        """Copy the weights of the best epoch into the model."""
         with torch.no_grad():
             for name, weight in model.named_parameters():
                 weight.copy_(self.state[name])

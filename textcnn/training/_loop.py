@@ -6,6 +6,7 @@ import dataclasses
 import logging
 import math
 import time
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -29,10 +30,10 @@ SCORING_BATCH = 256
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of that name; `auto` is CUDA where present.
+    """Return the device of that name; `auto` is CUDA where present.
 
     Raises:
-        ConfigError: the device is not there.
+        ConfigError: an unknown name, or a device that this machine lacks.
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -46,23 +47,24 @@ def choose_device(name: str) -> torch.device:
 
 
 def multiplies_bf16(device: torch.device) -> bool:
-    """Whether a device has instructions for matrix products of bfloat16."""
+    """Return whether a device has instructions for matrix products in bfloat16."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    # What torch tells of the CPU, where it tells it.
-    kinds = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    return any(getattr(torch.cpu, kind)() for kind in kinds if hasattr(torch.cpu, kind))
+    # Torch's checks of the CPU, which not every version has.
+    checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, check)() for check in checks if hasattr(torch.cpu, check))
 
 
 @torch.no_grad()
 def predict_probabilities(model: TextNetwork, texts: Encoded, *, classes: int) -> np.ndarray:
-    """Probabilities of each class for encoded texts, (N, K) float32, in evaluation mode."""
+    """Return the class probabilities of encoded texts, (N, K) float32, with the network in evaluation mode."""
     device = next(model.parameters()).device
     model.eval()
     out = np.zeros((len(texts.lengths), classes), dtype=np.float32)
     for rows, batch in ordered_batches(texts, batch_size=SCORING_BATCH):
         batch = batch.to(device)
-        out[rows] = model.logits(batch.words, batch.places, batch.lengths).softmax(dim=1).cpu().numpy()
+        logits = model.logits(batch.distinct, batch.inverse, batch.lengths)  # (B, K)
+        out[rows] = logits.softmax(dim=1).cpu().numpy()
     return out
 
 
@@ -70,12 +72,14 @@ class Trainer:
     """Trains one network on encoded texts.
 
     Args:
-        model: maps flat ids (N,) and lengths (B,) to logits (B, K); its layer `softmax` is held to
-            the max-norm.
-        config: how to train.
+        model: the network; the weights of its softmax layer are held to a maximum norm.
+        config: the training settings.
         classes: K.
-        progress: is told how it goes.
-        checkpoint: keeps the run after each epoch, and may have one to go on from; None keeps nothing.
+        progress: receives the progress of training.
+        checkpoint: saves the run after each epoch, and may hold a run to resume; None saves nothing.
+
+    Raises:
+        ConfigError: settings that the network or this machine cannot follow.
     """
 
     def __init__(
@@ -89,8 +93,8 @@ class Trainer:
     ) -> None:
         self.config = config
         self.classes = classes
-        # The paper scales the weights by the share kept at test time, torch the features by its inverse
-        # in training: the paper's bound s on the former is s (1 - dropout) on the latter.
+        # Kim (2014), section 2.1, multiplies the weights by p = 1 - dropout at test time, where torch divides the
+        # features by p in training: the paper's bound s on its weights is s p on these.
         bound = model.config.default_max_norm if config.max_norm is None else config.max_norm
         self.max_norm = bound * (1 - model.dropout.p)
         self.progress = progress
@@ -104,21 +108,24 @@ class Trainer:
         self.generator = np.random.default_rng(config.seed)
 
     def _use_bf16(self) -> None:
-        """Project the words in bfloat16."""
+        """Let the network project words in bfloat16; ConfigError if it has no such layer."""
         layers = [layer for layer in self.model.modules() if isinstance(layer, LookupConvolution)]
         if not layers:
-            raise ConfigError("precision: expected fp32 for a network that projects words by no matrix product")
+            raise ConfigError("precision: expected fp32 for a network without a matrix product over words, found bf16")
         for layer in layers:
             layer.bf16 = True
         if not multiplies_bf16(self.device):
-            logger.warning("bf16: this device has no matrix products of such numbers, fp32 would be faster")
+            logger.warning("precision: this device has no matrix products in bf16; fp32 would be faster")
 
     def run(self, training: Examples, validation: Examples) -> History:
-        """Train until the epochs or the patience are used up, or until Ctrl-C; the best weights stay in the model.
+        """Train until the last epoch, early stopping or Ctrl-C, and leave the best epoch's weights in the model.
 
         Args:
-            training: texts and class ids.
-            validation: texts and class ids that choose the epoch.
+            training: the texts to learn from.
+            validation: the texts that choose the best epoch.
+
+        Returns:
+            The figures of all epochs, those of a resumed run too.
 
         Raises:
             TrainingError: the loss is not finite.
@@ -126,14 +133,14 @@ class Trainer:
             KeyboardInterrupt: Ctrl-C before the first epoch's end, when there is nothing to keep.
         """
         best = EarlyStopping(self.config.monitor, self.config.patience)
-        epochs = self._resume(best)
+        epochs = self._resume(best, len(training.labels))
         interrupted = False
         self.progress.begin(texts=len(training.labels), epochs=self.config.max_epochs)
         try:
-            while len(epochs) < self.config.max_epochs and not best.is_over(len(epochs)):
-                epoch = self._epoch(len(epochs) + 1, training, validation, best)
+            while len(epochs) < self.config.max_epochs and not best.should_stop(len(epochs)):
+                epoch = self._run_epoch(len(epochs) + 1, training, validation, best)
                 epochs.append(epoch)
-                self._keep(best, epochs)
+                self._save_checkpoint(best, epochs)
                 self.progress.epoch(epoch)
         except KeyboardInterrupt:
             if not best.epoch:
@@ -145,57 +152,62 @@ class Trainer:
         self.progress.end(history)
         return history
 
-    def _keep(self, best: EarlyStopping, epochs: list[Epoch]) -> None:
-        """Write a checkpoint of the run as it stands after an epoch."""
+    def _save_checkpoint(self, best: EarlyStopping, epochs: list[Epoch]) -> None:
+        """Save the state of the run after an epoch."""
         if self.checkpoint is None:
             return
-        tensors: dict[str, torch.Tensor] = {}
-        tensors |= {f"model.{name}": weight for name, weight in self.model.named_parameters()}
-        tensors |= {f"best.{name}": weight for name, weight in best.state.items()}
-        tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.tensors().items()}
-        tensors["randomness.cpu"] = torch.get_rng_state()
-        if self.device.type == "cuda":
-            tensors["randomness.cuda"] = torch.cuda.get_rng_state(self.device)
         state = {
             "best": {"score": best.score, "epoch": best.epoch},
             "epochs": [dataclasses.asdict(epoch) for epoch in epochs],
             "generator": self.generator.bit_generator.state,
         }
-        self.checkpoint.save(tensors, state)
+        self.checkpoint.save(self._tensors(best.state), state)
 
-    def _resume(self, best: EarlyStopping) -> list[Epoch]:
-        """Go on from the checkpoint, if there is one: the epochs that it holds."""
-        kept = None if self.checkpoint is None else self.checkpoint.load()
-        if self.checkpoint is None or kept is None:
+    def _tensors(self, best: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return everything that a checkpoint keeps as tensors."""
+        tensors: dict[str, torch.Tensor] = {}
+        tensors |= {f"model.{name}": weight for name, weight in self.model.named_parameters()}
+        tensors |= {f"best.{name}": weight for name, weight in best.items()}
+        tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.tensors().items()}
+        tensors["randomness.cpu"] = torch.get_rng_state()
+        if self.device.type == "cuda":
+            tensors["randomness.cuda"] = torch.cuda.get_rng_state(self.device)
+        return tensors
+
+    def _resume(self, best: EarlyStopping, texts: int) -> list[Epoch]:
+        """Restore the state of the checkpoint, if there is one, and return its epochs."""
+        if self.checkpoint is None:
             return []
-        tensors, state, environment = kept
-        if environment != self.checkpoint.environment:
+        expected = self._tensors(dict(self.model.named_parameters()))
+        kept = self.checkpoint.load(expected, texts=texts)
+        if kept is None:
+            return []
+        if kept.environment != self.checkpoint.environment:
             logger.warning(
                 "the checkpoint is from another environment (%s, now %s): the result may differ in its last bits",
-                environment,
+                kept.environment,
                 dict(self.checkpoint.environment),
             )
+        tensors = kept.tensors
         with torch.no_grad():
             for name, weight in self.model.named_parameters():
                 weight.copy_(tensors[f"model.{name}"])
-        best.state = {
-            name.removeprefix("best."): tensor.to(self.device)
-            for name, tensor in tensors.items()
-            if name.startswith("best.")
-        }
-        best.score, best.epoch = state["best"]["score"], state["best"]["epoch"]
-        self.optimizer.load(
-            {name.removeprefix("optimizer."): x for name, x in tensors.items() if name.startswith("optimizer.")}
-        )
-        torch.set_rng_state(tensors["randomness.cpu"])
-        if self.device.type == "cuda" and "randomness.cuda" in tensors:  # kept on a CPU otherwise
-            torch.cuda.set_rng_state(tensors["randomness.cuda"], self.device)
-        self.generator.bit_generator.state = state["generator"]
-        return [Epoch(**epoch) for epoch in state["epochs"]]
+        best.state = {name: tensor.to(self.device) for name, tensor in _with_prefix(tensors, "best.").items()}
+        best.score, best.epoch = kept.best_score, kept.best_epoch
+        self.optimizer.load(_with_prefix(tensors, "optimizer."))
+        try:
+            torch.set_rng_state(tensors["randomness.cpu"])
+            if self.device.type == "cuda" and "randomness.cuda" in tensors:  # missing if the run was on a CPU
+                torch.cuda.set_rng_state(tensors["randomness.cuda"], self.device)
+            self.generator.bit_generator.state = kept.generator
+        except (RuntimeError, ValueError, TypeError, KeyError, OverflowError):
+            raise self.checkpoint.wrong("states of the random generators") from None
+        return kept.epochs
 
-    def _epoch(self, number: int, training: Examples, validation: Examples, best: EarlyStopping) -> Epoch:
+    def _run_epoch(self, number: int, training: Examples, validation: Examples, best: EarlyStopping) -> Epoch:
+        """Train on all texts once, score the validation texts, and keep the weights if they are the best so far."""
         begin = time.perf_counter()
-        loss = self._pass(number, training)
+        loss = self._train_epoch(number, training)
         seconds = time.perf_counter() - begin
         probabilities = predict_probabilities(self.model, validation.texts, classes=self.classes)
         if not np.isfinite(probabilities).all():
@@ -214,45 +226,45 @@ class Trainer:
             macro_f1=scores["macro_f1"],
             seconds=seconds,
             texts_per_second=len(training.labels) / seconds,
-            best=best.offer(number, scores, self.model),
+            best=best.update(number, scores, self.model),
             monitor=self.config.monitor,
         )
 
-    def _pass(self, number: int, training: Examples) -> float:
-        """Make one pass over the training texts and return their mean loss."""
+    def _train_epoch(self, number: int, training: Examples) -> float:
+        """Train on all texts once and return their mean loss."""
         weights = self._weights(training)  # (N,)
         self.model.train()
         total, done = 0.0, 0
         targets = torch.tensor(training.labels, dtype=torch.int64, device=self.device)  # (N,)
         batches = training_batches(training.texts, batch_size=self.config.batch_size, generator=self.generator)
-        for step, (numbers, batch) in enumerate(batches, 1):
+        for step, (batch_rows, batch) in enumerate(batches, 1):
             batch = batch.to(self.device)
-            rows = torch.from_numpy(numbers).to(self.device)  # (B,)
-            value = self.step(batch, targets[rows], None if weights is None else weights[rows])
-            if not math.isfinite(value):
-                raise self._not_finite("a finite loss", value, f"at epoch {number}, step {step}")
-            total += value * len(batch.lengths)
+            rows = torch.from_numpy(batch_rows).to(self.device)  # (B,)
+            loss = self.step(batch, targets[rows], None if weights is None else weights[rows])
+            if not math.isfinite(loss):
+                raise self._not_finite("a finite loss", loss, f"at epoch {number}, step {step}")
+            total += loss * len(batch.lengths)
             done += len(batch.lengths)
             self.progress.batch(epoch=number, texts=done, loss=total / done)
         self.optimizer.settle_all()
         return total / done
 
     def step(self, batch: Batch, targets: torch.Tensor, weights: torch.Tensor | None = None) -> float:
-        """Take a step unless the loss is not finite.
+        """Take a training step, unless the loss is not finite.
 
         Args:
-            batch: texts on the network's device.
+            batch: B texts, on the network's device.
             targets: their class ids, (B,).
-            weights: of the texts in the loss, (B,); None for all alike.
+            weights: of the texts in the loss, (B,); None if all are equal.
 
         Returns:
-            The mean loss before it.
+            The mean loss before the step.
         """
-        found = self.model.find_ngrams(batch.words, batch.places, batch.lengths)
-        self.optimizer.settle(batch.words, None if found is None else found.rows)
-        logits = self.model.logits(batch.words, batch.places, batch.lengths, found)  # (B, K)
+        matches = self.model.find_ngrams(batch.distinct, batch.inverse, batch.lengths)
+        self.optimizer.settle(batch.distinct, None if matches is None else matches.rows)
+        logits = self.model.logits(batch.distinct, batch.inverse, batch.lengths, matches)  # (B, K)
         losses = F.cross_entropy(logits, targets, reduction="none")  # (B,)
-        # Not cross_entropy's own weights: they are divided by the batch's, and cancel where it has one class.
+        # Not the weights of `cross_entropy`: it divides by their sum, so that they cancel in a batch of one class.
         loss = losses.mean() if weights is None else (losses * weights).mean()
         value = loss.item()
         if not math.isfinite(value):
@@ -264,13 +276,14 @@ class Trainer:
         return value
 
     def _not_finite(self, expected: str, found: float, where: str) -> TrainingError:
+        """Return the error of a loss or probability that is not finite."""
         return TrainingError(
             f"expected {expected}, found {found} {where}; "
             f"use a smaller learning rate (now {self.config.rate:g}) or check the word vectors"
         )
 
     def _weights(self, training: Examples) -> torch.Tensor | None:
-        """Return each text's weight in the loss, its class's times its own, (N,); None where all are 1."""
+        """Return the weights of the texts in the loss, each its class's times its own, (N,); None if all are 1."""
         labels, config = training.labels, self.config
         weights = None if training.weights is None else training.weights / training.weights.mean()
         if config.class_weight is not None:
@@ -281,3 +294,8 @@ class Trainer:
                 by_class = np.asarray(config.class_weight)
             weights = by_class[labels] if weights is None else weights * by_class[labels]
         return None if weights is None else torch.tensor(weights, dtype=torch.float32, device=self.device)
+
+
+def _with_prefix(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """Return the tensors whose names begin with a prefix, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

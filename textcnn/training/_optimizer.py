@@ -1,4 +1,4 @@
-"""The optimiser of all of a network's parameters, the L2 penalty by layer, and the bound on the softmax weights."""
+"""The optimiser of a whole network, with L2 penalties by layer, and the norm bound on the softmax weights."""
 
 from __future__ import annotations
 
@@ -17,20 +17,21 @@ class _Part:
     """A parameter with its optimiser and the weight of its L2 penalty."""
 
     parameter: nn.Parameter
-    rows: RowOptimizer
+    optimizer: RowOptimizer
     penalty: float
 
 
 class Optimizer:
     """Adam, Adadelta or Adagrad (`textcnn.training._row_optimizers`) for every parameter of a network.
 
-    Of the tables (tuned word rows, the n-grams' weights) a step touches the rows of the batch alone, and the gradient
-    is sparse; an L2 penalty moves every row at every step, which is then done. Not torch's optimisers: those
-    take all rows at every step, and importing them costs seconds.
+    In the tables (tuned word vectors, weights of n-grams) the gradient is sparse, and a step touches the batch's rows
+    alone, unless an L2 penalty changes every row at every step. Torch's own optimisers update all rows at every step,
+    and importing them takes seconds.
 
     Args:
         model: the network, on its device.
-        config: which optimiser, the step size, and the L2 penalty of each layer, whose gradient is added to the loss's.
+        config: the optimiser, its learning rate, and the L2 penalty of each layer, whose gradient is added to that of
+            the loss.
     """
 
     def __init__(self, model: TextNetwork, config: TrainingConfig) -> None:
@@ -44,63 +45,63 @@ class Optimizer:
         for name, parameter in model.named_parameters():
             if not parameter.requires_grad:
                 continue
-            rows = ROW_OPTIMIZERS[config.optimizer](
+            optimizer = ROW_OPTIMIZERS[config.optimizer](
                 parameter.detach().view(len(parameter), -1), config.rate, skipping=self._is_sparse(model, name)
             )
-            self.parts[name] = _Part(parameter, rows, penalties[layer_of(name)])
+            self.parts[name] = _Part(parameter, optimizer, penalties[layer_of(name)])
 
     @staticmethod
     def _is_sparse(model: TextNetwork, name: str) -> bool:
-        """Whether a parameter is a table whose gradient is sparse."""
+        """Return whether a parameter is a table with a sparse gradient."""
         if name == "ngrams.weight":
             return model.ngrams is not None and model.ngrams.sparse
         return name == "channels.tuned" and model.channels.sparse
 
     def settle(self, words: torch.Tensor, ngrams: torch.Tensor | None) -> None:
-        """Bring rows of the tables up to the steps so far, before they are read.
+        """Settle the rows that a batch is about to read (see `textcnn.training._row_optimizers`).
 
         Args:
-            words: of the batch, (U,).
-            ngrams: of the batch, (U',); None where there is no bag.
+            words: distinct word ids of the batch, (U,).
+            ngrams: distinct rows of its n-grams, (U',); None without a bag.
         """
         for name, rows in (("channels.tuned", words), ("ngrams.weight", ngrams)):
             part = self.parts.get(name)
-            if part is not None and part.rows.skipping and rows is not None:
-                part.rows.settle(rows)
+            if part is not None and part.optimizer.skipping and rows is not None:
+                part.optimizer.settle(rows)
 
     def settle_all(self) -> None:
-        """The same for all rows."""
+        """Settle all rows of the tables."""
         for part in self.parts.values():
-            if part.rows.skipping:
-                part.rows.settle()
+            if part.optimizer.skipping:
+                part.optimizer.settle()
 
     @torch.no_grad()
     def step(self) -> None:
-        """Take a step with the gradients that the parameters have, and clear them."""
+        """Update the parameters by their gradients, and clear these."""
         for part in self.parts.values():
             grad, part.parameter.grad = part.parameter.grad, None
             if grad is None:
                 continue
             if grad.is_sparse:
-                part.rows.step(grad._indices()[0], grad._values())
+                part.optimizer.step(grad._indices()[0], grad._values())
                 continue
             if part.penalty:
                 grad = grad.add(part.parameter, alpha=part.penalty)
-            part.rows.step(torch.arange(len(grad), device=grad.device), grad.reshape(len(grad), -1))
+            part.optimizer.step(torch.arange(len(grad), device=grad.device), grad.reshape(len(grad), -1))
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """All that a run needs to go on."""
-        return {f"{name}/{key}": x for name, part in self.parts.items() for key, x in part.rows.tensors().items()}
+        """Return the state that a run needs to resume, by parameter and name."""
+        return {f"{name}/{key}": x for name, part in self.parts.items() for key, x in part.optimizer.tensors().items()}
 
     def load(self, tensors: dict[str, torch.Tensor]) -> None:
-        """Go on from what `tensors` gave."""
+        """Restore the state that `tensors` returned."""
         for name, part in self.parts.items():
             own = {key.rpartition("/")[2]: x for key, x in tensors.items() if key.rpartition("/")[0] == name}
-            part.rows.load(own)
+            part.optimizer.load(own)
 
 
 def layer_of(name: str) -> str:
-    """Return which of `LAYERS` a parameter belongs to; the bag's weights count as the softmax's."""
+    """Return which of `LAYERS` a parameter belongs to; the bag of n-grams belongs to the softmax layer."""
     embeddings, convolution, softmax = LAYERS
     if name.startswith("channels."):
         return embeddings
@@ -108,7 +109,7 @@ def layer_of(name: str) -> str:
 
 
 def freeze(model: TextNetwork, layers: tuple[str, ...]) -> None:
-    """Leave layers (`FREEZABLE`) as they are in training."""
+    """Keep layers (of `FREEZABLE`) unchanged in training, and train the others."""
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(layer_of(name) not in layers)
 

@@ -1,4 +1,4 @@
-"""Cross-validation: a score for each fold as it comes, kept in a file so that a run can go on."""
+"""Cross-validation: the scores of each fold, saved as they come so that a run can be resumed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,16 @@ from textcnn.training.progress import Progress
 
 @dataclass(frozen=True)
 class Fold:
-    """The scores of one fold's test texts, by a model that never saw them."""
+    """The scores of a fold's texts, by a model trained on the other folds.
+
+    Attributes:
+        number: from 1.
+        examples: texts in the fold.
+        accuracy: of these texts.
+        macro_f1: of these texts.
+        log_loss: of these texts, in nats.
+        best_epoch: the epoch that the model's weights are from.
+    """
 
     number: int
     examples: int
@@ -39,7 +48,7 @@ class Fold:
 
 
 def summarize(folds: Sequence[Fold]) -> dict[str, Any]:
-    """Mean and standard deviation (of the sample) over folds, ready for JSON."""
+    """Return the mean and sample standard deviation of each score over the folds, ready for JSON."""
     out: dict[str, Any] = {"folds": len(folds)}
     for name in ("accuracy", "macro_f1", "log_loss"):
         values = [getattr(fold, name) for fold in folds]
@@ -58,21 +67,24 @@ def cross_validate(
     progress: Progress | None = None,
     on_fold: Callable[[Fold], None] = lambda fold: None,
 ) -> list[Fold]:
-    """Score each fold by a model trained on the others; a share of these chooses its epoch.
+    """Score each fold by a model trained on the others; a share of these is held out to choose the best epoch.
 
     Args:
         data: all labelled texts.
-        classes: the labels, one a class, (K,).
-        settings: alike for all folds.
-        folds: how many, stratified by class, texts of one group in one fold.
-        results: file that keeps the scores of the folds done.
-        resume: take the folds done from that file if it is there.
-        progress: is told how each training goes.
-        on_fold: is given each fold as it comes, those of an earlier run too.
+        classes: the labels in the order of their ids, (K,).
+        settings: the same for all folds.
+        folds: number of folds; they are stratified by class, and keep the texts of a group together.
+        results: file in which to save the scores of finished folds.
+        resume: continue after the folds in that file, if it exists.
+        progress: receives the progress of each training.
+        on_fold: receives each fold as it is finished, and those of an earlier run first.
+
+    Returns:
+        The scores of all folds, in order.
 
     Raises:
-        DataError: a class has fewer examples than there are folds, or `results` is of another run.
-        KeyboardInterrupt: Ctrl-C; the folds done are kept.
+        DataError: a class has fewer examples than there are folds, or `results` is from another run.
+        KeyboardInterrupt: Ctrl-C; the scores of finished folds are saved.
         VectorsError, TrainingError: as in `train_model`.
     """
     names = [str(label) for label in classes]
@@ -81,25 +93,30 @@ def cross_validate(
     done = _read(results, identity) if results is not None and resume else []
     for fold in done:
         on_fold(fold)
-    everything = np.arange(len(data.labels))
     for number in range(len(done) + 1, folds + 1):
-        rows = test_rows[number - 1]
-        training = data.take(np.setdiff1d(everything, rows))
-        artifact, history = train_model(training, classes, settings, progress=progress)
-        if history.interrupted:
-            raise KeyboardInterrupt
-        test = data.take(rows)
-        figures = evaluate(test.labels, Predictor(artifact).predict_proba(test.texts), names)
-        scores = {name: figures[name] for name in ("examples", "accuracy", "macro_f1", "log_loss")}
-        done.append(Fold(number=number, **scores, best_epoch=history.best_epoch))
+        done.append(_score_fold(number, data, test_rows[number - 1], classes, settings, progress))
         if results is not None:
             _write(results, identity, done)
         on_fold(done[-1])
     return done
 
 
+def _score_fold(
+    number: int, data: Labelled, rows: np.ndarray, classes: np.ndarray, settings: Settings, progress: Progress | None
+) -> Fold:
+    """Train on all texts but those of the fold, whose indices are `rows`, and score these."""
+    training = data.take(np.setdiff1d(np.arange(len(data.labels)), rows))
+    artifact, history = train_model(training, classes, settings, progress=progress)
+    if history.interrupted:
+        raise KeyboardInterrupt
+    test = data.take(rows)
+    figures = evaluate(test.labels, Predictor(artifact).predict_proba(test.texts), [str(label) for label in classes])
+    scores = {name: figures[name] for name in ("examples", "accuracy", "macro_f1", "log_loss")}
+    return Fold(number=number, **scores, best_epoch=history.best_epoch)
+
+
 def _identity(data: Labelled, settings: Settings, folds: int) -> dict[str, Any]:
-    """What must be alike for folds done earlier to count."""
+    """Return what a run must have in common with saved folds to continue after them."""
     content = hashlib.sha256(np.ascontiguousarray(data.labels).tobytes())
     for text in data.texts.to_pylist():
         content.update(f"{len(text)} {text}".encode())
@@ -113,7 +130,7 @@ def _identity(data: Labelled, settings: Settings, folds: int) -> dict[str, Any]:
 
 
 def _hash_of(path: Path) -> str | None:
-    """Of a file's content; None if it cannot be read, which training will tell."""
+    """Return a hash of a file's content; None if it cannot be read, which training reports."""
     try:
         digest = hashlib.sha256()
         with path.open("rb") as file:
@@ -125,7 +142,7 @@ def _hash_of(path: Path) -> str | None:
 
 
 def unfinished(path: Path, folds: int) -> bool:
-    """Whether a file keeps the scores of some, but not all folds (or cannot be read)."""
+    """Return whether a file holds the scores of some, but not all folds, or cannot be read."""
     try:
         return path.exists() and len(json.loads(path.read_text(encoding="utf-8"))["folds"]) < folds
     except (OSError, ValueError, KeyError, TypeError):
@@ -133,24 +150,25 @@ def unfinished(path: Path, folds: int) -> bool:
 
 
 def _read(path: Path, identity: dict[str, Any]) -> list[Fold]:
+    """Return the folds in a file, none if it does not exist; DataError if they are from another run."""
     if not path.exists():
         return []
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        folds = [Fold(**fold) for fold in kept["folds"]]
-        different = differences(identity, kept["identity"])
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        folds = [Fold(**fold) for fold in saved["folds"]]
+        different = differences(identity, saved["identity"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise DataError(f"{path}: expected the scores of an earlier run, found something else; remove it") from None
+        raise DataError(f"{path}: expected the saved scores of a run, found other content; remove the file") from None
     if different:
         raise DataError(
-            f"{path}: expected scores of this run, found those of one with other {', '.join(different)}; "
-            "use the settings and data of that run, or leave --resume out"
+            f"{path}: expected scores of this run, found those of a run with other {', '.join(different)}; "
+            "use the settings and data of that run, or omit --resume"
         )
     return folds
 
 
 def _write(path: Path, identity: dict[str, Any], folds: Sequence[Fold]) -> None:
-    """Replace the file whole."""
-    kept = {"identity": identity, "folds": [dataclasses.asdict(fold) for fold in folds]}
+    """Replace the file by one with these folds."""
+    saved = {"identity": identity, "folds": [dataclasses.asdict(fold) for fold in folds]}
     with written_whole(path) as file:
-        file.write((json.dumps(kept, indent=2) + "\n").encode())
+        file.write((json.dumps(saved, indent=2) + "\n").encode())

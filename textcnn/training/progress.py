@@ -1,4 +1,4 @@
-"""What training tells while it runs."""
+"""The progress and history of a training run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,19 @@ logger = logging.getLogger("textcnn")
 
 @dataclass(frozen=True)
 class Epoch:
-    """The figures of one pass over the training texts; losses in nats."""
+    """The figures of one epoch; losses in nats per text.
+
+    Attributes:
+        number: from 1.
+        training_loss: mean loss of the training texts, each before the step that trains on it.
+        validation_loss: mean loss of the validation texts after the epoch.
+        accuracy: of the validation texts.
+        macro_f1: of the validation texts.
+        seconds: spent on training, without validation.
+        texts_per_second: training speed.
+        best: whether it is the best epoch so far.
+        monitor: the score that chooses the best epoch.
+    """
 
     number: int
     training_loss: float
@@ -27,46 +39,68 @@ class Epoch:
 
 @dataclass(frozen=True)
 class History:
-    """A finished run: its epochs, which of them the weights are from, and why it ended."""
+    """A finished run.
+
+    Attributes:
+        epochs: figures of all epochs.
+        best_epoch: the epoch that the weights are from, from 1.
+        interrupted: whether Ctrl-C ended the run.
+    """
 
     epochs: tuple[Epoch, ...]
     best_epoch: int
     interrupted: bool
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
+        """Return a JSON object."""
         return dataclasses.asdict(self)
 
 
 class Progress:
-    """Is told how training goes; this one logs. The command line has one that draws."""
+    """Receives the progress of training; this class logs each epoch, subclasses show more."""
 
     def stage(self, name: str, fraction: float) -> None:
-        """A step before training, such as reading vectors, is done to `fraction` (0 to 1)."""
+        """Receive the state of a stage before training, such as reading vectors.
+
+        Args:
+            name: of the stage.
+            fraction: done so far, 0 to 1.
+        """
 
     def begin(self, *, texts: int, epochs: int) -> None:
-        """Training begins: so many texts an epoch, so many epochs at most."""
+        """Receive the start of training.
+
+        Args:
+            texts: training texts per epoch.
+            epochs: at most.
+        """
 
     def batch(self, *, epoch: int, texts: int, loss: float) -> None:
-        """A step is done: `texts` of the epoch so far, `loss` their mean."""
+        """Receive the state after each batch.
+
+        Args:
+            epoch: from 1.
+            texts: trained on so far in this epoch.
+            loss: their mean loss, in nats.
+        """
 
     def epoch(self, epoch: Epoch) -> None:
-        """An epoch is done."""
+        """Receive the figures of a finished epoch."""
         logger.info("%s", describe_epoch(epoch))
 
     def end(self, history: History) -> None:
-        """Training has ended."""
+        """Receive the history at the end of training."""
 
 
 def describe_score(epoch: Epoch) -> str:
-    """The validation score: macro-F1 where it chooses the epoch, else accuracy."""
+    """Return the validation score in words: macro-F1 where it chooses the epoch, else accuracy."""
     if epoch.monitor == "macro_f1":
         return f"macro-F1 {epoch.macro_f1:.4f}"
     return f"accuracy {epoch.accuracy:.4f}"
 
 
 def describe_epoch(epoch: Epoch) -> str:
-    """One line for a log, within 80 columns."""
+    """Return an epoch's figures as one line of at most 80 columns."""
     return (
         f"epoch {epoch.number:>2}  loss {epoch.training_loss:.4f}  validation: loss {epoch.validation_loss:.4f}"
         f"  {describe_score(epoch)}  {epoch.texts_per_second:,.0f}/s{'  best' if epoch.best else ''}"

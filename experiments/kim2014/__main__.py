@@ -1,19 +1,20 @@
-"""Table 2 of Kim (2014): four variants of the network, on the corpora whose files are there.
+"""Table 2 of Kim (2014): four variants of the network.
 
     textcnn vectors imdb --unsupervised --data-dir DATA --tokenizer kim --architecture skip-gram -o imdb.bin
-    python -m experiments.kim2014.run --data-dir DATA --vectors imdb.bin
+    python -m experiments.kim2014 --data-dir DATA --vectors imdb.bin
 
-DATA holds the original files of the corpora (`textcnn data NAME` names them); any file of word vectors will do,
-GoogleNews's as well. Deviations from the paper: word vectors are trained on IMDB's reviews, training stops after
-five epochs without a better validation score (the code runs 25), a phrase of SST is read once however often it
-occurs, TREC is lower-cased where word vectors are, and windows of padding alone do not count.
+DATA holds the original files of the corpora (`textcnn data` lists them; `--corpora` runs some); any file of word
+vectors will do, GoogleNews's as well. Deviations from the paper: word vectors are trained on IMDB's reviews, training
+stops after five epochs without a better validation score (the paper's code runs 25), a phrase of SST is read once
+however often it occurs, TREC is lower-cased where word vectors are, and windows of padding alone do not count.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.reproduction import YARDSTICK, Cell, Table, main
+from experiments.reproduction import Cell, Table, main
+from experiments.shared import BASELINE
 
 PUBLISHED = {
     "CNN-rand": {"mr": 76.1, "sst1": 45.0, "sst2": 82.7, "subj": 89.6, "trec": 91.2, "cr": 79.8, "mpqa": 83.4},
@@ -25,10 +26,10 @@ CORPORA = ("mr", "trec", "sst2", "sst1", "subj", "cr", "mpqa")
 
 
 def cells() -> list[Cell]:
-    """All variants on all corpora, and the linear yardstick."""
+    """Return all variants on all corpora, and the linear baseline."""
     out = []
     for corpus in CORPORA:
-        out.append(Cell(corpus, YARDSTICK))
+        out.append(Cell(corpus, BASELINE))
         for variant in PUBLISHED:
             channels = variant.removeprefix("CNN-")
             options = ("--preset", "kim2014", "--patience", "5", "--channels", channels)
@@ -38,12 +39,14 @@ def cells() -> list[Cell]:
     return out
 
 
+TABLE = Table(
+    name="kim2014",
+    title="Kim 2014",
+    folder=Path(__file__).parent,
+    cells=cells(),
+    published=PUBLISHED,
+    files={"vectors": "word vectors of the variants that take them"},
+)
+
 if __name__ == "__main__":
-    table = Table(
-        title="Kim 2014",
-        folder=Path(__file__).parent,
-        cells=cells(),
-        published=PUBLISHED,
-        files={"vectors": "word vectors of the variants that take them"},
-    )
-    main(table, __doc__ or "")
+    main(TABLE, __doc__ or "")

@@ -1,18 +1,16 @@
 """What the papers argue about, one setting at a time, on MR's training texts.
 
-    python -m experiments.ablations.run --data-dir DATA --vectors vectors.bin
+    textcnn vectors imdb --unsupervised --data-dir DATA --architecture skip-gram -o vectors.bin
+    python -m experiments.ablations --data-dir DATA --vectors vectors.bin
 
 Each setting is scored by cross-validation inside MR's fixed training split (five folds, of which FOLDS are run; a tenth
 of the other four chooses the epoch), seed 0, so that no test text is read: the differences here led to the defaults.
-The network is the default one, without the bag of n-grams where the question is the convolution's; with vectors it
-takes steps of 0.0003. The linear yardstick is scored on the same folds. `vectors.bin` is from `textcnn vectors imdb
---unsupervised --architecture skip-gram`. Results are kept in `results.json`; what is done is not run again.
+The network is the default one, without the bag of n-grams where the question is the convolution's; with vectors its
+learning rate is 0.0003. The linear baseline is scored on the same folds. What is done is not run again.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import time
 from dataclasses import dataclass, field
@@ -20,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
-from sklearn.pipeline import make_pipeline
 
 import textcnn
+from experiments import shared
+from experiments.shared import BASELINE
+from textcnn.report.baselines import linear
 
 FOLDS = 3
 HERE = Path(__file__).parent
@@ -36,10 +34,11 @@ class Question:
     """One comparison.
 
     Args:
-        title: what it asks.
-        answers: settings of `TextCNNClassifier` by the name of an answer.
+        title: what is asked.
+        answers: settings of `TextCNNClassifier` by the name of the answer.
         vectors: whether the networks take the word vectors.
         numbers: whether the answers are numbers, to be drawn as a curve.
+        shared: settings of all answers.
     """
 
     title: str
@@ -50,7 +49,7 @@ class Question:
 
 
 def settings(name: str, values: tuple[Any, ...], **more: Any) -> dict[str, dict[str, Any]]:
-    """Answers that differ in one setting."""
+    """Return answers that differ in one setting."""
     return {str(value): {name: value, **more} for value in values}
 
 
@@ -140,39 +139,42 @@ QUESTIONS = {
 
 
 def main() -> None:
-    """Run what is missing, then print the tables and draw them."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data-dir", help="folder of MR's files; without it, only print and draw")
-    parser.add_argument("--vectors", type=Path, metavar="FILE")
-    parser.add_argument("--questions", nargs="+", choices=QUESTIONS, default=list(QUESTIONS))
-    arguments = parser.parse_args()
-    path = HERE / "results.json"
-    results = json.loads(path.read_text()) if path.exists() else {}
-    if arguments.data_dir:
+    """Run what is missing, then print the table and draw it."""
+    parser = shared.make_parser(__doc__ or "", HERE)
+    parser.add_argument("--data-dir", metavar="DATA", help="folder of MR's files")
+    parser.add_argument("--vectors", type=Path, metavar="FILE", help="word vectors of IMDB's reviews")
+    parser.add_argument("--questions", nargs="+", choices=QUESTIONS, default=list(QUESTIONS), help="only these [all]")
+    parser.add_argument("--epochs", type=int, default=25, help="epochs at most [25]")
+    arguments = shared.parse(parser, "data-dir", "vectors")
+    path = arguments.output / "results.json"
+    results = shared.read_json(path)
+    if not arguments.show:
+        results["machine"] = shared.machine()
         train = textcnn.load_corpus("mr", data_dir=arguments.data_dir)["train"]
         texts, labels = np.array(train["text"]), np.array(train["label"])
-        if "yardstick" not in results:
-            results["yardstick"] = yardstick(texts, labels)
+        if "baseline" not in results:
+            results["baseline"] = baseline(texts, labels)
         for name in arguments.questions:
             for answer in QUESTIONS[name].answers:
                 if answer not in results.setdefault(name, {}):
-                    results[name][answer] = run(name, answer, arguments.vectors, texts, labels)
+                    keywords = {"vectors": arguments.vectors, "max_epochs": arguments.epochs}
+                    results[name][answer] = run(name, answer, keywords, texts, labels)
                     print(name, answer, statistics.mean(results[name][answer]["scores"]), flush=True)
-                    path.write_text(json.dumps(results, indent=1) + "\n")
-    print(tables(results))
-    draw(results, HERE / "ablations.png")
+                    shared.write_json(path, results)
+    print(markdown(results))
+    draw(results, arguments.output / "ablations.png")
 
 
 def folds(texts: np.ndarray, labels: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Rows to train on and to score."""
+    """Return the rows to train on and those to score, of each fold."""
     return list(StratifiedKFold(5, shuffle=True, random_state=0).split(texts, labels))[:FOLDS]
 
 
-def run(name: str, answer: str, vectors: Path, texts: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """Scores of one answer, a fold each."""
+def run(name: str, answer: str, keywords: dict[str, Any], texts: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Return the scores of one answer, one per fold."""
     question = QUESTIONS[name]
-    shared = {"vectors": vectors, "learning_rate": 3e-4} if question.vectors else {"vectors": None}
-    keywords = {**shared, **question.shared, **question.answers[answer]}
+    vectors = {"learning_rate": 3e-4} if question.vectors else {"vectors": None}
+    keywords = {**keywords, **vectors, **question.shared, **question.answers[answer]}
     scores = []
     begin = time.perf_counter()
     for train, test in folds(texts, labels):
@@ -181,37 +183,34 @@ def run(name: str, answer: str, vectors: Path, texts: np.ndarray, labels: np.nda
     return {"scores": scores, "seconds": round(time.perf_counter() - begin, 1)}
 
 
-def yardstick(texts: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-    """TF-IDF of 1-2-grams and logistic regression, C = 10, on the same folds."""
-    scores = []
-    for train, test in folds(texts, labels):
-        vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-        model = make_pipeline(vectorizer, LogisticRegression(C=10, max_iter=1000)).fit(texts[train], labels[train])
-        scores.append(float(model.score(texts[test], labels[test])))
-    return {"scores": scores}
+def baseline(texts: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Return the scores of the linear baseline on the same folds."""
+    return {
+        "scores": [
+            linear(texts[train], labels[train], texts[test], labels[test]) for train, test in folds(texts, labels)
+        ]
+    }
 
 
 def mean(result: dict[str, Any]) -> float:
-    """Per cent."""
+    """Return the mean of the folds in per cent."""
     return 100 * statistics.mean(result["scores"])
 
 
-def tables(results: dict[str, Any]) -> str:
-    """A line for each question in Markdown."""
-    lines = ["| question | accuracy, mean of the folds |", "| --- | --- |"]
+def markdown(results: dict[str, Any]) -> str:
+    """Return a table with a line for each question."""
+    rows = []
     for name, question in QUESTIONS.items():
-        told = ", ".join(f"{answer}: {mean(result):.1f}" for answer, result in results.get(name, {}).items())
-        lines.append(f"| {question.title} | {told} |")
-    return "\n".join([*lines, "", f"TF-IDF + LR on the same folds: {mean(results['yardstick']):.1f}"])
+        answers = ", ".join(f"{answer}: {mean(result):.1f}" for answer, result in results.get(name, {}).items())
+        rows.append((question.title, answers))
+    rows.append((f"{BASELINE} on the same folds", f"{mean(results['baseline']):.1f}"))
+    table = shared.table(("question", "accuracy, mean of the folds"), rows)
+    return f"{table}\n\n{shared.machine_line(results.get('machine'))}"
 
 
 def draw(results: dict[str, Any], path: Path) -> None:
-    """All questions, with the range of the folds; the dashed line is the linear yardstick."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
+    """Draw all questions, with the range of the folds; the dashed line is the linear baseline."""
+    plt = shared.pyplot()
     asked = [name for name in QUESTIONS if results.get(name)]
     fig, axes = plt.subplots(-(-len(asked) // 3), 3, figsize=(13, 2.6 * -(-len(asked) // 3)), squeeze=False)
     for axis in axes.flat[len(asked) :]:
@@ -222,17 +221,17 @@ def draw(results: dict[str, Any], path: Path) -> None:
         low = [100 * min(result["scores"]) for result in answers.values()]
         high = [100 * max(result["scores"]) for result in answers.values()]
         spread = [np.subtract(means, low), np.subtract(high, means)]
-        places = [float(answer) for answer in answers] if QUESTIONS[name].numbers else range(len(answers))
-        axis.errorbar(places, means, spread, fmt="o-" if QUESTIONS[name].numbers else "o", capsize=3, ms=4)
+        positions = [float(answer) for answer in answers] if QUESTIONS[name].numbers else range(len(answers))
+        axis.errorbar(positions, means, spread, fmt="o-" if QUESTIONS[name].numbers else "o", capsize=3, ms=4)
         if not QUESTIONS[name].numbers:
-            axis.set_xticks(list(places), [answer.replace(", ", ",\n") for answer in answers], fontsize=7)
+            axis.set_xticks(list(positions), [answer.replace(", ", ",\n") for answer in answers], fontsize=7)
             axis.margins(x=0.15)
-        axis.axhline(mean(results["yardstick"]), ls="--", color="0.5", lw=1)
+        axis.axhline(mean(results["baseline"]), ls="--", color="0.5", lw=1)
         axis.set_title(QUESTIONS[name].title, fontsize=9)
         axis.grid(alpha=0.3)
     fig.supylabel("accuracy, %", fontsize=9)
     fig.tight_layout()
-    fig.savefig(path, dpi=110, metadata={"Software": None})
+    shared.save_plot(fig, path)
 
 
 if __name__ == "__main__":
