@@ -69,7 +69,7 @@ def test_the_same_seed_gives_the_same_bits(classifier):
     assert not np.array_equal(other.predict_proba(TEXTS), classifier.predict_proba(TEXTS))
 
 
-def test_fitting_leaves_the_callers_randomness_alone():
+def test_fit_leaves_torchs_random_state_unchanged():
     import torch
 
     torch.manual_seed(5)
@@ -139,27 +139,26 @@ def test_pickle(classifier):
     np.testing.assert_array_equal(copy.predict_proba(TEXTS), classifier.predict_proba(TEXTS))
 
 
-def test_settings_are_stored_untouched():
+def test_settings_are_stored_unchanged():
     model = TextCNNClassifier(region_sizes=[2, 3], dropout="nonsense")
     assert model.region_sizes == [2, 3]
-    with pytest.raises(ConfigError, match="dropout: expected a number at least 0 and below 1, found 'nonsense'"):
+    with pytest.raises(ConfigError, match="^dropout: .*found 'nonsense'"):
         model.fit(TEXTS, LABELS)
     names = set(inspect.signature(TextCNNClassifier.__init__).parameters) - {"self"}
     assert names == {*all_settings(), "vectors", "trust_pickle", "init_from"}
 
 
 def test_before_fit():
-    with pytest.raises(NotFittedError, match="expected a fitted TextCNNClassifier"):
+    with pytest.raises(NotFittedError, match="fitted TextCNNClassifier"):
         TextCNNClassifier().predict(["x"])
 
 
-def test_validation_data_chooses():
+def test_validation_data_are_used_for_validation_alone():
     model = TextCNNClassifier(**SMALL).fit(TEXTS, LABELS, validation_data=(TEXTS[:10], LABELS[:10]))
     assert model.model_.artifact.metrics["validation"]["examples"] == 10
     assert model.model_.artifact.training["texts"] == 90
-    with pytest.raises(DataError) as error:
+    with pytest.raises(DataError, match=r"^validation y: .*\['neg', 'pos'\], found .*other"):
         TextCNNClassifier(**SMALL).fit(TEXTS, LABELS, validation_data=(["a"], ["other"]))
-    assert str(error.value).startswith("validation y: expected labels seen in training ['neg', 'pos'], found ")
 
 
 def test_a_share_is_held_out():
@@ -168,7 +167,7 @@ def test_a_share_is_held_out():
     assert model.model_.artifact.training["texts"] == 72
 
 
-def test_the_vocabulary_is_of_the_training_part_alone():
+def test_the_vocabulary_comes_from_the_training_texts_alone():
     texts = [*TEXTS, "onlyinvalidation"]
     labels = np.append(LABELS, "pos")
     model = TextCNNClassifier(**{**SMALL, "max_epochs": 1}).fit(
@@ -183,12 +182,11 @@ def test_class_weights():
     heavy = fitted(class_weight={"neg": 1, "pos": 50}, max_epochs=1).predict_proba(TEXTS)[:, 1].mean()
     light = fitted(class_weight={"neg": 50, "pos": 1}, max_epochs=1).predict_proba(TEXTS)[:, 1].mean()
     assert heavy > light
-    with pytest.raises(ConfigError) as error:
+    with pytest.raises(ConfigError, match=r"^class_weight: .*\['neg', 'pos'\], found {'neg': 1}"):
         fitted(class_weight={"neg": 1})
-    assert str(error.value) == "class_weight: expected a weight for each of ['neg', 'pos'], found {'neg': 1}"
 
 
-def test_class_weights_count_even_one_text_a_batch():
+def test_class_weights_count_even_with_one_text_per_batch():
     def trained(weights):
         model = fitted(class_weight=weights, max_epochs=1, batch_size=1)
         return model.predict_proba(TEXTS)[:, 1].mean()
@@ -196,22 +194,20 @@ def test_class_weights_count_even_one_text_a_batch():
     assert trained({"neg": 0.001, "pos": 10}) > trained(None)
 
 
-def test_other_arguments_of_fit():
+def test_wrong_arguments_of_fit():
     for arguments, message in (
-        ({"groups": [1, 2]}, "groups: expected one for each of the 90 texts, found the shape (2,)"),
-        ({"validation_data": ([], [])}, "validation y: expected labels of texts, found no texts"),
+        ({"groups": [1, 2]}, r"^groups: .*\b90 texts, found .*\(2,\)"),
+        ({"validation_data": ([], [])}, "^validation y: .*found no texts"),
     ):
-        with pytest.raises(DataError) as error:
+        with pytest.raises(DataError, match=message):
             TextCNNClassifier(**SMALL).fit(TEXTS, LABELS, **arguments)
-        assert str(error.value) == message
-    with pytest.raises(ConfigError) as error:
+    with pytest.raises(ConfigError, match="^class_weight: .*'balanced'.*found 5"):
         fitted(class_weight=5)
-    assert str(error.value) == "class_weight: expected None, 'balanced' or a mapping, found 5"
-    with pytest.raises(ConfigError, match="expected a network of up to 4,294,967,296 weights, found one of "):
+    with pytest.raises(ConfigError, match="4,294,967,296 weights, found "):
         fitted(dimension=10**9)
 
 
-def test_settings_drawn_by_numpy():
+def test_settings_of_numpy_types():
     model = fitted(
         dimension=np.int64(8),
         dropout=np.float32(0.25),
@@ -228,7 +224,7 @@ def test_groups_stay_together():
     assert model.model_.artifact.training["texts"] % 3 == 0
 
 
-def test_a_pickle_leaves_the_tables_out(classifier):
+def test_a_pickle_does_not_contain_the_tables(classifier):
     weights = sum(weight.nbytes for weight in classifier.model_.artifact.weights.values())
     assert len(pickle.dumps(classifier)) < 4 * weights + 20_000
 
@@ -259,7 +255,7 @@ def test_vectors(tmp_path):
         assert np.allclose(row, given) == (channels in ("static", "multichannel"))
 
 
-def test_ctrl_c_keeps_the_best_so_far():
+def test_ctrl_c_keeps_the_best_weights_so_far():
     class Interrupt(Progress):
         def batch(self, *, epoch, texts, loss):
             if epoch == 2:
@@ -273,26 +269,25 @@ def test_ctrl_c_keeps_the_best_so_far():
 @pytest.mark.parametrize(
     ("texts", "labels", "message"),
     [
-        ("a text", ["a"], "X: expected a list of strings, found a single one; write ['a text']"),
-        (["a"], ["x", "y"], "y: expected one label for each of the 1 texts, found the shape (2,)"),
-        ([], [], "y: expected labels of texts, found no texts"),
-        (["a", "b"], ["x", "x"], "expected two classes or more, found 1: x"),
-        (["a", "b"], ["x", None], "y: expected labels of one type, none missing, found NoneType, str"),
-        (["a", "b"], ["x", 1], "y: expected labels of one type, none missing, found int, str"),
-        (["a", "b"], ["x", float("nan")], "y: expected labels of one type, none missing, found float, str"),
-        (["a", "b"], [1.0, float("nan")], "y: expected labels, none missing, found nan"),
-        (["a", None], ["x", "y"], "X: expected strings, found a missing value at row 1"),
+        ("a text", ["a"], r"^X: expected a list of strings, .*\['a text'\]"),
+        (["a"], ["x", "y"], r"^y: .*\b1 texts, found .*\(2,\)"),
+        ([], [], "^y: .*found no texts"),
+        (["a", "b"], ["x", "x"], "two classes or more, found 1: x"),
+        (["a", "b"], ["x", None], "^y: .*one type.*found NoneType, str"),
+        (["a", "b"], ["x", 1], "^y: .*one type.*found int, str"),
+        (["a", "b"], ["x", float("nan")], "^y: .*one type.*found float, str"),
+        (["a", "b"], [1.0, float("nan")], "^y: .*missing.*found nan"),
+        (["a", None], ["x", "y"], "^X: .*missing.* row 1"),
     ],
 )
-def test_what_cannot_be_fitted(texts, labels, message):
-    with pytest.raises(DataError) as error:
+def test_wrong_texts_and_labels(texts, labels, message):
+    with pytest.raises(DataError, match=message):
         TextCNNClassifier(**SMALL).fit(texts, labels)
-    assert str(error.value) == message
 
 
 def test_few_examples_of_a_class():
     texts, labels = ["a b", "c d", "e f", "g h", "i"], ["x", "x", "y", "y", "z"]
-    with pytest.raises(DataError, match="^class 'z' has one example, expected at least 2"):
+    with pytest.raises(DataError, match="^class 'z' has one example"):
         TextCNNClassifier(**SMALL).fit(texts, labels)
     model = TextCNNClassifier(**{**SMALL, "max_epochs": 1}).fit(texts[:4], labels[:4])
     assert model.model_.artifact.metrics["validation"]["examples"] == 2

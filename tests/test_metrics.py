@@ -23,7 +23,7 @@ PROBABILITIES = np.array(
 )
 
 
-def test_figures_by_hand():
+def test_figures_equal_those_by_hand():
     figures = evaluate(TRUTH, PROBABILITIES, ["a", "b", "c"])
     assert figures["examples"] == 6
     assert figures["accuracy"] == pytest.approx(4 / 6)
@@ -56,35 +56,35 @@ def loss(logits, labels, temperature):
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(0.2, 20))
-def test_the_temperature_is_the_most_likely_one(seed, scale):
+def test_the_temperature_is_the_most_likely(seed, scale):
     generator = np.random.default_rng(seed)
     logits = generator.normal(size=(80, 3))
     labels = (logits + generator.gumbel(size=logits.shape)).argmax(axis=1)  # drawn from softmax(logits)
-    found = fit_temperature(logits * scale, labels)
+    temperature = fit_temperature(logits * scale, labels)
     grid = np.geomspace(LEAST, MOST, 300)
     best = min(loss(logits * scale, labels, t) for t in grid)
-    assert LEAST <= found <= MOST * (1 + 1e-9)
-    assert loss(logits * scale, labels, found) <= best + 1e-6
+    assert LEAST <= temperature <= MOST * (1 + 1e-9)
+    assert loss(logits * scale, labels, temperature) <= best + 1e-6
 
 
-def test_a_sure_model_that_is_always_right_is_not_made_surer_without_end():
+def test_the_temperature_is_bounded():
     logits = np.tile([5.0, 0.0], (60, 1))
     assert fit_temperature(logits, np.zeros(60, int)) == pytest.approx(LEAST)
     assert fit_temperature(logits, np.ones(60, int)) == pytest.approx(MOST)
 
 
-def test_few_texts_say_nothing():
+def test_too_few_texts_leave_the_temperature_at_1():
     assert fit_temperature(np.eye(2)[[0, 1] * 10], np.array([1, 0] * 10)) == 1
 
 
 def test_probabilities_at_a_temperature():
-    found = softmax(np.array([[2.0, 0.0], [1000.0, -1000.0]], np.float32), 2)
-    np.testing.assert_allclose(found, [[1 / (1 + np.exp(-1)), 1 / (1 + np.exp(1))], [1, 0]], rtol=1e-6)
-    assert found.dtype == np.float32
+    probabilities = softmax(np.array([[2.0, 0.0], [1000.0, -1000.0]], np.float32), 2)
+    np.testing.assert_allclose(probabilities, [[1 / (1 + np.exp(-1)), 1 / (1 + np.exp(1))], [1, 0]], rtol=1e-6)
+    assert probabilities.dtype == np.float32
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), max_size=60))
-def test_reliability_and_its_error_by_a_slow_loop(pairs):
+def test_reliability_and_calibration_error_equal_a_slow_loop(pairs):
     probabilities = np.array([[p, 1 - p] for p, _ in pairs]).reshape(-1, 2)
     labels = np.array([label for _, label in pairs], int)
     expected, error = [], 0.0

@@ -45,8 +45,8 @@ class SquareNetwork(TextNetwork):
         )
         torch.nn.init.uniform_(self.convolution.weight, -0.5, 0.5)
 
-    def penultimate(self, words, places, lengths):
-        [(responses, counts)] = self.convolution(words.flatten(1), places, lengths)  # (B, P, F)
+    def penultimate(self, words, inverse, lengths):
+        [(responses, counts)] = self.convolution(words.flatten(1), inverse, lengths)  # (B, P, F)
         real = torch.arange(responses.shape[1]) < counts[:, None]
         return (responses * real[:, :, None]).square().sum(dim=1) / counts.clamp(min=1)[:, None]
 

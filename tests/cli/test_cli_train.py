@@ -299,7 +299,7 @@ def test_a_model_to_start_from(textcnn, reviews, tmp_path, tiny):
     ended = textcnn("train", reviews, "-o", tmp_path / "third", "--init-from", first, "--feature-maps", "77")
     assert (ended.code, ended.out) == (2, "")
     assert ended.err == (
-        f"Error: --feature-maps: expected {before.model.feature_maps}, as the model to start from has it, found 77; "
+        f"Error: --feature-maps: expected {before.model.feature_maps} as in the model to start from, found 77; "
         "leave it out\n"
     )
     ended = textcnn("train", reviews, "-o", tmp_path / "third", "--freeze", "all")

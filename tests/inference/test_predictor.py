@@ -8,12 +8,12 @@ from textcnn.inference import _threads as threads
 from textcnn.model import load_model
 
 
-def test_many_texts_on_several_cores_are_those_of_one(monkeypatch):
+def test_scores_on_several_cores_equal_those_on_one(monkeypatch):
     texts = corpus(9000)
     _, predictor = make(SMALL)
-    one = np.concatenate([predictor.predict_proba(texts[i : i + 1000]) for i in range(0, len(texts), 1000)])
+    expected = np.concatenate([predictor.predict_proba(texts[i : i + 1000]) for i in range(0, len(texts), 1000)])
     monkeypatch.setattr(threads, "processors", lambda: 3)
-    np.testing.assert_allclose(make(SMALL)[1].predict_proba(texts), one, atol=1e-5)
+    np.testing.assert_allclose(make(SMALL)[1].predict_proba(texts), expected, atol=1e-5)
 
 
 def test_a_stream_of_batches():
@@ -58,9 +58,8 @@ def test_any_container_of_strings(texts):
 
 def test_a_bare_string_is_an_error():
     _, predictor = make(SMALL)
-    with pytest.raises(DataError) as error:
+    with pytest.raises(DataError, match=r"^texts: expected a list of strings, .*\['w1 w2'\]"):
         predictor.predict("w1 w2")
-    assert str(error.value) == "texts: expected a list of strings, found a single one; write ['w1 w2']"
 
 
 def test_save_and_load(tmp_path):
@@ -70,10 +69,10 @@ def test_save_and_load(tmp_path):
     np.testing.assert_array_equal(loaded.predict_proba(corpus()), predictor.predict_proba(corpus()))
 
 
-@pytest.mark.parametrize("many", [1, 20])
-def test_scores_say_what_they_rest_on(many):
+@pytest.mark.parametrize("repeats", [1, 20])
+def test_scores_count_the_known_tokens(repeats):
     _, predictor = make(SMALL)
-    scores = predictor.scores(["w1 w2 nothing", "", "nothing known here"] * many)
-    assert scores.tokens.tolist() == [3, 0, 3] * many
-    assert scores.known.tolist() == [2, 0, 0] * many
+    scores = predictor.scores(["w1 w2 nothing", "", "nothing known here"] * repeats)
+    assert scores.tokens.tolist() == [3, 0, 3] * repeats
+    assert scores.known.tolist() == [2, 0, 0] * repeats
     np.testing.assert_allclose(scores.probabilities[:1], predictor.predict_proba(["w1 w2 nothing"]), atol=1e-6)

@@ -12,14 +12,14 @@ def _processors(monkeypatch, request):
 
 
 @pytest.mark.usefixtures("_processors")
-def test_results_come_in_the_items_order():
+def test_results_come_in_the_order_of_the_items():
     gate = threading.Event()
 
     def work(i):
         if i == 1:
             gate.set()
         if i == 0 and threads.processors() > 1:
-            gate.wait(5)  # the first is done last
+            gate.wait(5)  # the first item is finished last
         return i * i
 
     assert list(threads.in_order(work, range(20))) == [(i, i * i) for i in range(20)]
@@ -27,7 +27,7 @@ def test_results_come_in_the_items_order():
 
 
 @pytest.mark.usefixtures("_processors")
-def test_only_a_few_items_are_taken_ahead():
+def test_only_a_few_results_are_computed_ahead():
     taken = []
 
     def items():
@@ -42,7 +42,7 @@ def test_only_a_few_items_are_taken_ahead():
 
 
 @pytest.mark.usefixtures("_processors")
-def test_an_error_comes_in_its_turn():
+def test_an_error_of_the_function_comes_after_the_results_before_it():
     done = []
 
     def work(i):
@@ -59,7 +59,7 @@ def test_an_error_comes_in_its_turn():
     assert done == [0, 1, 2]
 
 
-def test_processors_obey_the_environment(monkeypatch):
+def test_the_environment_limits_the_processors(monkeypatch):
     threads.processors.cache_clear()
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert threads.processors() == 1

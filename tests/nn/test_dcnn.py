@@ -50,7 +50,7 @@ def naive_k_max(values, k):
 
 
 def wide(rows, weights):
-    """One row's wide convolution: s values and m weights to s + m - 1 sums."""
+    """Return the wide convolution of one row: s + m - 1 sums of s values and m weights."""
     m = len(weights)
     padded = [0.0] * (m - 1) + list(rows) + [0.0] * (m - 1)
     return [sum(padded[p + j] * weights[j] for j in range(m)) for p in range(len(rows) + m - 1)]
@@ -61,13 +61,13 @@ def add(rows):
 
 
 def paper(model, ids):
-    """Logits of one text by the paper's words, value by value."""
+    """Return the logits of one text as the paper describes them, value by value."""
     config = model.config
     layers = len(config.region_sizes)
     tables = [t for t in (model.channels.fixed, model.channels.tuned) if t is not None]
     if len(tables) == 2 and config.multichannel_filters == "shared":
         tables = [tables[0] + tables[1]]
-    # maps[c][i]: row i of map c, one value a word (section 3.1: the columns are the words' vectors)
+    # maps[c][i]: row i of map c, one value per word (section 3.1: the columns are the words' vectors)
     maps = [[[table[w, i] for w in ids] for i in range(config.dimension)] for table in tables]
     for layer in range(1, layers + 1):
         rows = len(maps[0])
@@ -90,8 +90,8 @@ def paper(model, ids):
         maps = after
     zero = model.softmax.bias.new_zeros(())
     features = [
-        maps[f][i][place] if place < len(maps[f][i]) else zero
-        for place in range(config.k_top)
+        maps[f][i][position] if position < len(maps[f][i]) else zero
+        for position in range(config.k_top)
         for f in range(len(maps))
         for i in range(len(maps[0]))
     ]
@@ -99,7 +99,7 @@ def paper(model, ids):
 
 
 @pytest.mark.parametrize("config", VARIANTS, ids=str)
-def test_forward_and_gradient_are_the_paper(config):
+def test_logits_and_gradients_equal_the_paper(config):
     model = make(config)
     batch = texts()
     logits = model(torch.cat(batch), torch.tensor(LENGTHS))
@@ -107,16 +107,16 @@ def test_forward_and_gradient_are_the_paper(config):
     torch.testing.assert_close(logits, expected)
     weight = torch.linspace(-1, 1, logits.numel()).view_as(logits)
     parameters = dict(model.named_parameters())
-    found = torch.autograd.grad((logits * weight).sum(), list(parameters.values()), allow_unused=True)
-    wanted = torch.autograd.grad((expected * weight).sum(), list(parameters.values()), allow_unused=True)
-    for name, a, b in zip(parameters, found, wanted, strict=True):
+    gradients = torch.autograd.grad((logits * weight).sum(), list(parameters.values()), allow_unused=True)
+    expected_gradients = torch.autograd.grad((expected * weight).sum(), list(parameters.values()), allow_unused=True)
+    for name, a, b in zip(parameters, gradients, expected_gradients, strict=True):
         torch.testing.assert_close(a, b, msg=name)
 
 
 @pytest.mark.usefixtures("form")
 @pytest.mark.parametrize("config", VARIANTS, ids=str)
-def test_single_precision_is_double_precision_rounded(config):
-    """The compiled loops take single precision alone; the paper's loop above is in double."""
+def test_single_precision_equals_double_precision_rounded(config):
+    """The compiled loops need single precision; the loop over the paper's formulas is in double."""
     model = make(config)
     batch, lengths = torch.cat(texts()), torch.tensor(LENGTHS)
     results = []
@@ -125,8 +125,8 @@ def test_single_precision_is_double_precision_rounded(config):
         weight = torch.linspace(-1, 1, logits.numel(), dtype=logits.dtype).view_as(logits)
         gradients = torch.autograd.grad((logits * weight).sum(), list(network.parameters()))
         results.append([logits, *gradients])
-    for exact, found in zip(*results, strict=True):
-        torch.testing.assert_close(found, exact.float(), rtol=1e-4, atol=1e-4)
+    for exact, rounded in zip(*results, strict=True):
+        torch.testing.assert_close(rounded, exact.float(), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.usefixtures("form")
@@ -141,7 +141,7 @@ def test_scores_do_not_depend_on_batch_mates(config):
             torch.testing.assert_close(alone, row, rtol=0, atol=1e-5)
 
 
-def test_dynamic_k_of_the_paper():
+def test_dynamic_k_equals_the_example_of_the_paper():
     # Section 3.3: s = 18, three layers, k_top = 3: the first keeps 12, the second 6, the third 3.
     lengths = torch.tensor([18])
     assert [dynamic_k(lengths, layer, 3, 3).item() for layer in (1, 2, 3)] == [12, 6, 3]
@@ -156,7 +156,7 @@ def test_dynamic_k_equals_the_formula(lengths, layers, k_top, data):
 
 @settings(max_examples=20)
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=4))
-def test_any_lengths_are_the_paper(lengths):
+def test_any_lengths_equal_the_paper(lengths):
     model = make(SMALL)
     batch = texts(lengths)
     with torch.no_grad():

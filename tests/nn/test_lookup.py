@@ -9,8 +9,8 @@ from textcnn.nn import lookup
 from textcnn.nn.lookup import LookupConvolution, window_counts
 
 
-def plain_convolution(layer, words, ids, lengths):
-    """The same layer as conv1d over each text by itself."""
+def plain_convolution(layer, words, inverse, lengths):
+    """Return the responses of the layer, computed by conv1d on each text by itself."""
     out = []
     slot = 0
     for region, size in enumerate(layer.region_sizes):
@@ -18,7 +18,7 @@ def plain_convolution(layer, words, ids, lengths):
         texts = []
         begin = 0
         for length in lengths.tolist():
-            rows = words[ids[begin : begin + length]].T  # (D, L)
+            rows = words[inverse[begin : begin + length]].T  # (D, L)
             begin += length
             if not length:
                 texts.append(filters.new_zeros(0, len(filters)))
@@ -37,10 +37,10 @@ def plain_convolution(layer, words, ids, lengths):
 def cases(draw):
     lengths = draw(st.lists(st.integers(0, 9), min_size=1, max_size=5))
     distinct = draw(st.integers(1, 6))
-    ids = draw(st.lists(st.integers(0, distinct - 1), min_size=sum(lengths), max_size=sum(lengths)))
+    inverse = draw(st.lists(st.integers(0, distinct - 1), min_size=sum(lengths), max_size=sum(lengths)))
     sizes = tuple(draw(st.lists(st.integers(1, 6), min_size=1, max_size=3)))
     padding = draw(st.sampled_from(["wide", "narrow"]))
-    return distinct, torch.tensor(ids, dtype=torch.int64), torch.tensor(lengths), sizes, padding
+    return distinct, torch.tensor(inverse, dtype=torch.int64), torch.tensor(lengths), sizes, padding
 
 
 def make_layer(sizes, padding, dtype):
@@ -53,14 +53,14 @@ def make_layer(sizes, padding, dtype):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
 @given(case=cases())
 def test_values_and_gradients_equal_conv1d(dtype, tolerance, case):
-    distinct, ids, lengths, sizes, padding = case
+    distinct, inverse, lengths, sizes, padding = case
     torch.manual_seed(0)
     layer = make_layer(sizes, padding, dtype)
     words = torch.randn(distinct, 4, dtype=dtype, requires_grad=True)
     inputs = [words, layer.weight, layer.bias]
 
-    expected = plain_convolution(layer, words, ids, lengths)
-    found = [[x[b, : counts[b]] for b in range(len(lengths))] for x, counts in layer(words, ids, lengths)]
+    expected = plain_convolution(layer, words, inverse, lengths)
+    found = [[x[b, : counts[b]] for b in range(len(lengths))] for x, counts in layer(words, inverse, lengths)]
     total_expected, total_found = words.sum() * 0, words.sum() * 0
     for region_expected, region_found in zip(expected, found, strict=True):
         for a, b in zip(region_expected, region_found, strict=True):
@@ -79,13 +79,13 @@ def test_values_and_gradients_equal_conv1d(dtype, tolerance, case):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-12)])
 @given(case=cases())
 def test_the_largest_responses_equal_conv1d_and_max(dtype, tolerance, case):
-    """In single precision by the compiled loops, in double by torch."""
-    distinct, ids, lengths, sizes, padding = case
+    """Single precision tests the compiled loops, double precision those in torch."""
+    distinct, inverse, lengths, sizes, padding = case
     torch.manual_seed(0)
     layer = make_layer(sizes, padding, dtype)
     words = torch.randn(distinct, 4, dtype=dtype, requires_grad=True)
     inputs = [words, layer.weight, layer.bias]
-    regions = plain_convolution(layer, words, ids, lengths)
+    regions = plain_convolution(layer, words, inverse, lengths)
     expected = torch.stack(
         [
             torch.cat(
@@ -94,7 +94,7 @@ def test_the_largest_responses_equal_conv1d_and_max(dtype, tolerance, case):
             for b in range(len(lengths))
         ]
     )
-    found = layer.largest(words, ids, lengths)
+    found = layer.largest(words, inverse, lengths)
     torch.testing.assert_close(found, expected, rtol=tolerance, atol=tolerance)
     for a, b in zip(
         torch.autograd.grad((expected**2).sum(), inputs, allow_unused=True, materialize_grads=True),
@@ -109,32 +109,32 @@ def test_gradcheck_of_the_largest(padding):
     torch.manual_seed(0)
     layer = make_layer((2, 3), padding, torch.float64)
     words = torch.randn(4, 4, dtype=torch.float64, requires_grad=True)
-    ids, lengths = torch.tensor([0, 3, 1, 1, 2]), torch.tensor([4, 0, 1])
+    inverse, lengths = torch.tensor([0, 3, 1, 1, 2]), torch.tensor([4, 0, 1])
 
     def largest(words, weight, bias):
-        return lookup._TorchMaxOfWindows.apply(words, weight, ids, lengths, (2, 3), padding, False) + bias.flatten()
+        return lookup._TorchMaxOfWindows.apply(words, weight, inverse, lengths, (2, 3), padding, False) + bias.flatten()
 
     assert torch.autograd.gradcheck(largest, (words, layer.weight, layer.bias))
 
 
 @pytest.mark.parametrize("form", ["plain", "compiled"])
-def test_of_equal_windows_the_first_has_the_gradient(monkeypatch, form):
+def test_the_gradient_of_a_tie_goes_to_the_first_window(monkeypatch, form):
     monkeypatch.setattr(kernels, "compiled", kernels.compiled and form == "compiled")
     layer = make_layer((1,), "wide", torch.float32)
-    words = torch.ones(2, 4, requires_grad=True)  # two words that are the same
+    words = torch.ones(2, 4, requires_grad=True)  # two words with equal embeddings
     layer.largest(words, torch.tensor([1, 0]), torch.tensor([2])).sum().backward()
     assert words.grad.any(dim=1).tolist() == [False, True]
 
 
-def test_bf16_projects_in_training_alone():
+def test_bf16_is_used_in_training_alone():
     layer = make_layer((2, 3), "wide", torch.float32)
-    words, ids, lengths = torch.randn(5, 4), torch.tensor([0, 3, 1, 4, 2]), torch.tensor([3, 2])
-    exact = layer.largest(words, ids, lengths)
+    words, inverse, lengths = torch.randn(5, 4), torch.tensor([0, 3, 1, 4, 2]), torch.tensor([3, 2])
+    exact = layer.largest(words, inverse, lengths)
     layer.bf16 = True
-    rounded = layer.largest(words, ids, lengths)
+    rounded = layer.largest(words, inverse, lengths)
     assert not torch.equal(rounded, exact)
     torch.testing.assert_close(rounded, exact, rtol=2e-2, atol=5e-2)
-    assert torch.equal(layer.eval().largest(words, ids, lengths), exact)
+    assert torch.equal(layer.eval().largest(words, inverse, lengths), exact)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -143,12 +143,12 @@ def test_the_largest_on_cuda(padding):
     torch.manual_seed(0)
     layer = make_layer((2, 3), padding, torch.float32)
     words = torch.randn(4, 4)
-    ids, lengths = torch.tensor([0, 3, 1, 1, 2]), torch.tensor([4, 0, 1])
+    inverse, lengths = torch.tensor([0, 3, 1, 1, 2]), torch.tensor([4, 0, 1])
     results = []
     for device in ("cpu", "cuda"):
         layer = layer.to(device)
         inputs = words.to(device).requires_grad_()
-        largest = layer.largest(inputs, ids.to(device), lengths.to(device))
+        largest = layer.largest(inputs, inverse.to(device), lengths.to(device))
         gradients = torch.autograd.grad((largest**2).sum(), [inputs, layer.weight, layer.bias])
         results.append([tensor.cpu() for tensor in (largest, *gradients)])
     for a, b in zip(*results, strict=True):
@@ -160,10 +160,10 @@ def test_gradcheck(padding):
     torch.manual_seed(0)
     layer = make_layer((2, 3), padding, torch.float64)
     words = torch.randn(4, 4, dtype=torch.float64, requires_grad=True)
-    ids, lengths = torch.tensor([0, 3, 1, 1, 2]), torch.tensor([4, 0, 1])
+    inverse, lengths = torch.tensor([0, 3, 1, 1, 2]), torch.tensor([4, 0, 1])
 
     def real_responses(words, weight, bias):
-        layer_out = torch.func.functional_call(layer, {"weight": weight, "bias": bias}, (words, ids, lengths))
+        layer_out = torch.func.functional_call(layer, {"weight": weight, "bias": bias}, (words, inverse, lengths))
         return torch.cat([x[b, : counts[b]].flatten() for x, counts in layer_out for b in range(3)])
 
     assert torch.autograd.gradcheck(real_responses, (words, layer.weight, layer.bias))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from textcnn.nn._pooling import average_pool, k_max_pool, local_max_pool, max_pool
 
-# Few distinct values: ties are frequent.
+# Few distinct values, so that ties are frequent.
 VALUES = st.sampled_from([-2.0, -1.0, 0.0, 0.5, 3.0, -float("inf")])
 
 
@@ -18,7 +18,7 @@ def responses(draw):
 
 
 def naive_k_max(values, k):
-    """Indices of the k largest, the smaller index first where two are equal, in order."""
+    """Return the indices of the k largest values, ascending; ties go to the smaller index."""
     chosen = sorted(range(len(values)), key=lambda i: (-values[i], i))[:k]
     return sorted(chosen)
 
@@ -33,7 +33,7 @@ def test_max_equals_a_loop(case):
 
 
 @given(responses())
-def test_gradient_of_the_maximum_goes_to_the_smaller_index(case):
+def test_the_gradient_of_a_tie_goes_to_the_smaller_index(case):
     x, counts = case
     x = x.nan_to_num(neginf=-9.0).requires_grad_()
     max_pool(x, counts).sum().backward()
@@ -87,7 +87,7 @@ def test_k_max_equals_a_loop(case, data):
 
 @settings(max_examples=25)
 @given(responses())
-def test_what_stands_behind_a_text_is_never_looked_at(case):
+def test_values_after_a_text_are_ignored(case):
     x, counts = case
     other = x.clone()
     for b, count in enumerate(counts.tolist()):

@@ -38,14 +38,14 @@ def texts():
 
 
 def wide(rows, filters, bias):
-    """Windows over a list of vectors: filters (h, D, F)."""
+    """Return the responses of filters, (h, D, F), at all windows over a list of vectors."""
     size = len(filters)
     windows = range(-(size - 1), len(rows)) if rows else []
     return [bias + sum(rows[i + j] @ filters[j] for j in range(size) if 0 <= i + j < len(rows)) for i in windows]
 
 
 def naive(model, ids):
-    """Logits of one text, layer by layer over lists."""
+    """Return the logits of one text, layer by layer over lists."""
     config = model.config
     activation = {"relu": torch.relu, "tanh": torch.tanh, "identity": lambda x: x}[config.activation]
     tables = [t for t in (model.channels.fixed, model.channels.tuned) if t is not None]
@@ -68,7 +68,7 @@ def naive(model, ids):
 
 
 @pytest.mark.parametrize("config", VARIANTS, ids=str)
-def test_forward_and_gradient_equal_a_loop(config):
+def test_logits_and_gradients_equal_a_loop(config):
     model = make(config)
     batch = texts()
     logits = model(torch.cat(batch), torch.tensor(LENGTHS))
@@ -76,9 +76,9 @@ def test_forward_and_gradient_equal_a_loop(config):
     torch.testing.assert_close(logits, expected)
     weight = torch.linspace(-1, 1, logits.numel()).view_as(logits)
     parameters = dict(model.named_parameters())
-    found = torch.autograd.grad((logits * weight).sum(), list(parameters.values()))
-    wanted = torch.autograd.grad((expected * weight).sum(), list(parameters.values()))
-    for name, a, b in zip(parameters, found, wanted, strict=True):
+    gradients = torch.autograd.grad((logits * weight).sum(), list(parameters.values()))
+    expected_gradients = torch.autograd.grad((expected * weight).sum(), list(parameters.values()))
+    for name, a, b in zip(parameters, gradients, expected_gradients, strict=True):
         torch.testing.assert_close(a, b, msg=name)
 
 

@@ -12,11 +12,11 @@ def corpus(lengths):
 
 
 def split(batch):
-    return [part.tolist() for part in batch.words[batch.places].split(batch.lengths.tolist())]
+    return [part.tolist() for part in batch.distinct[batch.inverse].split(batch.lengths.tolist())]
 
 
 @given(lengths=st.lists(st.integers(0, 9), min_size=1, max_size=40), size=st.integers(1, 7), seed=st.integers(0, 9))
-def test_an_epoch_has_every_text_once(lengths, size, seed):
+def test_an_epoch_has_each_text_once(lengths, size, seed):
     texts = corpus(lengths)
     seen = {}
     batches = list(training_batches(texts, batch_size=size, generator=np.random.default_rng(seed)))
@@ -28,7 +28,7 @@ def test_an_epoch_has_every_text_once(lengths, size, seed):
 
 
 @given(lengths=st.lists(st.integers(0, 9), max_size=30), size=st.integers(1, 7))
-def test_ordered_batches_name_their_rows(lengths, size):
+def test_ordered_batches_come_with_their_rows(lengths, size):
     texts = corpus(lengths)
     rows = []
     for batch_rows, batch in ordered_batches(texts, batch_size=size):
@@ -45,7 +45,7 @@ def test_batches_hold_texts_of_similar_length():
     assert spread < 60 / POOL * 3
 
 
-def test_very_long_texts_are_batches_of_their_own(monkeypatch):
+def test_a_very_long_text_is_a_batch_by_itself(monkeypatch):
     monkeypatch.setattr("textcnn.training._batching.POSITIONS", 100)
     lengths = [3] * 50 + [60, 70, 500]
     for batches in (
@@ -59,7 +59,7 @@ def test_very_long_texts_are_batches_of_their_own(monkeypatch):
         assert sorted(seen) == list(range(53))
 
 
-def test_the_seed_governs_the_order():
+def test_the_order_depends_on_the_seed():
     def order(seed):
         batches = training_batches(corpus([3] * 50), batch_size=8, generator=np.random.default_rng(seed))
         return [row for rows, _ in batches for row in rows.tolist()]

@@ -17,7 +17,7 @@ FAST = TrainingConfig(learning_rate=0.02, batch_size=10, max_epochs=6, device="c
 
 
 def corpus(seed, texts=80):
-    """Class 1 has the word 3 somewhere, class 0 the word 4, among others."""
+    """Random texts: those of class 1 contain the word 3, those of class 0 the word 4."""
     generator = np.random.default_rng(seed)
     lengths = generator.integers(3, 9, size=texts)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
@@ -55,22 +55,22 @@ def test_the_same_seed_gives_the_same_bits():
         assert torch.equal(weight, runs[1][1][name]), name
 
 
-def test_the_best_epochs_weights_are_kept():
-    seen = []
+def test_the_weights_of_the_best_epoch_are_kept():
+    epochs = []
 
     class Recorder(Progress):
         def epoch(self, epoch):
-            seen.append((epoch.accuracy, weights(trainer)))
+            epochs.append((epoch.accuracy, weights(trainer)))
 
     trainer = make(progress=Recorder())
     history = trainer.run(corpus(0), corpus(1))
-    best = max(range(len(seen)), key=lambda i: seen[i][0])  # the first of equals
+    best = max(range(len(epochs)), key=lambda i: epochs[i][0])  # ties go to the first
     assert history.best_epoch == best + 1
     for name, weight in weights(trainer).items():
-        assert torch.equal(weight, seen[best][1][name])
+        assert torch.equal(weight, epochs[best][1][name])
 
 
-def test_the_monitor_chooses():
+def test_the_monitor_chooses_the_best_epoch():
     training, validation = corpus(0), corpus(1)
     for monitor in ("loss", "macro_f1"):
         history = make(dataclasses.replace(FAST, monitor=monitor)).run(training, validation)
@@ -78,12 +78,12 @@ def test_the_monitor_chooses():
         assert history.best_epoch == values.index(max(values)) + 1
 
 
-def test_patience_stops_early():
+def test_training_ends_when_the_patience_is_used_up():
     history = make(dataclasses.replace(FAST, max_epochs=50, patience=2)).run(corpus(0), corpus(1))
     assert len(history.epochs) == history.best_epoch + 2
 
 
-def test_reported_scores_are_the_models():
+def test_reported_scores_are_those_of_the_model():
     trainer = make()
     validation = corpus(1)
     history = trainer.run(corpus(0), validation)
@@ -94,19 +94,19 @@ def test_reported_scores_are_the_models():
     assert best.validation_loss == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_max_norm_holds_after_every_step():
+def test_the_maximum_norm_holds_after_every_step():
     class Check(Progress):
         def batch(self, **kwargs):
             assert trainer.model.softmax.weight.norm(dim=1).max() <= 0.1 * (1 + 1e-6)
 
     trainer = make(dataclasses.replace(FAST, max_norm=0.125), progress=Check())  # dropout 0.2: 0.125 (1 - 0.2)
     trainer.run(corpus(0), corpus(1))
-    free = make()
-    free.run(corpus(0), corpus(1))
-    assert free.model.softmax.weight.norm(dim=1).max() > 0.1
+    unbounded = make()
+    unbounded.run(corpus(0), corpus(1))
+    assert unbounded.model.softmax.weight.norm(dim=1).max() > 0.1
 
 
-def test_ctrl_c_keeps_the_best_so_far(caplog):
+def test_ctrl_c_keeps_the_best_weights_so_far(caplog):
     class Interrupt(Progress):
         def batch(self, *, epoch, texts, loss):
             if epoch == 3:
@@ -120,10 +120,10 @@ def test_ctrl_c_keeps_the_best_so_far(caplog):
     reference.run(corpus(0), corpus(1))
     for name, weight in weights(trainer).items():
         assert torch.equal(weight, weights(reference)[name])
-    assert f"the weights of epoch {history.best_epoch}, the best so far, are kept" in caplog.text
+    assert f"epoch {history.best_epoch}" in caplog.text
 
 
-def test_ctrl_c_with_nothing_to_keep():
+def test_ctrl_c_before_the_end_of_the_first_epoch():
     class Interrupt(Progress):
         def batch(self, **kwargs):
             raise KeyboardInterrupt
@@ -132,15 +132,13 @@ def test_ctrl_c_with_nothing_to_keep():
         make(progress=Interrupt()).run(corpus(0), corpus(1))
 
 
-def test_a_loss_that_is_not_finite_stops_with_advice():
+def test_a_loss_that_is_not_finite_ends_training():
     trainer = make(dataclasses.replace(FAST, learning_rate=1e30, max_norm=0))
-    with pytest.raises(TrainingError) as error:
+    with pytest.raises(TrainingError, match=r"finite loss, found .* epoch 1, step \d+; .*learning rate \(now 1e\+30\)"):
         trainer.run(corpus(0), corpus(1))
-    assert str(error.value).endswith("use a smaller learning rate (now 1e+30) or check the word vectors")
-    assert str(error.value).startswith("expected a finite loss, found ")
 
 
-def test_class_weights_shift_the_scores():
+def test_class_weights_shift_the_probabilities():
     training, validation = corpus(0), corpus(1)
 
     def mean_of_class_1(config):
@@ -161,7 +159,7 @@ def test_class_weights_shift_the_scores():
 def test_devices():
     assert choose_device("cpu").type == "cpu"
     assert choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    with pytest.raises(ConfigError, match="expected a device of this machine, found 'cuda:99'; use cpu or auto"):
+    with pytest.raises(ConfigError, match="device: .*found 'cuda:99'"):
         choose_device("cuda:99")
-    with pytest.raises(ConfigError, match="device: expected auto, cpu, cuda or cuda:N, found 'cuda:x'"):
+    with pytest.raises(ConfigError, match="device: .*found 'cuda:x'"):
         choose_device("cuda:x")

@@ -8,7 +8,7 @@ from textcnn.settings.config import KimConfig, TrainingConfig
 from textcnn.training._optimizer import Optimizer, constrain_norm
 
 
-def test_rows_beyond_the_bound_are_scaled_back_to_it():
+def test_rows_above_the_norm_bound_are_scaled_back_to_it():
     weight = torch.tensor([[3.0, 4.0], [0.3, 0.4], [0.0, 0.0]])
     constrain_norm(weight, 2.5)
     torch.testing.assert_close(weight, torch.tensor([[1.5, 2.0], [0.3, 0.4], [0.0, 0.0]]))
@@ -18,7 +18,7 @@ CONFIG = KimConfig(dimension=4, feature_maps=3, channels="non-static", ngrams=2)
 NGRAMS = (torch.tensor([2, 3, 4, 2 * 12 + 3, 3 * 12 + 4, 4 * 12 + 4]), torch.tensor([1.0, 1.5, 1.2, 2.0, 1.7, 3.0]))
 
 
-def torchs(name, groups, rate):
+def torch_optimizer(name, groups, rate):
     if name == "adam":
         return torch.optim.Adam(groups, lr=rate)
     if name == "adadelta":
@@ -28,8 +28,8 @@ def torchs(name, groups, rate):
 
 @pytest.mark.parametrize("l2", [0.0, 0.01, (0.0, 0.1, 0.2), (0.1, 0.0, 0.3)])
 @pytest.mark.parametrize(("name", "rate"), [("adam", 1e-3), ("adadelta", 1.0), ("adagrad", 1e-2)])
-def test_a_network_trained_as_by_torchs_dense_optimiser(name, rate, l2):
-    """Step sizes are torch's too, and each layer has its own penalty."""
+def test_training_equals_that_of_torchs_dense_optimiser(name, rate, l2):
+    """With torch's default learning rates, and a penalty per layer."""
     torch.manual_seed(0)
     vectors = torch.randn(12, 4)
     size = {"vocabulary_size": 12, "classes": 2, "vectors": vectors, "ngrams": NGRAMS}
@@ -42,22 +42,22 @@ def test_a_network_trained_as_by_torchs_dense_optimiser(name, rate, l2):
         {"params": list(layer.parameters()), "weight_decay": penalty}
         for layer, penalty in zip(layers, (*penalties, penalties[2]), strict=True)
     ]
-    theirs = torchs(name, groups, rate)
+    theirs = torch_optimizer(name, groups, rate)
     generator = torch.Generator().manual_seed(0)
     for step in range(40):
         lengths = torch.tensor([3, 5])
         ids = torch.randint(2, 12 if step % 10 == 0 else 5, (8,), generator=generator)
-        distinct, places = ids.unique(return_inverse=True)
-        ours.settle(distinct, models[0].find_ngrams(distinct, places, lengths).rows)
+        distinct, inverse = ids.unique(return_inverse=True)
+        ours.settle(distinct, models[0].find_ngrams(distinct, inverse, lengths).rows)
         for model in models:
             torch.nn.functional.cross_entropy(model(ids, lengths), torch.tensor([0, 1])).backward()
         ours.step()
         theirs.step()
         theirs.zero_grad()
     ours.settle_all()
-    for (parameter_name, found), expected in zip(models[0].named_parameters(), models[1].parameters(), strict=True):
-        tolerance = 2e-4 if name == "adam" else 1e-9  # Adam's one deviation, at gradients of about its epsilon
-        torch.testing.assert_close(found, expected, rtol=0, atol=tolerance, msg=parameter_name)
+    for (parameter_name, parameter), expected in zip(models[0].named_parameters(), models[1].parameters(), strict=True):
+        tolerance = 2e-4 if name == "adam" else 1e-9  # RowAdam deviates for gradients of about its epsilon
+        torch.testing.assert_close(parameter, expected, rtol=0, atol=tolerance, msg=parameter_name)
 
 
 def test_only_a_table_without_penalty_has_a_sparse_gradient():

@@ -24,9 +24,9 @@ NEW = ["good food", "very tasty", "fine meal", "bad food", "very salty", "awful 
     scope="module",
     params=[{"arch": "kim"}, {"arch": "dcnn", "dimension": 8, "feature_maps": (2, 3)}, {"channels": "x"}],
 )
-def old(request, tmp_path_factory):
-    """A saved model: Kim's network, a DCNN, and one with both channels."""
-    folder = tmp_path_factory.mktemp("old")
+def initial(request, tmp_path_factory):
+    """A saved model: Kim's network, a DCNN, and one of two channels."""
+    folder = tmp_path_factory.mktemp("initial")
     settings = {**SMALL, **request.param}
     if settings.pop("channels", None):
         vectors = folder / "vectors.txt"
@@ -39,11 +39,11 @@ def old(request, tmp_path_factory):
     return folder / "model"
 
 
-def fit(old, y, **settings):
-    arch = architecture_of(load_artifact(old).model).name
-    classifier = TextCNNClassifier(arch=arch, init_from=old, max_epochs=2, batch_size=4, device="cpu", **settings).fit(
-        NEW, y
-    )
+def fit(initial, y, **settings):
+    arch = architecture_of(load_artifact(initial).model).name
+    classifier = TextCNNClassifier(
+        arch=arch, init_from=initial, max_epochs=2, batch_size=4, device="cpu", **settings
+    ).fit(NEW, y)
     return classifier.model_.artifact
 
 
@@ -51,9 +51,9 @@ def rows(artifact, name):
     return {word: artifact.weights[name][i] for i, word in enumerate(artifact.words, FIRST_WORD)}
 
 
-def test_frozen_layers_are_the_old_ones(old):
-    before = load_artifact(old)
-    after = fit(old, ["yes"] * 12 + ["no"] * 12, freeze=("embeddings", "convolution"))
+def test_frozen_layers_do_not_change(initial):
+    before = load_artifact(initial)
+    after = fit(initial, ["yes"] * 12 + ["no"] * 12, freeze=("embeddings", "convolution"))
     assert dataclasses.replace(after.model, dropout=before.model.dropout) == before.model
     assert after.classes.tolist() == ["no", "yes"]
     for name, weight in before.weights.items():
@@ -69,17 +69,17 @@ def test_frozen_layers_are_the_old_ones(old):
     assert after.weights["softmax.weight"].any()
 
 
-def test_what_is_not_frozen_learns(old):
-    before = load_artifact(old)
-    after = fit(old, ["yes"] * 12 + ["no"] * 12, freeze="embeddings")
+def test_layers_that_are_not_frozen_change(initial):
+    before = load_artifact(initial)
+    after = fit(initial, ["yes"] * 12 + ["no"] * 12, freeze="embeddings")
     assert not np.array_equal(after.weights["convolution.weight"], before.weights["convolution.weight"])
     if "channels.tuned" in before.weights:
-        after = fit(old, ["yes"] * 12 + ["no"] * 12)
+        after = fit(initial, ["yes"] * 12 + ["no"] * 12)
         assert not np.array_equal(rows(after, "channels.tuned")["good"], rows(before, "channels.tuned")["good"])
 
 
-def test_the_softmax_is_taken_over_where_the_classes_are_the_same(old):
-    before = load_artifact(old)
+def test_the_softmax_layer_is_copied_if_the_classes_are_the_same(initial):
+    before = load_artifact(initial)
     for classes, same in ((["neg", "pos"], True), (["no", "yes"], False)):
         network = make_network(
             before.model,
@@ -89,13 +89,13 @@ def test_the_softmax_is_taken_over_where_the_classes_are_the_same(old):
             # bad, good, bad good, good bad, good unheard
             ngrams=(torch.tensor([2, 4, 2 * 5 + 4, 4 * 5 + 2, 4 * 5 + 3]), torch.ones(5)),
         )
-        taken = start(network, before, ["bad", "unheard", "good"], np.array(classes), None, TrainingConfig())
+        copied = start(network, before, ["bad", "unheard", "good"], np.array(classes), None, TrainingConfig())
         bag = network.ngrams.weight.detach().numpy()
         ids = {word: i for i, word in enumerate(before.words, FIRST_WORD)}
         bad, good = (before.weights["ngrams.keys"].tolist().index(ids[word]) for word in ("bad", "good"))
         np.testing.assert_array_equal(bag[:2], before.weights["ngrams.weight"][[bad, good]] if same else 0)
-        assert not bag[2:].any()  # the old texts have none of these
-        assert taken == {"words": 2, "of": 3, "softmax": same}
+        assert not bag[2:].any()  # not in the texts of the initial model
+        assert copied == {"words": 2, "of": 3, "softmax": same}
         assert np.array_equal(network.softmax.weight.detach(), before.weights["softmax.weight"]) == same
         for name in ("fixed", "tuned"):
             table = getattr(network.channels, name)
@@ -105,48 +105,47 @@ def test_the_softmax_is_taken_over_where_the_classes_are_the_same(old):
                 assert table[3].any()
 
 
-def test_new_words_start_from_their_vectors(old, tmp_path):
+def test_new_words_start_from_their_vectors(initial, tmp_path):
     vectors = tmp_path / "more.txt"
     vectors.write_text("food 1 2 3 4 5 6 7 8\ngood 9 9 9 9 9 9 9 9\n")
-    before = load_artifact(old)
-    after = fit(old, ["yes"] * 12 + ["no"] * 12, vectors=vectors, freeze="embeddings", vector_norm=0)
+    before = load_artifact(initial)
+    after = fit(initial, ["yes"] * 12 + ["no"] * 12, vectors=vectors, freeze="embeddings", vector_norm=0)
     for name in after.weights:
         if name.startswith("channels."):
             assert rows(after, name)["food"].tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
             np.testing.assert_array_equal(rows(after, name)["good"], rows(before, name)["good"])
 
 
-def test_ngrams_of_several_words_are_taken_over():
+def test_ngrams_of_several_words_are_copied():
     before = TextCNNClassifier(**SMALL, ngrams=3).fit(*(OLD[0], OLD[1] * 4)).model_.artifact
     words = ["good", "film", "new", "very"]  # ids 2 to 5
     keys = torch.tensor([2, 3, 4, 2 * 6 + 3, 5 * 6 + 2, (2 * 6 + 3) * 6 + 4])
     network = make_network(before.model, vocabulary_size=6, classes=2, vectors=None, ngrams=(keys, torch.ones(6)))
     start(network, before, words, before.classes, None, TrainingConfig())
     ids = {word: i for i, word in enumerate(before.words, FIRST_WORD)}
-    number = {key: row for row, key in enumerate(before.weights["ngrams.keys"].tolist())}
+    row_of = {key: row for row, key in enumerate(before.weights["ngrams.keys"].tolist())}
     size = len(ids) + FIRST_WORD
-    had = [number[key] for key in (ids["good"], ids["film"], ids["good"] * size + ids["film"])]
-    had.append(number[ids["very"] * size + ids["good"]])
-    found = network.ngrams.weight.detach().numpy()
-    np.testing.assert_array_equal(found[[0, 1, 3, 4]], before.weights["ngrams.weight"][had])
-    np.testing.assert_array_equal(network.ngrams.factors.numpy()[[0, 1, 3, 4]], before.weights["ngrams.factors"][had])
+    known = [row_of[key] for key in (ids["good"], ids["film"], ids["good"] * size + ids["film"])]
+    known.append(row_of[ids["very"] * size + ids["good"]])
+    weight = network.ngrams.weight.detach().numpy()
+    np.testing.assert_array_equal(weight[[0, 1, 3, 4]], before.weights["ngrams.weight"][known])
+    np.testing.assert_array_equal(network.ngrams.factors.numpy()[[0, 1, 3, 4]], before.weights["ngrams.factors"][known])
     assert network.ngrams.factors.numpy()[[2, 5]].tolist() == [1, 1]
-    assert found[0].any()
-    assert not found[[2, 5]].any()
+    assert weight[0].any()
+    assert not weight[[2, 5]].any()
 
 
-def test_a_model_that_was_transferred_predicts_alone(old, tmp_path):
-    Model(fit(old, ["yes"] * 12 + ["no"] * 12)).save(tmp_path / "new")
+def test_a_transferred_model_predicts_without_the_initial_one(initial, tmp_path):
+    Model(fit(initial, ["yes"] * 12 + ["no"] * 12)).save(tmp_path / "new")
     assert set(load_model(tmp_path / "new").predict(NEW)) <= {"yes", "no"}
 
 
-def test_settings_that_the_model_has_otherwise():
+def test_settings_that_differ_from_the_initial_model():
     settings = Settings(model=KimConfig(feature_maps=7), init_from=Path("model"))
     initial = TextCNNClassifier(**SMALL).fit(OLD[0], OLD[1] * 4).model_.artifact
-    with pytest.raises(ConfigError) as error:
+    with pytest.raises(ConfigError, match="^feature_maps: expected 5 .*found 7"):
         adopt(settings, initial)
-    assert str(error.value) == ("feature_maps: expected 5, as the model to start from has it, found 7; leave it out")
-    with pytest.raises(ConfigError, match="tokenizer: expected 'unicode', as the model to start from has it"):
+    with pytest.raises(ConfigError, match="^tokenizer: expected 'unicode' .*found 'kim'"):
         adopt(dataclasses.replace(Settings(), text=dataclasses.replace(initial.text, tokenizer="kim")), initial)
     adopted = adopt(dataclasses.replace(Settings(), model=KimConfig(dropout=0.1)), initial)
     assert adopted.model == dataclasses.replace(initial.model, dropout=0.1)
@@ -154,16 +153,15 @@ def test_settings_that_the_model_has_otherwise():
 
 def test_another_architecture(tmp_path):
     TextCNNClassifier(**SMALL).fit(OLD[0], OLD[1] * 4).save(tmp_path / "model")
-    with pytest.raises(ConfigError) as error:
+    with pytest.raises(ConfigError, match="^arch: expected kim .*found dcnn"):
         TextCNNClassifier(arch="dcnn", init_from=tmp_path / "model").fit(OLD[0], OLD[1] * 4)
-    assert str(error.value) == "arch: expected kim, as the model to start from has it, found dcnn; give it as kim"
 
 
-def test_a_model_that_is_not_there(tmp_path):
-    with pytest.raises(ModelError, match="expected a saved model, found nothing there"):
+def test_a_missing_model(tmp_path):
+    with pytest.raises(ModelError, match="expected a saved model"):
         TextCNNClassifier(init_from=tmp_path / "none").fit(OLD[0], OLD[1] * 4)
 
 
 def test_layers_that_do_not_exist():
-    with pytest.raises(ConfigError, match="freeze: expected one of embeddings, convolution, found 'softmax'"):
+    with pytest.raises(ConfigError, match="^freeze: .*found 'softmax'"):
         TextCNNClassifier(freeze=("softmax",)).fit(OLD[0], OLD[1] * 4)

@@ -85,7 +85,7 @@ def local_max_pool(x: torch.Tensor, counts: torch.Tensor, size: int) -> tuple[to
 def k_max_pool(x: torch.Tensor, counts: torch.Tensor, k: int | torch.Tensor) -> torch.Tensor:
     """Return the k largest responses of each map, in the order of the text (Kalchbrenner et al. 2014, section 3.2).
 
-    Deviation: the paper leaves open what a text with fewer than k positions has; here zeros follow its values.
+    Deviation: the paper assumes at least k positions; here zeros follow the values of a shorter text.
 
     Args:
         x: responses, (B, P, F).

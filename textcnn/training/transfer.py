@@ -103,26 +103,29 @@ def start(
 
 def _copy_ngrams(bag: NgramBag, initial: Artifact, old_rows: dict[str, int], words: Sequence[str]) -> None:
     """Copy the factors and weights of the n-grams that both bags know."""
-    keys = _renumbered(initial.weights[NGRAMS], old_rows, words)
+    keys = _renumbered(initial, old_rows, words)
     _, new, old = np.intersect1d(bag.keys.numpy(), keys, assume_unique=False, return_indices=True)
     for name, table in (("factors", bag.factors), ("weight", bag.weight)):
         table[torch.from_numpy(new)] = torch.from_numpy(initial.weights[f"ngrams.{name}"][old])
 
 
-def _renumbered(old_keys: np.ndarray, old_rows: dict[str, int], words: Sequence[str]) -> np.ndarray:
-    """Return the numbers of n-grams in the new vocabulary, (G,); -1 where it lacks a word.
+def _renumbered(initial: Artifact, old_rows: dict[str, int], words: Sequence[str]) -> np.ndarray:
+    """Return the numbers in the new vocabulary of the initial model's n-grams, (G,); -1 where it lacks a word.
+
+    The digits of an n-gram's number are the ids of its words (`textcnn.text.ngrams`).
 
     Args:
-        old_keys: numbers in the old vocabulary, whose digits are word ids (`textcnn.text.ngrams`), (G,).
-        old_rows: id of each word in the old vocabulary.
-        words: the new vocabulary, without padding and the unknown word.
+        initial: the initial model.
+        old_rows: id of each of its words.
+        words: the new vocabulary, without padding and the unknown word, (W,).
     """
-    new_ids = np.zeros(len(old_rows) + FIRST_WORD, np.int64)  # by old id; 0 where the new vocabulary lacks the word
+    # By old id; 0 where the new vocabulary lacks the word.
+    new_ids = np.zeros(len(initial.words) + FIRST_WORD, np.int64)
     for row, word in enumerate(words, FIRST_WORD):
         if word in old_rows:
             new_ids[old_rows[word]] = row
-    keys = np.zeros(len(old_keys), np.int64)
-    rest, unit, known = old_keys, 1, np.ones(len(keys), bool)
+    rest = initial.weights[NGRAMS]
+    keys, unit, known = np.zeros(len(rest), np.int64), 1, np.ones(len(rest), bool)
     while rest.any():
         rest, digit = np.divmod(rest, len(new_ids))
         known &= (digit == 0) | (new_ids[digit] > 0)
