@@ -20,7 +20,7 @@ TEXTS = (
     "not bad at all, and the cast is clearly having a great time",
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-SIZES = {"explanation": (780, 620), "report": (1100, 1500)}  # pixels
+SIZES = {"explanation": (780, 530), "report": (1100, 1500)}  # pixels
 
 
 def main() -> None:

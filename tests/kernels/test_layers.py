@@ -48,7 +48,7 @@ def convolutions(draw):
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), case=convolutions())
-def test_the_largest_window_is_the_first_of_equals(data, case):
+def test_ties_of_windows_go_to_the_first(data, case):
     ids, offsets, sizes, maps, wide, distinct = case
     table = array(data.draw, distinct, int(sizes.sum()), maps)
     best, where = kernels.max_windows(table, ids, offsets, sizes, wide=wide, places=True)
@@ -76,7 +76,7 @@ def test_nan_is_not_hidden_by_a_maximum(maps):
 
 @settings(max_examples=60, deadline=None)
 @given(data=st.data(), case=convolutions(), dimension=st.sampled_from([1, 5, 11]))
-def test_its_gradients_go_to_the_windows_words(data, case, dimension):
+def test_gradients_of_the_largest_windows_go_to_their_words(data, case, dimension):
     ids, offsets, sizes, maps, wide, distinct = case
     words, filters = array(data.draw, distinct, dimension), array(data.draw, int(sizes.sum()), maps, dimension)
     table = np.einsum("ud,sfd->usf", words, filters)
@@ -126,7 +126,7 @@ def test_sums_of_all_windows_and_their_gradient(data, case):
 
 @settings(max_examples=100, deadline=None)
 @given(data=st.data(), counts=st.lists(st.integers(0, 12), min_size=1, max_size=4), maps=st.sampled_from([1, 5, 19]))
-def test_k_max_keeps_the_order_and_the_first_of_equals(data, counts, maps):
+def test_k_max_keeps_the_order_and_ties_go_to_the_first(data, counts, maps):
     positions = max(counts) + 1
     ks = np.array(data.draw(st.lists(st.integers(0, 14), min_size=len(counts), max_size=len(counts))))
     x = array(data.draw, len(counts), positions, maps)
@@ -197,7 +197,7 @@ def test_row_convolution_and_its_gradients(data, counts, shape):
     np.testing.assert_array_equal(found[1], filters_grad)
 
 
-def test_the_number_of_threads_changes_no_bit():
+def test_results_do_not_depend_on_the_number_of_threads():
     generator = np.random.default_rng(0)
 
     def normal(*shape):

@@ -151,7 +151,8 @@ static Index take_number(Arguments *from, const char *name, Index least, Index m
     }
     Index number = PyNumber_AsSsize_t(object, PyExc_OverflowError);
     if (!PyErr_Occurred() && number >= least && number <= most) return number;
-    if (most == PY_SSIZE_T_MAX) PyErr_Format(PyExc_ValueError, "%s: expected %zd or more, found %R", name, least, object);
+    if (most == PY_SSIZE_T_MAX)
+        PyErr_Format(PyExc_ValueError, "%s: expected %zd or more, found %R", name, least, object);
     else PyErr_Format(PyExc_ValueError, "%s: expected %zd to %zd, found %R", name, least, most, object);
     return least;
 }
@@ -182,6 +183,7 @@ static void wrong_item(const char *name, const char *expected, Index most, Index
 static Index check_offsets(const int64_t *offsets, Index count, Index most) {
     Index longest = 0;
     if (PyErr_Occurred()) return 0;
+    if (count < 0) PyErr_SetString(PyExc_ValueError, "offsets: expected one or more, found none");
     int64_t before = 0;
     for (Index i = 0; i <= count; i++) {
         if (offsets[i] < before || offsets[i] > most) {
@@ -235,7 +237,6 @@ static Texts take_texts(Arguments *from, Index rows) {
     Index words = from->shape[0];
     texts.offsets = take(from, "offsets", INT64, 1);
     texts.count = from->shape[0] - 1;
-    if (!PyErr_Occurred() && texts.count < 0) PyErr_SetString(PyExc_ValueError, "offsets: expected one or more, found none");
     texts.longest = check_offsets(texts.offsets, texts.count, words);
     if (!PyErr_Occurred()) check_ids(texts.ids, texts.offsets[0], texts.offsets[texts.count], rows);
     return texts;

@@ -25,7 +25,7 @@
 #define MOST_BLOCKS 8   /* sums of LANES numbers that fit into the registers */
 #define BLOCKS_AT_ONCE 3 /* the same, where two sums are taken and more is in the registers */
 #define CACHE_LINE 16   /* numbers in a line of the cache */
-#define MOST_FETCHED 64 /* words of a text that are asked for ahead */
+#define MOST_FETCHED 64 /* words of a text that are fetched ahead */
 
 typedef Py_ssize_t Index;
 
@@ -58,7 +58,7 @@ typedef Py_ssize_t Index;
 
 #include "_arguments.h"
 
-/* The loops of the processor at hand. */
+/* The loops for this processor. */
 #define LOOPS(use)                                                                                                    \
     use(max_windows) use(max_logits) use(row_logits) use(sparse_gradient) use(sparse_product) use(sum_windows)        \
         use(sum_windows_back) use(k_max) use(k_max_back) use(row_convolution) use(row_convolution_back_x)             \
@@ -147,9 +147,9 @@ static int run(Share share, const void *arguments, Index count, const int64_t *o
     return team.done;
 }
 
-/* libgomp's threads spin while they wait, 300,000 rounds each time, which beside another busy process takes the time that
-   the others need. They spin 1,000 rounds where libgomp has more threads than there are processors: a team that does
-   nothing, asleep from then on, makes it so. Whoever sets how threads wait has their way. */
+/* libgomp's threads spin while they wait, 300,000 rounds each time, which beside another busy process takes the time
+   that the threads with work need. They spin 100 rounds where libgomp has more threads than there are processors (its
+   manual, GOMP_SPINCOUNT): a team that does nothing, asleep from then on, makes it so. OMP_WAIT_POLICY goes first. */
 
 #if defined(__linux__)
 static void do_nothing(void *Py_UNUSED(data)) {}
@@ -167,8 +167,7 @@ static PyObject *py_limit_spinning(PyObject *Py_UNUSED(self), PyObject *Py_UNUSE
 #if defined(__linux__)
     static int held; /* a child of fork() has no such team, but libgomp's count of threads */
     Count number, count, processors;
-    if (held || getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY")) Py_RETURN_FALSE;
-    if (!find_parallel(&number, &count, &processors)) Py_RETURN_FALSE;
+    if (held || getenv("OMP_WAIT_POLICY") || !find_parallel(&number, &count, &processors)) return PyBool_FromLong(held);
     sigset_t all, before;
     pthread_t thread;
     sigfillset(&all); /* signals are for other threads */
@@ -417,7 +416,8 @@ static int share_k_max(const void *arguments, Index begin, Index end) {
 }
 
 FUNCTION(k_max, KMax,
-         run(share_k_max, a, a->texts, NULL, a->threads, 32.0 * (double)a->texts * (double)a->positions * (double)a->maps))
+         run(share_k_max, a, a->texts, NULL, a->threads,
+             32.0 * (double)a->texts * (double)a->positions * (double)a->maps))
 
 static KMaxBack take_k_max_back(Arguments *from) {
     KMaxBack a = {.grad = take(from, "grad", FLOAT32, 3)};
@@ -563,8 +563,8 @@ static RowLogits take_row_logits(Arguments *from) {
         if (times(maps, rows / 2) > a.widest) a.widest = times(maps, rows / 2);
     }
     if (!PyErr_Occurred() && (slots != a.sizes[0] || width != a.maps[0] * (a.dimension / 2)))
-        PyErr_Format(PyExc_ValueError, "table: expected the shape (%zd, %d, %zd), found (%zd, %zd, %zd)", words, a.sizes[0],
-                     a.maps[0] * (a.dimension / 2), words, slots, width);
+        PyErr_Format(PyExc_ValueError, "table: expected the shape (%zd, %d, %zd), found (%zd, %zd, %zd)", words,
+                     a.sizes[0], a.maps[0] * (a.dimension / 2), words, slots, width);
     a.biases = take(from, "biases", FLOAT32, 1);
     expect(from, biases);
     a.filters = take(from, "filters", FLOAT32, 1);

@@ -1,8 +1,8 @@
 /* The loops themselves. `_kernels.c` includes this file once for each kind of processor, which
    gives every function here that kind's suffix; LANES numbers fill one of its registers.
 
-   A loop trusts its arguments: `_kernels.c` has checked them. Those that are shared out take the range of texts, maps or
-   rows to do, from `begin` to `end`. Shapes: B texts, U distinct words, N words in total, R regions, S slots, F feature
+   A loop trusts its arguments: `_kernels.c` has checked them. It does a range of texts, maps or rows, from `begin` to
+   `end`. Shapes: B texts, U distinct words, N words in total, R regions, S slots, F feature
    maps, D dimensions, P positions, K classes. */
 
 #ifndef LOOPS_ONCE
@@ -377,7 +377,8 @@ STATIC void max_logits(const MaxLogits *a, Index begin, Index end, const float *
     one.best = features;
     one.where = NULL;
     for (Index b = begin; b < end; b++) {
-        if (b + 1 < end) fetch_rows(a->windows.table.numbers, ids + offsets[b + 1], offsets[b + 2] - offsets[b + 1], width);
+        if (b + 1 < end)
+            fetch_rows(a->windows.table.numbers, ids + offsets[b + 1], offsets[b + 2] - offsets[b + 1], width);
         one.texts.ids = ids + offsets[b];
         text[1] = offsets[b + 1] - offsets[b];
         max_windows(&one, 0, 1, rows, zeros);
@@ -391,8 +392,8 @@ STATIC void max_logits(const MaxLogits *a, Index begin, Index end, const float *
     }
 }
 
-/* The sparse gradient with filters' slots for rows and words for columns, or turned around. Two sweeps: how many numbers
-   each row has, then the numbers, each at next[row], in the order of the texts. */
+/* The sparse gradient with filters' slots for rows and words for columns, or turned around. Two sweeps: without `next`
+   count the numbers of each row, then put each number at next[row], in the order of the texts. */
 STATIC void sparse_gradient(const MaxWindowsBack *a, const Sparse *out, int by_word, int64_t *next) {
     const Index regions = a->regions.count, maps = a->maps;
     for (Index b = 0; b < a->texts.count; b++) {
@@ -543,8 +544,8 @@ INLINE void sort_maps(float *x, Index count, Index maps) {
     }
 }
 
-/* Of each text the ks[b] largest of its counts[b] positions, for each map in order, the first of equal ones; zeros and -1
-   after them. */
+/* Of each text the ks[b] largest of its counts[b] positions, in order, for each map; ties go to the first. Zeros and -1
+   come after them. */
 STATIC void k_max(const KMax *a, Index begin, Index end, const Pool *pool) {
     const Index maps = a->maps, most = a->most;
     float *const sorted = pool->sorted, *__restrict__ const chosen = pool->chosen;
@@ -694,7 +695,7 @@ STATIC void row_convolution_back_x(const RowConvolution *a, Index begin, Index e
         memset(to, 0, a->positions * step * sizeof(float));
         unfold(a->grad + b * windows * wide_step / 2, count ? (count + size - 1) * wide_step / 2 : 0, wide);
         for (Index g = 0; g < before; g += 2)
-            for (Index p = 0; p < count; p++) { /* the window p has it at its last slot, the next at the one before, ... */
+            for (Index p = 0; p < count; p++) { /* window p has it at its last slot, the next at the one before, ... */
                 float *row = to + p * step + g * dimension;
                 add_products(wide + p * wide_step, dimension, a->filters + g * size * wide_step, dimension, size * maps,
                              dimension, size * wide_step, row, g + 1 < before ? row + dimension : NULL);
@@ -737,7 +738,8 @@ STATIC void row_logits(const RowLogits *a, Index begin, Index end, const Layers 
         const float *bias = a->biases, *filters = a->filters;
         int64_t count = length ? length + sizes[0] - 1 : 0;
         if (length) {
-            const SumWindows first = {.table = {a->table, 0, sizes[0], width}, .texts = {ids + offsets[b], text, 1, length},
+            const SumWindows first = {.table = {a->table, 0, sizes[0], width},
+                                      .texts = {ids + offsets[b], text, 1, length},
                                       .size = sizes[0], .positions = (Index)count, .wide = 1, .out = x};
             sum_windows(&first, 0, 1, work->window, work->zeros);
         }
@@ -746,17 +748,17 @@ STATIC void row_logits(const RowLogits *a, Index begin, Index end, const Layers 
             int64_t k = ((layers - layer) * length + layers - 1) / layers;
             if (k < a->k_top) k = a->k_top;
             kept = k < count ? k : count;
-            const KMax pooling = {.x = x, .counts = &count, .ks = &kept, .texts = 1, .positions = (Index)count, .maps = now,
-                                  .most = (Index)kept, .values = y};
+            const KMax pooling = {.x = x, .counts = &count, .ks = &kept, .texts = 1, .positions = (Index)count,
+                                  .maps = now, .most = (Index)kept, .values = y};
             k_max(&pooling, 0, 1, &work->pool);
             for (Index i = 0; i < kept; i++)
                 for (Index f = 0; f < now; f++) y[i * now + f] += bias[f];
             squash(y, (Index)kept * now);
             bias += now;
             if (layer == layers) break;
-            const RowConvolution next = {.x = y, .counts = &kept, .filters = filters, .texts = 1, .positions = (Index)kept,
-                                         .before = maps[layer - 1], .maps = maps[layer], .size = sizes[layer],
-                                         .dimension = rows_now, .out = x};
+            const RowConvolution next = {.x = y, .counts = &kept, .filters = filters, .texts = 1,
+                                         .positions = (Index)kept, .before = maps[layer - 1], .maps = maps[layer],
+                                         .size = sizes[layer], .dimension = rows_now, .out = x};
             row_convolution(&next, 0, 1, work->pool.sorted);
             filters += (Index)sizes[layer] * maps[layer] * now;
             count = kept + sizes[layer] - 1;

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cache
-
 from textcnn.kernels._loading import loops
 
 
-@cache
 def limit_spinning() -> bool:
-    """Let torch's threads (GNU OpenMP's) spin only briefly before they sleep; the first call takes effect.
+    """Make torch's threads (GNU OpenMP's) sleep soon when they wait, for the rest of the process; torch must be loaded.
 
-    By default they spin for milliseconds, which beside another busy process makes training several times slower. With
-    more threads than processors libgomp spins for 1,000 rounds instead of 300,000 (its manual, `GOMP_SPINCOUNT`); an
-    idle team of threads, asleep, makes it so on Linux. Where that variable or `OMP_WAIT_POLICY` is set it decides.
+    By default they spin for milliseconds first, which beside another busy process makes training several times slower.
+    Where libgomp has more threads than there are processors it spins for 100 rounds instead of 300,000 (its manual,
+    `GOMP_SPINCOUNT`); on Linux a team of idle threads makes it so. Nothing is done where `OMP_WAIT_POLICY` is set.
 
     Returns:
-        Whether the call changed anything; torch must be loaded.
+        Whether the idle threads are there.
     """
     return loops is not None and loops.limit_spinning()

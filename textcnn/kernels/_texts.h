@@ -95,7 +95,6 @@ static PyObject *py_make_words(PyObject *Py_UNUSED(self), PyObject *const *args,
     start(&from, args, given);
     const int64_t *offsets = take(&from, "offsets", INT64, 1);
     const Index count = from.shape[0] - 1;
-    if (!PyErr_Occurred() && count < 0) PyErr_SetString(PyExc_ValueError, "offsets: expected one or more, found none");
     check_32_bits("words", plus(count, 2));
     const char *characters = take(&from, "words", UINT8, 1);
     check_offsets(offsets, count, from.shape[0]);
@@ -175,7 +174,7 @@ static Index encode_text(const EncodeTexts *a, Index b, int32_t *ids, char *toke
     const uint32_t *const lower = a->lower, characters = a->characters;
     const Words *const words = a->words;
     const Index length = (Index)(a->offsets[b + 1] - a->offsets[b]), limit = a->limit;
-    Index found = 0, size = 0, inner = 0; /* inner: bytes of an apostrophe at the token's end, which may be part of it */
+    Index found = 0, size = 0, inner = 0; /* inner: bytes of an apostrophe at the token's end, which may be in it */
     uint64_t hash = HASH_START, hash_before = HASH_START; /* before: without that apostrophe */
     for (Index i = 0;;) {
         int kind = SEPARATOR, single_apostrophe = 0;
@@ -239,7 +238,6 @@ static EncodeTexts take_encode_texts(Arguments *from) {
     const Index bytes = from->shape[0];
     a.offsets = take(from, "offsets", INT64, 1);
     a.texts = from->shape[0] - 1;
-    if (!PyErr_Occurred() && a.texts < 0) PyErr_SetString(PyExc_ValueError, "offsets: expected one or more, found none");
     a.longest = check_offsets(a.offsets, a.texts, bytes);
     a.kinds = take(from, "kinds", UINT8, 1);
     const Index characters = from->shape[0];
@@ -282,7 +280,7 @@ static size_t slot_of_key(const int32_t *slots, size_t mask, const int64_t *keys
         if (!slots[slot] || keys[slots[slot] - 1] == key) return slot;
 }
 
-/* Known n-grams, and how their numbers are made of words. */
+/* Known n-grams, and what their numbers follow from. */
 typedef struct {
     const int64_t *keys; /* (G,); only compared, so that no change of them does harm */
     int32_t *slots;
@@ -308,7 +306,8 @@ static PyObject *py_make_ngrams(PyObject *Py_UNUSED(self), PyObject *const *args
     Index numbers = 1; /* of n-grams */
     for (Index i = 0; i < order; i++) numbers = times(numbers, size);
     if (!PyErr_Occurred() && numbers == PY_SSIZE_T_MAX)
-        PyErr_Format(PyExc_ValueError, "order: expected vocabulary_size ** order below 2**63, found %zd ** %zd", size, order);
+        PyErr_Format(PyExc_ValueError, "order: expected vocabulary_size ** order below 2**63, found %zd ** %zd", size,
+                     order);
     const int64_t *keys = take(&from, "keys", INT64, 1);
     const Index count = from.shape[0];
     check_32_bits("keys", plus(count, 1));
@@ -319,7 +318,8 @@ static PyObject *py_make_ngrams(PyObject *Py_UNUSED(self), PyObject *const *args
     Ngrams *known = calloc(1, sizeof(Ngrams));
     const size_t slots = slots_for(count);
     if (known) {
-        *known = (Ngrams){keys, zero_room((Index)slots, sizeof(int32_t)), slots - 1, order, size, first_word, count, {0}};
+        *known = (Ngrams){keys, zero_room((Index)slots, sizeof(int32_t)), slots - 1, order, size, first_word, count,
+                          {0}};
     }
     PyObject *capsule = NULL;
     if (!known || !known->slots || !(capsule = PyCapsule_New(known, NGRAMS, free_ngrams))) {
@@ -335,9 +335,9 @@ static PyObject *py_make_ngrams(PyObject *Py_UNUSED(self), PyObject *const *args
 
 #define FEW_NGRAMS 128 /* of a text, which are compared with each other */
 
-/* The numbers of the known n-grams of text `b`, each once, in the order of their last words; how many, -1 where no memory
-   was left. There is room for all n-grams of the text in `rows`, which holds their keys first: what is looked up for them
-   is fetched ahead. *met, (G + 1,), made when first needed, has 1 + the last long text that had each. */
+/* The indices of the known n-grams of text `b`, each once, in the order of their last words; how many, -1 where no
+   memory was left. There is room for all n-grams of the text in `rows`, which holds their keys first: what is looked up
+   for them is fetched ahead. *met, (G + 1,), made when first needed, has 1 + the last long text that had each. */
 static Index ngrams_of_text(const Ngrams *known, Index b, const Texts *texts, int64_t *rows, int32_t **met) {
     const int32_t *ids = texts->ids + texts->offsets[b], *const slots = known->slots;
     const Index length = (Index)(texts->offsets[b + 1] - texts->offsets[b]);

@@ -21,7 +21,7 @@ from textcnn.text.tokenizer import Tokenizer, lower
 from textcnn.text.tokens import Encoded
 from textcnn.text.vocabulary import FIRST_WORD, UNKNOWN, Vocabulary
 
-# The kinds of characters in the compiled loop (the enumeration in `_kernels.c`).
+# The kinds of characters in the compiled loop (the enumeration in `_texts.h`).
 _SEPARATOR, _SINGLE, _WORD, _APOSTROPHE, _DIFFICULT = range(5)
 _CHARACTERS = 0x2070  # all from here on are difficult; alphabets and their punctuation come before
 _JAMO = range(0x1100, 0x1200)  # two of them may compose into one character although neither is a mark
