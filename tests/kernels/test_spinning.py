@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from textcnn import kernels
+
 # Waits until the idle threads are there; then a child of fork() and an interrupt must do what they always do.
 PROGRAM = """
 import os, signal, time
@@ -32,7 +34,7 @@ except KeyboardInterrupt:
 
 
 def run(**environment):
-    known = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+    known = {name: value for name, value in os.environ.items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], env={**known, **environment}, capture_output=True, text=True, timeout=120
     )
@@ -49,5 +51,14 @@ def test_idle_threads_are_started_once_and_disturb_nothing():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="done on Linux alone")
-def test_the_waiting_policy_of_the_environment_goes_first():
-    assert run(OMP_WAIT_POLICY="active") == ["False", "0", "7"]
+@pytest.mark.parametrize("choice", [{"OMP_WAIT_POLICY": "active"}, {"GOMP_SPINCOUNT": "5"}])
+def test_a_choice_in_the_environment_goes_first(choice):
+    assert run(**choice) == ["False", "0", "7"]
+
+
+def test_before_torch_is_loaded_the_environment_is_set(monkeypatch):
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "modules", {name: module for name, module in sys.modules.items() if name != "torch"})
+    assert not kernels.limit_spinning()
+    assert os.environ["GOMP_SPINCOUNT"] == "10000"

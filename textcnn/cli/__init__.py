@@ -59,8 +59,6 @@ def main() -> None:
     """Run the command line. A user's mistake ends it with one line and exit code 2."""
     _open_closed_streams()
     signal.signal(signal.SIGTERM, _terminate)
-    # Threads that spin while they wait make training 80 times slower when another program holds a core.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal can show every character
     try:

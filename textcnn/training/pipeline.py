@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from textcnn import kernels
 from textcnn.data.labelled import Labelled
 from textcnn.data.splits import stratified_split
 from textcnn.errors import ConfigError, DataError, TrainingError
@@ -102,6 +103,7 @@ def train_model(
         TrainingError: the loss is not finite, or memory runs out.
         ModelError: the checkpoint, or the model to start from, cannot be used.
     """
+    kernels.limit_spinning()  # before torch is loaded, if it is not
     import torch
 
     progress = progress or Progress()
