@@ -296,3 +296,51 @@ def test_few_examples_of_a_class():
 def test_regression_targets_are_refused():
     with pytest.raises(ValueError, match="continuous"):
         TextCNNClassifier(**SMALL).fit(["a", "b", "c"], [0.1, 0.2, 0.3])
+
+
+def test_weights_of_texts_count():
+    texts = ["film"] * 40 + ["book"] * 40
+    labels = (["yes"] * 20 + ["no"] * 20) * 2
+    weights = np.where(np.array(labels) == "yes", 5.0, 1.0)
+    plain = fitted_on(texts, labels)
+    weighted = fitted_on(texts, labels, sample_weight=weights)
+    assert weighted.predict_proba(["film"])[0, 1] > plain.predict_proba(["film"])[0, 1] + 0.1
+    scaled = fitted_on(texts, labels, sample_weight=list(1000 * weights))
+    np.testing.assert_allclose(scaled.predict_proba(texts), weighted.predict_proba(texts), atol=1e-4)
+    same = fitted_on(texts, labels, sample_weight=np.ones(80))
+    np.testing.assert_allclose(same.predict_proba(texts), plain.predict_proba(texts), atol=1e-5)
+
+
+def fitted_on(texts, labels, **arguments):
+    settings = {**SMALL, "max_epochs": 30, "monitor": "loss", "patience": 30, "ngrams": 0, "dropout": 0.0}
+    validation = (["film"] * 12, ["yes"] * 10 + ["no"] * 2)  # as the weights have it
+    return TextCNNClassifier(**settings).fit(texts, labels, validation_data=validation, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("weights", "part"),
+    [
+        ([1.0], "one for each of the 90 texts"),
+        (["x"] * 90, "numbers"),
+        ([-1.0] + [1.0] * 89, "-1.0"),
+        ([float("nan")] + [1.0] * 89, "nan"),
+        ([0.0] * 90, "above 0"),
+    ],
+)
+def test_weights_that_are_none(weights, part):
+    with pytest.raises(DataError, match=f"sample_weight.*{part}"):
+        TextCNNClassifier(**SMALL).fit(TEXTS, LABELS, sample_weight=weights)
+
+
+def test_a_run_is_resumed_from_its_checkpoint(tmp_path):
+    class Stop(Progress):
+        def epoch(self, epoch):
+            if epoch.number == 2:
+                raise RuntimeError
+
+    settings = {**SMALL, "max_epochs": 4, "patience": 4}
+    whole = TextCNNClassifier(**settings).fit(TEXTS, LABELS)
+    with pytest.raises(RuntimeError):
+        TextCNNClassifier(**settings).fit(TEXTS, LABELS, checkpoint=tmp_path / "c", progress=Stop())
+    resumed = TextCNNClassifier(**settings).fit(TEXTS, LABELS, checkpoint=tmp_path / "c", resume=True)
+    np.testing.assert_array_equal(resumed.predict_proba(TEXTS), whole.predict_proba(TEXTS))

@@ -23,6 +23,8 @@ from textcnn.training.cross_validation import Fold, cross_validate, summarize, u
 from textcnn.training.pipeline import held_out, train_model
 from textcnn.training.progress import History, Progress
 
+WAIT = 5.0  # seconds for another run to end
+
 
 @dataclass(frozen=True)
 class Destination:
@@ -52,7 +54,7 @@ class Destination:
             ModelError: another run, which is named, trains into the folder.
         """
         try:
-            with locked(self._beside(".lock"), wait=5):
+            with locked(self._beside(".lock"), wait=WAIT):
                 yield
         except TimeoutError as error:
             raise ModelError(f"{self.folder}: expected no other run for this folder: {error.strerror}") from None

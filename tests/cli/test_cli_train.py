@@ -224,13 +224,13 @@ def test_ctrl_c_keeps_the_best_epoch(reviews, tmp_path):
         [sys.executable, "-m", "textcnn", *map(str, args)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
-            told = next(line for line in process.stderr if line.startswith("epoch"))
+            line = next(line for line in process.stderr if line.startswith("epoch"))
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=60)
         finally:
             process.kill()
     assert process.returncode == 130
-    assert told.startswith("epoch  1  loss ")
+    assert line.startswith("epoch  1  loss ")
     kept = re.search(r"^interrupted: the weights of epoch (\d+), the best so far, are kept$", err, re.MULTILINE)[1]
     assert re.search(rf"^best epoch: {kept} of \d+$", err, re.MULTILINE)
     assert "Traceback" not in err

@@ -52,9 +52,9 @@ class Artifact:
         text: how texts become ids.
         model: the network's settings.
         classes: labels, one a class: strings, integers, floats or booleans, (K,).
-        words: the vocabulary in the order of its ids.
-        weights: arrays by the names of the network's parameters and buffers, float32 but for the n-grams' numbers.
-        training: what a reader may want to know of the run, as JSON.
+        words: the vocabulary, in the order of the ids.
+        weights: arrays by the names of the network's parameters and buffers, float32; the n-grams' numbers are int64.
+        training: facts about the training run, as JSON.
         metrics: scores by split, as JSON.
         temperature: what logits are divided by before softmax (`textcnn.metrics`).
     """
@@ -72,7 +72,14 @@ class Artifact:
 def weight_shapes(
     model: NetworkConfig, *, vocabulary_size: int, classes: int, ngrams: int = 0
 ) -> dict[str, tuple[int, ...]]:
-    """The arrays that a model of these settings, with so many n-grams in its bag, consists of."""
+    """Return the shape of each array of a model, by name.
+
+    Args:
+        model: the network's settings.
+        vocabulary_size: V, padding and the unknown word included.
+        classes: K.
+        ngrams: G, n-grams in its bag.
+    """
     table = (vocabulary_size, model.dimension)
     shapes: dict[str, tuple[int, ...]] = {"softmax.weight": (classes, model.features), "softmax.bias": (classes,)}
     shapes |= architecture_of(model).scorer_class().weight_shapes(model)
@@ -108,7 +115,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
 
 
 def save_artifact(artifact: Artifact, path: Path, *, overwrite: bool = False) -> None:
-    """Write a model folder atomically.
+    """Write a model's folder; a model that is there is replaced as one.
 
     Raises:
         ModelError: something else is at `path`, or it cannot be written.
@@ -178,13 +185,13 @@ def load_artifact(path: str | PathLike[str]) -> Artifact:
 
 
 def _classes(saved: Any) -> np.ndarray:
-    """The labels in their own type; ValueError unless they are distinct and of the type named."""
+    """Return the labels in their own type; ValueError unless they are distinct and of the type named."""
     kinds = {"str": str, "int": int, "float": float, "bool": bool}
     values, kind = saved["values"], kinds[saved["type"]]
     if not isinstance(values, list) or len(values) < 2 or any(type(value) is not kind for value in values):
         raise ValueError("the classes")
     if len(set(values)) < len(values):
-        raise ValueError("the classes: one stands there twice")
+        raise ValueError("the classes: one is there twice")
     return np.array(values)
 
 
@@ -277,7 +284,7 @@ def _label_type(classes: np.ndarray) -> str:
 
 
 def _card(artifact: Artifact) -> str:
-    """A model card: what the model is, what it was trained on, how well it does."""
+    """Return a model card: what the model is, what it was trained on, how well it does."""
     lines = ["# A textcnn model", "", f"Classes: {', '.join(map(str, artifact.classes.tolist()))}", ""]
     source = artifact.training.get("source")
     if source:
