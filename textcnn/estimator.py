@@ -20,7 +20,7 @@ from textcnn.inference.class_ids import as_labels, class_ids
 from textcnn.model import Model, load_model
 from textcnn.settings.options import all_settings, make_settings, ordered_class_weights
 from textcnn.settings.presets import preset_keywords
-from textcnn.text.columns import as_column
+from textcnn.text.columns import Texts, as_column
 from textcnn.training.pipeline import train_model
 from textcnn.training.progress import Progress
 
@@ -183,12 +183,12 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
 
     def fit(
         self,
-        X: Any,  # noqa: N803 (scikit-learn's name)
+        X: Texts,  # noqa: N803 (scikit-learn's name)
         y: Any,
         *,
         sample_weight: Any = None,
         groups: Any = None,
-        validation_data: tuple[Any, Any] | None = None,
+        validation_data: tuple[Texts, Any] | None = None,
         progress: Progress | None = None,
         checkpoint: str | PathLike[str] | None = None,
         resume: bool = False,
@@ -236,27 +236,27 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.model_ = Model(artifact)
         return self
 
-    def predict(self, X: Any) -> np.ndarray:  # noqa: N803
+    def predict(self, X: Texts) -> np.ndarray:  # noqa: N803
         """Return the label of each text, values of `classes_`, (N,); errors as in `Model.predict`."""
         return self._fitted().predict(X)
 
-    def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
+    def predict_proba(self, X: Texts) -> np.ndarray:  # noqa: N803
         """Return the probabilities of each class, in the order of `classes_`, (N, K)."""
         return self._fitted().predict_proba(X)
 
-    def predict_log_proba(self, X: Any) -> np.ndarray:  # noqa: N803
+    def predict_log_proba(self, X: Texts) -> np.ndarray:  # noqa: N803
         """Return the logarithm of `predict_proba`, (N, K)."""
         return self._fitted().predict_log_proba(X)
 
-    def decision_function(self, X: Any) -> np.ndarray:  # noqa: N803
+    def decision_function(self, X: Texts) -> np.ndarray:  # noqa: N803
         """Return the logits, (N, K); with two classes the second's less the first's, (N,)."""
         return self._fitted().decision_function(X)
 
-    def transform(self, X: Any) -> np.ndarray:  # noqa: N803
+    def transform(self, X: Texts) -> np.ndarray:  # noqa: N803
         """Return the features of the penultimate layer, (N, features) (`Model.encode`)."""
         return self._fitted().encode(X)
 
-    def explain(self, X: Any) -> list[Explanation]:  # noqa: N803
+    def explain(self, X: Texts) -> list[Explanation]:  # noqa: N803
         """Explain each text's label (`Model.explain`)."""
         return self._fitted().explain(X)
 
@@ -289,7 +289,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             keywords["random_state"] = int(check_random_state(self.random_state).randint(2**31))
         return keywords
 
-    def _validation(self, X: Any, y: Any) -> Labelled:  # noqa: N803
+    def _validation(self, X: Texts, y: Any) -> Labelled:  # noqa: N803
         texts = as_column(X, what="validation X")
         labels = as_labels(y, len(texts), what="validation y")
         return Labelled(texts, class_ids(labels, self.classes_, what="validation y"))

@@ -17,7 +17,7 @@ from textcnn.inference.class_ids import as_labels, class_ids
 from textcnn.inference.predictor import Predictor
 from textcnn.metrics import evaluate
 from textcnn.settings.architectures import architecture_of
-from textcnn.text.columns import as_column
+from textcnn.text.columns import Texts, as_column
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
@@ -51,16 +51,16 @@ class Model(Predictor):
         """The name of the network's architecture."""
         return architecture_of(self.artifact.model).name
 
-    def decision_function(self, texts: Any) -> np.ndarray:
+    def decision_function(self, texts: Texts) -> np.ndarray:
         """Return the logits, (N, K); with two classes the second's less the first's, (N,), as scikit-learn does."""
         logits = self.logits(self.encode_ids(texts))
         return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
 
-    def predict_log_proba(self, texts: Any) -> np.ndarray:
+    def predict_log_proba(self, texts: Texts) -> np.ndarray:
         """Return the logarithm of `predict_proba`, (N, K)."""
         return np.log(self.predict_proba(texts))
 
-    def encode(self, texts: Any) -> np.ndarray:
+    def encode(self, texts: Texts) -> np.ndarray:
         """Return the features of the penultimate layer, a vector for each text, (N, features) float32.
 
         The softmax layer's logits are linear in them; the bag of n-grams has no part in them.
@@ -69,7 +69,7 @@ class Model(Predictor):
 
     transform = encode
 
-    def score(self, texts: Any, labels: Any) -> float:
+    def score(self, texts: Texts, labels: Any) -> float:
         """Return the accuracy on labelled texts.
 
         Raises:
@@ -79,13 +79,13 @@ class Model(Predictor):
         ids = class_ids(as_labels(labels, len(column)), self.classes_)
         return float((self.predict_proba(column).argmax(axis=1) == ids).mean())
 
-    def evaluate(self, texts: Any, labels: Any) -> dict[str, Any]:
+    def evaluate(self, texts: Texts, labels: Any) -> dict[str, Any]:
         """Return all figures on labelled texts: see `textcnn.metrics.evaluate`. Errors as in `score`."""
         column = as_column(texts)
         ids = class_ids(as_labels(labels, len(column)), self.classes_)
         return evaluate(ids, self.predict_proba(column), [str(label) for label in self.classes_])
 
-    def explain(self, texts: Any) -> list[Explanation]:
+    def explain(self, texts: Texts) -> list[Explanation]:
         """Explain each text's label: parts of the logits by word, n-gram and feature.
 
         Exact for Kim's network with ReLU or no activation; integrated gradients, which need torch, for the others.
@@ -106,7 +106,7 @@ class Model(Predictor):
 
         return counterfactual(self, text, budget_seconds=budget)
 
-    def filters(self, texts: Any, *, most: int = 10, ngrams: int = 5, word: str | None = None) -> list[Filter]:
+    def filters(self, texts: Texts, *, most: int = 10, ngrams: int = 5, word: str | None = None) -> list[Filter]:
         """Describe the filters of the first layer, the most important first (`textcnn.explain.filter_responses`).
 
         Args:
@@ -139,10 +139,10 @@ class Model(Predictor):
     def report(
         self,
         path: Path | str,
-        texts: Any,
+        texts: Texts,
         labels: Any,
         *,
-        training: tuple[Any, Any] | None = None,
+        training: tuple[Texts, Any] | None = None,
         source: str = "texts",
         split: str = "all",
         overwrite: bool = False,

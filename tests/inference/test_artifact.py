@@ -249,10 +249,22 @@ def rewrite(folder, name, content):
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def with_bag():
+    """A model with a bag of n-grams."""
+    size = len(WORDS) + 2
+    keys = np.array([2, 5, 2 * size + 3, 7 * size + 2], np.int64)
+    weights = {
+        "ngrams.keys": keys,
+        "ngrams.factors": np.ones(4, np.float32),
+        "ngrams.weight": np.ones((4, 2), np.float32),
+    }
+    return dataclasses.replace(make(), model=dataclasses.replace(MODEL, ngrams=2), weights=make().weights | weights)
+
+
+@pytest.fixture(scope="module", params=[make, with_bag], ids=["network", "bag"])
+def folder(request, tmp_path_factory):
     path = tmp_path_factory.mktemp("fuzz") / "m"
-    save_artifact(make(), path)
+    save_artifact(request.param(), path)
     return path
 
 

@@ -373,7 +373,7 @@ def test_a_missing_file(tmp_path):
 def test_a_missing_file_with_near_names(store):
     path = store(TEXT, "reviews-300d.bin")
     store(TEXT, "other.txt")
-    assert "(nearest: reviews-300d.bin)" in message(path.with_name("reviews-30d.bin"))
+    assert "nearest to 'reviews-30d.bin': reviews-300d.bin" in message(path.with_name("reviews-30d.bin"))
     assert f"nor a folder {path.parent / 'none'};" in message(path.parent / "none" / "vectors.bin")
 
 

@@ -12,7 +12,7 @@ from textcnn.explain import html
 from textcnn.explain._bag_parts import bag_parts
 from textcnn.explain._exact import decompose
 from textcnn.explain.results import EXACT, GRADIENTS, SHOWN, Features, Ngram, Word, relative
-from textcnn.text.columns import as_column
+from textcnn.text.columns import Texts, as_column
 from textcnn.text.tokens import Encoded
 from textcnn.text.vocabulary import UNKNOWN
 
@@ -165,7 +165,7 @@ class Explanation:
         return pieces
 
 
-def explain(predictor: Predictor, texts: object) -> list[Explanation]:
+def explain(predictor: Predictor, texts: Texts) -> list[Explanation]:
     """Explain each text's label.
 
     Args:

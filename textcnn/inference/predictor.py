@@ -14,7 +14,7 @@ from textcnn.inference.artifact import Artifact, save_artifact
 from textcnn.inference.bag_scorer import BagScorer
 from textcnn.metrics import softmax
 from textcnn.settings.architectures import architecture_of
-from textcnn.text.columns import as_column
+from textcnn.text.columns import Texts, as_column
 from textcnn.text.encoding import encode_few, encode_texts
 from textcnn.text.tokenizer import Tokenizer
 from textcnn.text.tokens import Encoded, Token
@@ -66,7 +66,7 @@ class Predictor:
             size = len(self.vocabulary)
             self.bag = BagScorer(*arrays, order=artifact.model.ngrams, vocabulary_size=size)
 
-    def predict(self, texts: object) -> np.ndarray:
+    def predict(self, texts: Texts) -> np.ndarray:
         """Return the most probable label of each text.
 
         Args:
@@ -80,11 +80,11 @@ class Predictor:
         """
         return self.classes_[self.predict_proba(texts).argmax(axis=1)]
 
-    def predict_proba(self, texts: object) -> np.ndarray:
+    def predict_proba(self, texts: Texts) -> np.ndarray:
         """Return the probabilities in the order of `classes_`, (N, K) float32; errors as in `predict`."""
         return self.scores(texts).probabilities
 
-    def scores(self, texts: object) -> Scores:
+    def scores(self, texts: Texts) -> Scores:
         """Return the probabilities and the numbers of known tokens; errors as in `predict`."""
         few = _few_strings(texts)
         if few is not None:
@@ -113,7 +113,7 @@ class Predictor:
         """
         return in_order(lambda batch: self._scores_of_column(as_column(texts_of(batch))), batches)
 
-    def encode_ids(self, texts: object) -> Encoded:
+    def encode_ids(self, texts: Texts) -> Encoded:
         """Return the word ids of texts; errors as in `predict`."""
         return encode_texts(as_column(texts), self.tokenizer, self.vocabulary)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import gzip
 import stat
 import zlib
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textcnn.errors import VectorsError
+from textcnn.files import nearest_files
 
 if TYPE_CHECKING:
     from io import FileIO
@@ -76,22 +76,12 @@ def _open_file(path: Path) -> tuple[FileIO, int]:
             return path.open("rb", buffering=0), status.st_size
     except FileNotFoundError as error:
         raise VectorsError(
-            f"{path}: expected a word-vector file, found nothing there{_nearest_names(path)}; check the path"
+            f"{path}: expected a word-vector file, found nothing there{nearest_files(path)}; check the path"
         ) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         raise _unreadable(path, error) from error
     kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe or a device"
     raise VectorsError(f"{path}: expected a word-vector file, found {kind}; give the file itself")
-
-
-def _nearest_names(path: Path) -> str:
-    """Return the names of files most like a missing one, as part of a message."""
-    try:
-        names = [entry.name for entry in path.parent.iterdir()]
-    except (OSError, ValueError):
-        return f", nor a folder {path.parent}"
-    near = difflib.get_close_matches(path.name, names, cutoff=0.5)
-    return f" (nearest: {', '.join(near)})" if near else ""
 
 
 def _unreadable(path: Path, error: Exception) -> VectorsError:

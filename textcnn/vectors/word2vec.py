@@ -26,7 +26,7 @@ import pyarrow.compute as pc
 from textcnn.errors import ConfigError, VectorsError
 from textcnn.files import check_output, written_whole
 from textcnn.settings.config import TextConfig
-from textcnn.text.columns import as_column
+from textcnn.text.columns import Texts, as_column
 from textcnn.text.tokenizer import Tokenizer
 from textcnn.text.tokens import Tokens
 from textcnn.text.vocabulary import count_words
@@ -103,7 +103,7 @@ class TrainedVectors:
 
 
 def train_vectors(
-    texts: object,
+    texts: Texts,
     output: str | os.PathLike[str],
     *,
     dimension: int = 300,
@@ -196,7 +196,7 @@ def _no_progress(step: str, share: float) -> None:
     """Ignore progress."""
 
 
-def _columns(texts: object) -> Iterator[pa.ChunkedArray]:
+def _columns(texts: Texts) -> Iterator[pa.ChunkedArray]:
     if isinstance(texts, Iterator):
         for part in texts:
             yield as_column(part)
