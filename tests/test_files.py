@@ -2,6 +2,7 @@ import errno
 import multiprocessing
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,30 @@ def test_writers_at_once_do_not_mix(tmp_path):
         second.flush()
     assert path.read_bytes() == b"first" * 9  # the last to finish
     assert names(tmp_path) == ["out.txt"]
+
+
+def _write_and_wait(path, ready):
+    with written_whole(path) as file:
+        file.write(b"half")
+        file.flush()
+        ready.set()
+        time.sleep(60)
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
+    path = tmp_path / "out.txt"
+    context = multiprocessing.get_context("spawn")
+    ready = context.Event()
+    process = context.Process(target=_write_and_wait, args=(path, ready))
+    process.start()
+    assert ready.wait(60)
+    fill(tmp_path / "other.txt", b"x")
+    fill(path, b"y")  # the other one still writes
+    assert len(names(tmp_path)) == 3
+    process.kill()
+    process.join(30)
+    fill(path, b"z")
+    assert names(tmp_path) == ["other.txt", "out.txt"]
 
 
 def test_permissions_are_kept_and_links_followed(tmp_path):

@@ -100,7 +100,7 @@ def test_the_estimator_and_the_flags_know_it():
     classifier = TextCNNClassifier(arch="square", dimension=6, max_epochs=2).fit(TEXTS, LABELS)
     assert classifier.model_.artifact.model == SquareConfig(dimension=6)
     setting = all_settings()["maps"]
-    assert (setting.flag, setting.default, setting.help) == ("--maps", 4, "For square: Filters.")
+    assert (setting.flag, setting.default, setting.help) == ("--maps", 4, "For square: filters.")
     with pytest.raises(ConfigError, match="maps.*kim"):
         make_settings({"maps": 7})
 

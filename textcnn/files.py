@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import platform
 import secrets
@@ -25,7 +26,8 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file that replaces `path` on success; an error or a crash leaves the old file.
 
     A link is followed, and the file's permissions are kept. Of several writers the last to finish wins. A file that
-    cannot be renamed over (a mount point) is filled in place once all is written.
+    cannot be renamed over (a mount point) is filled in place once all is written. What a killed writer left is removed
+    by the next.
 
     Args:
         path: The file to create or replace.
@@ -37,24 +39,38 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
         OSError: The file cannot be written; the error names `path`.
     """
     target = Path(os.path.realpath(path))
-    part = target.with_name(f".textcnn-{secrets.token_hex(8)}.part")
+    own = f".textcnn-{hashlib.sha256(target.name.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
+    part = target.with_name(f"{own}-{secrets.token_hex(8)}.part")
+    with _naming(path):
+        _sweep(target.parent, f"{own}-*.part")
+        file = _create(part, _mode_of(target))
     try:
-        with _naming(path):
-            file = _create(part, _mode_of(target))
-        try:
-            with file:
-                yield file
-                with _naming(path):
-                    file.flush()
-                    os.fsync(file.fileno())
+        with file:
+            yield file
+            with _naming(path):
+                file.flush()
+                os.fsync(file.fileno())
+                if os.name != "nt":
+                    _move(part, target)  # while it is locked
+        if os.name == "nt":
             with _naming(path):
                 _move(part, target)
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        if error.filename == str(part):
-            error.filename = str(path)
-        raise
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path, pattern: str) -> None:
+    """Remove temporary files whose writers have died: nobody holds their locks."""
+    if os.name == "nt":
+        return
+    for part in folder.glob(pattern):
+        with suppress(OSError):
+            descriptor = os.open(part, os.O_RDONLY)
+            try:
+                if _lock(descriptor) and _is_at(descriptor, part):
+                    part.unlink()
+            finally:
+                os.close(descriptor)
 
 
 @contextmanager
@@ -70,6 +86,8 @@ def _naming(path: Path) -> Iterator[None]:
 def _create(path: Path, mode: int | None) -> IO[bytes]:
     """Create a file that did not exist, with these permissions, by default those of a new file."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    with suppress(OSError):  # without locks its file is never swept
+        _lock(descriptor)
     if mode is not None:
         with suppress(OSError):  # a file system without permissions
             path.chmod(mode)
@@ -151,8 +169,8 @@ def locked(path: Path, *, wait: float = 10.0) -> Iterator[None]:
             os.close(descriptor)
 
 
-def _take(descriptor: int) -> bool:
-    """Try to lock an open file."""
+def _lock(descriptor: int) -> bool:
+    """Try to lock an open file, and return whether it is; OSError where the file system has no locks."""
     try:
         if os.name == "nt":
             import msvcrt
@@ -163,8 +181,18 @@ def _take(descriptor: int) -> bool:
 
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        return error.errno in _NO_LOCKS
+        if error.errno in _NO_LOCKS:
+            raise
+        return False
     return True
+
+
+def _take(descriptor: int) -> bool:
+    """Try to lock an open file, which succeeds where there are no locks."""
+    try:
+        return _lock(descriptor)
+    except OSError:
+        return True
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

@@ -100,7 +100,9 @@ def _setting(component: str, name: str, option: Option, default: Any, text: str)
 def _setting_of_networks(name: str, fields: dict[str, dataclasses.Field[Any]]) -> Setting:
     """Return one setting for the field of that name in the architectures that have it."""
     option = option_of(next(iter(fields.values())))
-    text = option.help if len(fields) == len(ARCHITECTURES) else f"For {' and '.join(fields)}: {option.help}"
+    text = option.help
+    if len(fields) < len(ARCHITECTURES):
+        text = f"For {' and '.join(fields)}: {text[0].lower()}{text[1:]}"
     defaults = {arch: one.default for arch, one in fields.items()}
     if len(set(defaults.values())) == 1:
         return _setting("model", name, option, next(iter(defaults.values())), text)
