@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -48,6 +50,8 @@ def test_nothing_is_done_where_the_model_cannot_be_saved(tmp_path):
     (tmp_path / "m").write_text("mine")
     with pytest.raises(ModelError, match="m: expected a folder"):
         train_and_save({"train": part()}, CLASSES, tmp_path / "m", SETTINGS)
+    with pytest.raises(ModelError, match="root"):
+        train_and_save({"train": part()}, CLASSES, Path("/"), SETTINGS)
     (tmp_path / "n.checkpoint").write_bytes(b"")
     with pytest.raises(DataError, match=r"n\.checkpoint: .*--resume"):
         train_and_save({"train": part()}, CLASSES, tmp_path / "n", SETTINGS)

@@ -61,6 +61,8 @@ class Destination:
 
     def _beside(self, ending: str) -> Path:
         folder = self.folder.absolute()
+        if not folder.name:
+            raise ModelError(f"{folder}: expected a folder to save the model in, found the root; choose another")
         return folder.with_name(folder.name + ending)
 
     def replaces(self, *, overwrite: bool, resume: bool) -> bool:
@@ -139,48 +141,32 @@ def train_and_save(
             `textcnn.training.pipeline.train_model`; ModelError too if the model cannot be saved.
         KeyboardInterrupt: Ctrl-C before the first epoch's end.
     """
+    settings = settings or Settings()
     destination = Destination(output)
     with destination.reserved():
         destination.check(overwrite=overwrite, resume=resume)
-        run = _train(parts, classes, destination, settings or Settings(), source, overwrite, resume, scores, progress)
-        if run.history.interrupted or not report:
+        replaces = destination.replaces(overwrite=overwrite, resume=resume)
+        artifact, history = train_model(
+            parts["train"],
+            np.array(classes),
+            settings,
+            validation=parts.get("validation"),
+            progress=progress,
+            checkpoint=destination.checkpoint,
+            resume=resume,
+        )
+        run = Run(Model(artifact), history)
+        artifact.training["source"] = source
+        if scores is not None:
+            artifact.training["cross_validation"] = dict(scores)
+        if "test" in parts:
+            test, names = parts["test"], [str(label) for label in classes]
+            artifact.metrics["test"] = evaluate(test.labels, run.model.predict_proba(test.texts), names)
+        save_artifact(artifact, output, overwrite=replaces)
+        if history.interrupted:
             return run
-        return _with_page(run, output, source, parts, settings or Settings())
-
-
-def _train(
-    parts: Mapping[str, Labelled],
-    classes: Sequence[Any],
-    destination: Destination,
-    settings: Settings,
-    source: str,
-    overwrite: bool,
-    resume: bool,
-    scores: Mapping[str, Any] | None,
-    progress: Progress | None,
-) -> Run:
-    """Train, score the test texts and save; arguments as in `train_and_save`."""
-    artifact, history = train_model(
-        parts["train"],
-        np.array(classes),
-        settings,
-        validation=parts.get("validation"),
-        progress=progress,
-        checkpoint=destination.checkpoint,
-        resume=resume,
-    )
-    model = Model(artifact)
-    artifact.training["source"] = source
-    if scores is not None:
-        artifact.training["cross_validation"] = dict(scores)
-    if "test" in parts:
-        test, names = parts["test"], [str(label) for label in classes]
-        artifact.metrics["test"] = evaluate(test.labels, model.predict_proba(test.texts), names)
-    replaces = destination.replaces(overwrite=overwrite, resume=resume)
-    save_artifact(artifact, destination.folder, overwrite=replaces)
-    if not history.interrupted:
         destination.checkpoint.unlink(missing_ok=True)
-    return Run(model, history)
+        return _with_page(run, output, source, parts, settings) if report else run
 
 
 def _with_page(run: Run, output: Path, source: str, parts: Mapping[str, Labelled], settings: Settings) -> Run:
