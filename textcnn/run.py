@@ -19,7 +19,7 @@ from textcnn.inference.artifact import REPORT, check_target, load_artifact, save
 from textcnn.metrics import evaluate
 from textcnn.model import Model
 from textcnn.settings.options import Settings
-from textcnn.training.cross_validation import Fold, cross_validate, summarize, unfinished
+from textcnn.training.cross_validation import Fold, cross_validate, summarize
 from textcnn.training.pipeline import held_out, train_model
 from textcnn.training.progress import History, Progress
 
@@ -83,11 +83,11 @@ class Destination:
                 "(--overwrite)"
             )
 
-    def check_folds(self, folds: int, *, overwrite: bool, resume: bool) -> None:
-        """Raise DataError if the folds of an unfinished cross-validation would be lost."""
-        if unfinished(self.folds, folds) and not (resume or overwrite):
+    def check_folds(self, *, overwrite: bool, resume: bool) -> None:
+        """Raise DataError if the scores of another cross-validation would be lost."""
+        if self.folds.exists() and not (resume or overwrite):
             raise DataError(
-                f"{self.folds}: expected no unfinished folds, found some; resume them (--resume) or replace them "
+                f"{self.folds}: expected no scores of folds, found some; resume them (--resume) or replace them "
                 "(--overwrite)"
             )
 
@@ -218,17 +218,17 @@ def cross_validate_and_save(
         output: the model's folder, beside which `Destination.folds` is written.
         settings: the same for all folds; None for the defaults.
         folds: how many.
-        overwrite: replace the scores of an unfinished run.
+        overwrite: replace the scores that are there.
         resume: continue a run that was stopped.
         progress: receives how each training goes.
         on_fold: is called with each fold's scores as they come.
 
     Raises:
-        DataError: unfinished folds are there, or as in `textcnn.training.cross_validation.cross_validate`.
+        DataError: scores are there already, or as in `textcnn.training.cross_validation.cross_validate`.
     """
     destination = Destination(output)
     with destination.reserved():
-        destination.check_folds(folds, overwrite=overwrite, resume=resume)
+        destination.check_folds(overwrite=overwrite, resume=resume)
         done = cross_validate(
             texts,
             np.array(classes),

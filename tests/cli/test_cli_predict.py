@@ -297,7 +297,8 @@ def test_a_reader_that_leaves_is_no_error(model, tmp_path):
 
 
 @POSIX
-def test_ctrl_c_leaves_no_half_written_output(model, tmp_path):
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_no_half_written_output(model, tmp_path, number, code):
     source, out = tmp_path / "in.txt", tmp_path / "out.txt"
     os.mkfifo(source)
     with running("-m", model, "--input", source, "--output", out) as process:
@@ -306,10 +307,10 @@ def test_ctrl_c_leaves_no_half_written_output(model, tmp_path):
             lines.flush()
             assert [name[-5:] for name in names(tmp_path)] == [".part", "n.txt"]
             time.sleep(1)  # until it waits for more: an import may swallow the signal
-            process.send_signal(signal.SIGINT)
-            assert process.wait() == 130
+            process.send_signal(number)
+            assert process.wait() == code
         assert process.stdout.read() == b""
-        assert process.stderr.read() == b"\nError: interrupted\n"
+        assert process.stderr.read() == (b"\nError: interrupted\n" if number == signal.SIGINT else b"")
     assert names(tmp_path) == ["in.txt"]
 
 

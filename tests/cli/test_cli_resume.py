@@ -143,11 +143,13 @@ def test_cross_validation_prints_folds_and_goes_on(textcnn, corpus, tmp_path, mo
     assert lines[4].startswith("macro-F1   mean 0.")
     assert lines[5] == f"saved      {tmp_path / 'whole.cv.json'}"
     assert names(tmp_path) == ["texts.csv", "whole.cv.json"]
+    ended = textcnn("train", corpus, "-o", tmp_path / "whole", *options, "--cv", "3")
+    assert_refused(ended, tmp_path / "whole.cv.json", "scores of folds", "--resume", "--overwrite")
     kept = json.loads((tmp_path / "whole.cv.json").read_text())
     (tmp_path / "m.cv.json").write_text(json.dumps({**kept, "folds": kept["folds"][:2]}))
     ended = textcnn("train", corpus, "-o", tmp_path / "m", *options, "--cv", "3")
     assert ended.code == 2
-    assert_refused(ended, tmp_path / "m.cv.json", "unfinished folds", "--resume", "--overwrite")
+    assert_refused(ended, tmp_path / "m.cv.json", "scores of folds", "--resume", "--overwrite")
     ended = textcnn("train", corpus, "-o", tmp_path / "m", *options, "--cv", "3", "--resume", "--final")
     assert ended.code == 0
     assert ended.out.splitlines()[:5] == lines[:5]

@@ -1,4 +1,6 @@
 import dataclasses
+import json
+import os
 import re
 import statistics
 
@@ -93,6 +95,35 @@ def test_scores_from_another_run_are_refused(tmp_path):
     path.write_text("{}")
     with pytest.raises(DataError, match="expected the saved scores of a run, .*remove the file"):
         cross_validate(data(), CLASSES, settings(), folds=2, results=path, resume=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"number": 2},
+        {"number": True},
+        {"examples": -1},
+        {"accuracy": "high"},
+        {"accuracy": float("nan")},
+        {"best_epoch": 1.5},
+        {"colour": "red"},
+    ],
+)
+def test_scores_of_a_wrong_type_are_refused(tmp_path, change):
+    path = tmp_path / "m.cv.json"
+    cross_validate(data(), CLASSES, settings(), folds=2, results=path)
+    saved = json.loads(path.read_text())
+    saved["folds"][0] |= change
+    path.write_text(json.dumps(saved))
+    with pytest.raises(DataError, match="expected the saved scores of a run"):
+        cross_validate(data(), CLASSES, settings(), folds=2, results=path, resume=True)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_holds_no_scores(tmp_path):
+    os.mkfifo(tmp_path / "m.cv.json")
+    with pytest.raises(DataError, match="expected the saved scores of a run"):
+        cross_validate(data(), CLASSES, settings(), folds=2, results=tmp_path / "m.cv.json", resume=True)
 
 
 def test_fewer_examples_than_folds():

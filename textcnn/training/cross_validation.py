@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ import numpy as np
 from textcnn.data.labelled import Labelled
 from textcnn.data.splits import stratified_folds
 from textcnn.errors import DataError
-from textcnn.files import written_whole
+from textcnn.files import read_plain, written_whole
 from textcnn.inference.artifact import load_artifact
 from textcnn.inference.predictor import Predictor
 from textcnn.metrics import evaluate
@@ -129,11 +130,16 @@ def _identity(data: Labelled, settings: Settings, folds: int) -> dict[str, Any]:
     }
 
 
-def _hash_of(path: Path) -> str | None:
-    """Return a hash of a file's content; None if it cannot be read, which training reports."""
+def _hash_of(vectors: Any) -> str | None:
+    """Return a hash of word vectors; None for a file that cannot be read, which training reports."""
+    if not isinstance(vectors, Path):  # gensim's KeyedVectors
+        words = "\0".join(map(str, vectors.index_to_key)).encode()
+        return hashlib.sha256(words + np.ascontiguousarray(vectors.vectors).tobytes()).hexdigest()
+    digest = hashlib.sha256()
     try:
-        digest = hashlib.sha256()
-        with path.open("rb") as file:
+        if not vectors.is_file():
+            return None
+        with vectors.open("rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)
     except OSError:
@@ -141,30 +147,32 @@ def _hash_of(path: Path) -> str | None:
     return digest.hexdigest()
 
 
-def unfinished(path: Path, folds: int) -> bool:
-    """Return whether a file holds the scores of some, but not all folds, or cannot be read."""
-    try:
-        return path.exists() and len(json.loads(path.read_text(encoding="utf-8"))["folds"]) < folds
-    except (OSError, ValueError, KeyError, TypeError):
-        return True
-
-
 def _read(path: Path, identity: dict[str, Any]) -> list[Fold]:
     """Return the folds in a file, none if it does not exist; DataError if they are from another run."""
     if not path.exists():
         return []
     try:
-        saved = json.loads(path.read_text(encoding="utf-8"))
-        folds = [Fold(**fold) for fold in saved["folds"]]
+        saved = json.loads(read_plain(path))
+        folds = [_fold(number, values) for number, values in enumerate(saved["folds"], 1)]
         different = differences(identity, saved["identity"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise DataError(f"{path}: expected the saved scores of a run, found other content; remove the file") from None
-    if different:
+    if different or len(folds) > identity["folds"]:
         raise DataError(
-            f"{path}: expected scores of this run, found those of a run with other {', '.join(different)}; "
+            f"{path}: expected scores of this run, found those of a run with other {', '.join(different) or 'folds'}; "
             "use the settings and data of that run, or omit --resume"
         )
     return folds
+
+
+def _fold(number: int, values: Any) -> Fold:
+    """Return a fold; TypeError unless it has this number, and each score is finite and of its type."""
+    fold = Fold(**values)
+    counts, scores = (fold.examples, fold.best_epoch), (fold.accuracy, fold.macro_f1, fold.log_loss)
+    whole = all(type(count) is int and count >= 0 for count in (fold.number, *counts))
+    if fold.number != number or not whole or not all(type(x) is float and math.isfinite(x) for x in scores):
+        raise TypeError("not the scores of a fold")
+    return fold
 
 
 def _write(path: Path, identity: dict[str, Any], folds: Sequence[Fold]) -> None:
