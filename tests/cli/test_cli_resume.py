@@ -176,8 +176,8 @@ def test_a_test_file_is_not_among_the_folds(textcnn, corpus, tmp_path):
     assert ended.code == 0, ended.err
     assert "(300 texts, epoch 1)" in ended.out
     assert load_artifact(tmp_path / "m").metrics["test"]["examples"] == 10
-    ended = textcnn("train", corpus, "--test", held_out, "-o", tmp_path / "m", "--cv", "2", *options)
-    assert ended.code == 0, ended.err  # a finished run is no reason to stop, nor is a model that is not touched
+    ended = textcnn("train", corpus, "--test", held_out, "-o", tmp_path / "m", "--cv", "2", *options, "--overwrite")
+    assert ended.code == 0, ended.err  # a model that is not touched is no reason to stop
 
 
 def test_final_needs_folds(textcnn, tmp_path):

@@ -144,6 +144,8 @@ def command(
         raise ConfigError("--final: expected --cv beside it; textcnn train alone trains a model")
     from textcnn.run import Destination, check_start, train_and_save
 
+    if folds is not None:
+        Destination(output).check_folds(overwrite=overwrite, resume=resume)
     if folds is None or final:
         Destination(output).check(overwrite=overwrite, resume=resume)
     if preset is not None:
