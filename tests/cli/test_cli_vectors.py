@@ -228,3 +228,20 @@ def test_help_names_every_group(textcnn):
 def test_the_words_match_those_of_the_model(textcnn, reviews, output):
     assert textcnn("vectors", reviews, "-o", output, "--min-count", 1, *TINY).code == 0
     assert load_vectors(output, ["film", "number", "!", ","]).coverage == 1
+
+
+def test_training_words_without_vectors_get_an_error_or_a_warning(textcnn, tmp_path, caplog):
+    english = tmp_path / "en.vec"
+    english.write_text("3 2\nthe 1 0\nof 0 1\nand 1 1\n", encoding="utf-8")
+    rows = tmp_path / "rows.csv"
+    rows.write_text("text,label\n" + "schöne Suppe,gut\nkalte Suppe,schlecht\n" * 20, encoding="utf-8")
+    args = ("train", rows, "--vectors", english, "--epochs", 1, "--feature-maps", 2, "-o")
+    ended = textcnn(*args, tmp_path / "model")
+    assert ended.code == 2
+    assert "none of their 3 distinct words" in " ".join(ended.err.split())
+    assert not (tmp_path / "model").exists()
+    others = " ".join(f"wort{i}" for i in range(40))
+    rows.write_text("text,label\n" + f"the {others},gut\nof {others},schlecht\n" * 20, encoding="utf-8")
+    ended = textcnn(*args, tmp_path / "model")
+    assert ended.code == 0, ended.err
+    assert "2 of the training texts' 42 distinct words (4.8%)" in caplog.text

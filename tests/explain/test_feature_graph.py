@@ -1,5 +1,7 @@
+import dataclasses
 import re
 import xml.dom.minidom
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -9,7 +11,7 @@ from models import hand_made, model
 
 from textcnn.errors import ConfigError
 from textcnn.explain.feature_graph import feature_graph, feature_graphs
-from textcnn.explain.graph_svg import as_svg
+from textcnn.explain.graph_svg import as_svg, valid_xml
 from textcnn.inference.artifact import Artifact
 from textcnn.model import Model
 from textcnn.settings.config import DCNNConfig, TextConfig
@@ -132,3 +134,17 @@ def test_the_drawing(text):
         for circle in circles:
             assert 0 <= float(circle.getAttribute("cx")) <= width
         assert f"layer 1 map {graph.places[0][0]} row {graph.places[0][1]}" in svg
+
+
+def test_characters_that_xml_does_not_allow():
+    text = "w0\ufffe w1\uffff w\x07 \x00 \x1b[1m \ud800 \udfff \U0001f600 ok"
+    for config in CONFIGS:
+        read = text.replace("\ud800", "?").replace("\udfff", "?")  # a model refuses lone surrogates
+        graph = dataclasses.replace(feature_graph(model(config), read), text=text, label="\x01\ud83d\uffff$")
+        svg = as_svg(graph)
+        root = ElementTree.fromstring(svg.encode())  # noqa: S314 (our own)
+        words = [node.text for node in root.iter("{http://www.w3.org/2000/svg}text") if "class" not in node.attrib]
+        assert words == [valid_xml(text[word.start : word.end]) for word in graph.words]
+        assert "\ufffd\ufffd\ufffd$: layer 1" in svg
+    assert valid_xml(text) == "w0\ufffd w1\ufffd w\ufffd \ufffd \ufffd[1m \ufffd \ufffd \U0001f600 ok"
+    assert valid_xml("\t\n\r \x85\ud7ff\ue000\ufffd") == "\t\n\r \x85\ud7ff\ue000\ufffd"

@@ -1,5 +1,7 @@
+import dataclasses
 import itertools
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -10,11 +12,12 @@ from sklearn.pipeline import make_pipeline
 
 from textcnn import TextCNNClassifier, load_model
 from textcnn.data.labelled import Labelled
+from textcnn.explain.graph_svg import valid_xml
 from textcnn.model import Model
 from textcnn.report.baselines import interval
 from textcnn.report.figures import gather
 from textcnn.report.page import page, write_report
-from textcnn.report.plots import plots, save
+from textcnn.report.plots import _families, as_svg, plots, save
 from textcnn.text.columns import as_column
 
 
@@ -26,6 +29,7 @@ def labelled(texts, labels):
     return Labelled(as_column(texts), np.asarray(labels))
 
 
+SVG_TEXT = "{http://www.w3.org/2000/svg}text"
 SMALL = {"dimension": 8, "feature_maps": 4, "region_sizes": (1, 2), "max_epochs": 4, "learning_rate": 0.01}
 
 
@@ -149,8 +153,6 @@ def test_texts_and_names_are_escaped(monkeypatch):
 
 
 def test_what_is_absent_says_why(three):
-    import dataclasses
-
     model, _, test = three
     old = Model(dataclasses.replace(model.artifact, training={}, metrics={}))
     found = gather(old, test, None, source="texts", split="all")
@@ -210,6 +212,44 @@ def test_plots_as_files(figures, tmp_path):
     for path in paths:
         begins = path.read_bytes()[:8]
         assert begins.startswith(b"\x89PNG" if path.suffix == ".png" else b"<?xml")
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["$50_to_$100", "$100+", "a$b^{$c"],
+        ["_good", "_bad", "__"],
+        ["财经", "اقتصاد", "한국어"],
+        ["<b>&amp;", 'id="x"', "#1f5faf"],
+        ["nul\0\x1b", "\ufffe\uffff", "\ud800"],
+    ],
+)
+def test_class_names_are_drawn_as_they_are(figures, names, tmp_path, recwarn, capfd, caplog):
+    curves = [{**curve, "name": name} for curve, name in zip(figures.roc, names, strict=True)]
+    found = dataclasses.replace(figures, roc=curves)
+    drawn = plots(found)
+    save(found, tmp_path)
+    for plot, figure in (("roc", "auc"), ("precision-recall", "average_precision")):
+        expected = [f"{valid_xml(curve['name'])} {curve[figure]:.3f}" for curve in curves]
+        for svg in (as_svg(plot, *drawn[plot]), (tmp_path / f"{plot}.svg").read_text(encoding="utf-8")):
+            texts = [node.text for node in ElementTree.fromstring(svg.encode()).iter(SVG_TEXT)]  # noqa: S314 (our own)
+            assert [text for text in texts if text in expected] == expected
+    assert [str(warning.message) for warning in recwarn] == []
+    assert (capfd.readouterr(), caplog.messages) == (("", ""), [])
+
+
+def test_long_class_names_are_cut(figures):
+    curves = [{**figures.roc[0], "name": name} for name in ("x" * 18, "x" * 19)]
+    svg = as_svg("roc", *plots(dataclasses.replace(figures, roc=curves))["roc"])
+    assert re.findall(r">(x+\S?) 0", svg) == ["x" * 18, "x" * 17 + "…"]
+
+
+def test_installed_fonts_are_tried_in_turn(monkeypatch):
+    from matplotlib.font_manager import FontEntry, fontManager
+
+    installed = [FontEntry(name=name) for name in ("WenQuanYi Zen Hei", "Other", "Noto Sans CJK SC")]
+    monkeypatch.setattr(fontManager, "ttflist", installed)
+    assert _families.__wrapped__() == ["sans-serif", "Noto Sans CJK SC", "WenQuanYi Zen Hei"]
 
 
 def test_many_classes_make_no_large_page():

@@ -281,16 +281,8 @@ ERRORS = {
         b"2 3\n" + bytes(5000),
         ["FILE, word 1: expected a word and a space", "found 4,096 bytes without one", DAMAGED],
     ),
-    "truncated text": (
-        TEXT[: TEXT.index(b"bad")],
-        ["FILE: expected 2 words of 3 numbers (word2vec text), found the end of the file in word 2", DAMAGED],
-    ),
     "text cut in a row": (TEXT[:-5], ["FILE, line 3: expected a word and 3 numbers, found 2 numbers", DAMAGED]),
     "GloVe cut in a row": (GLOVE[:-5], ["FILE, line 2: expected a word and 3 numbers, found 2 numbers", DAMAGED]),
-    "more lines than the header says": (
-        b"1" + TEXT[1:],
-        ["FILE: expected 1 word of 3 numbers (word2vec text), found more", DAMAGED],
-    ),
     "a header that is not the first row's dimension": (
         b"2 4" + TEXT[3:],
         ["FILE, line 2: expected a word and 4 numbers, found 3 numbers", DAMAGED],
@@ -341,6 +333,41 @@ def test_a_bad_file_gets_one_line(store, case):
     found = message(store(data))
     assert found.startswith(parts[0])
     assert [part for part in parts if part not in found] == []
+
+
+@pytest.mark.parametrize(
+    ("data", "stated"),
+    [
+        (TEXT[: TEXT.index(b"bad")], 2),
+        (b"1" + TEXT[1:], 1),
+        (b"3" + TEXT[1:], 3),
+        (b"1000000000000" + TEXT[1:], 10**12),
+    ],
+)
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_text_file_with_a_wrong_count_is_read_with_a_warning(store, caplog, data, stated, zipped):
+    path, words = store(gzip.compress(data) if zipped else data), data.count(b"\n") - 1
+    with caplog.at_level(logging.WARNING, "textcnn.vectors"):
+        vectors = load_vectors(path, ["bad", "good"])
+    assert vectors.words_in_file == words
+    assert vectors.matrix.tolist() == [TWO[1] if words == 2 else [0, 0, 0], TWO[0]]
+    [warning] = caplog.messages
+    assert warning.startswith(f"{path}: the header states {stated:,} word")
+    assert f"found {words};" in warning
+    assert first_words(path, 9) == ["good", "bad"][:words]
+
+
+@pytest.mark.parametrize("stated", [1, 2, 3, 9])
+@pytest.mark.parametrize("limit", [1, 2, 3, 4, 5])
+def test_the_first_words_of_a_text_file_with_a_wrong_count(store, caplog, stated, limit):
+    data = written(["good", "a", "b", "bad"], np.arange(12).reshape(4, 3), "text")
+    path = store(b"%d" % stated + data[1:])
+    with caplog.at_level(logging.WARNING, "textcnn.vectors"):
+        vectors = load_vectors(path, ["bad", "good"], max_words=limit)
+    read = min(4, limit)
+    assert (vectors.words_in_file, vectors.found.tolist()) == (read, [read == 4, True])
+    # Words past the limit are unknown, so too many stated words show only where the file ends before it.
+    assert len(caplog.messages) == (read > stated or (read < limit and read < stated))
 
 
 @pytest.mark.parametrize("size", [12, 30, -9])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 
 import numpy as np
@@ -21,13 +22,23 @@ text{font:13px ui-monospace,monospace;fill:var(--ink)}.figure{font-size:10px}.he
 circle{fill:var(--paper);stroke-width:2}
 """.strip()
 
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def valid_xml(text: str) -> str:
+    """Return the text with U+FFFD for each character that XML 1.0 (section 2.2) does not allow.
+
+    These are control characters, lone surrogates, U+FFFE and U+FFFF; escaping does not make them valid.
+    """
+    return _NOT_XML.sub("\ufffd", text)
+
 
 def as_svg(graph: FeatureGraph) -> str:
     """Return the drawing: the words at the bottom, one level per layer, the root on top.
 
     Edges and nodes are green and solid where their part is positive, red and dashed where it is negative; an edge is
     the broader, the larger its part among those of its level. Where there is room a number is printed at each node: its
-    value, and in the last layer what it adds to the label's score.
+    value, and in the last layer what it adds to the label's score. Characters that XML does not allow become U+FFFD.
     """
     xs, width = _word_positions(graph)
     height = _TOP + _LEVEL * (len(graph.layers) + 1) + _BOTTOM
@@ -48,7 +59,7 @@ def as_svg(graph: FeatureGraph) -> str:
     drawn = ", ".join(f"layer {i} map {m} row {r}" for i, (m, r) in enumerate(graph.places, 1))
     title = f"Feature graph of {graph.text!r} for {graph.label}"
     described = f"{drawn}; the nodes of the last layer add {total:+.2f} to the score of {graph.label}."
-    return (
+    return valid_xml(
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
         f'height="{height:.0f}" role="img" aria-labelledby="title described">\n'
         f'<title id="title">{escape(title)}</title>\n<desc id="described">{escape(described)}</desc>\n'

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from textcnn.explain.graph_svg import valid_xml
 from textcnn.report.figures import Figures
 
 if TYPE_CHECKING:
     from markupsafe import Markup
     from matplotlib.axes import Axes
+    from matplotlib.legend import Legend
 
 # Placeholders for the page's colours: text and axes, first series, second series, faint lines.
 INK, FIRST, SECOND, FAINT = "#010203", "#1f5faf", "#b4540a", "#a0a1a2"
@@ -23,7 +27,6 @@ _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "textcnn",
     "font.size": 9,
-    "font.family": "sans-serif",
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
@@ -34,6 +37,14 @@ _STYLE: Any = {
     "legend.frameon": False,
 }
 _MOST_CURVES = 6
+_LONGEST = 18  # characters of a class name in a legend
+# For letters that matplotlib's own font lacks; those installed are tried in this order.
+_FONTS = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Micro Hei"),
+    *("WenQuanYi Zen Hei", "Microsoft YaHei", "SimHei", "PingFang SC", "Hiragino Sans GB", "Yu Gothic"),
+    *("Noto Sans CJK KR", "Malgun Gothic", "Apple SD Gothic Neo", "Noto Sans Arabic", "Noto Sans Hebrew"),
+    *("Noto Sans Devanagari", "Noto Sans Thai", "Nirmala UI", "Droid Sans Fallback", "Arial Unicode MS"),
+)
 
 Draw = Callable[["Axes"], None]
 
@@ -75,11 +86,9 @@ def as_svg(name: str, caption: str, draw: Draw) -> Markup:
 
     svg = _rendered(draw, "svg").decode()
     svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    for placeholder, color in _PAGE.items():
-        svg = svg.replace(placeholder, color)
-    svg = re.sub(r'\bid="', f'id="{name}-', svg)
-    svg = re.sub(r'(href="#|url\(#)', rf"\1{name}-", svg)
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->", "", svg, flags=re.DOTALL)
+    svg = re.sub(r"<[^>]+>", lambda tag: _for_page(tag[0], name), svg)
+    caption = valid_xml(caption)
     head, rest = svg.split(">", 1)
     box = re.search(r'viewBox="[^"]+"', head)
     title = f"<title>{escape(caption)}</title>"
@@ -87,6 +96,14 @@ def as_svg(name: str, caption: str, draw: Draw) -> Markup:
         f'<svg role="img" aria-label="{escape(caption)}" {box[0] if box else ""} xmlns="http://www.w3.org/2000/svg" '
     )
     return Markup(opening + f'xmlns:xlink="http://www.w3.org/1999/xlink">{title}{rest}')  # noqa: S704 (escaped above)
+
+
+def _for_page(tag: str, name: str) -> str:
+    """Return a tag in the page's colours and with ids of the plot's own; the text between tags stays as it is."""
+    for placeholder, color in _PAGE.items():
+        tag = tag.replace(placeholder, color)
+    tag = re.sub(r'\bid="', f'id="{name}-', tag)
+    return re.sub(r'(href="#|url\(#)', rf"\1{name}-", tag)
 
 
 def save(figures: Figures, folder: Path) -> list[Path]:
@@ -109,7 +126,9 @@ def _rendered(draw: Draw, form: str) -> bytes:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    with mpl.rc_context(_STYLE):
+    # A letter that no font has is a box in a PNG; an SVG holds text, which the viewer's fonts draw.
+    with mpl.rc_context({**_STYLE, "font.family": _families()}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph .* missing from|Matplotlib currently does not support", UserWarning)
         figure = Figure(figsize=(4.2, 3.0), layout="constrained")
         FigureCanvasAgg(figure)
         draw(figure.add_subplot())
@@ -117,6 +136,15 @@ def _rendered(draw: Draw, form: str) -> bytes:
         metadata = {"Date": None} if form == "svg" else {"Software": None}
         figure.savefig(out, format=form, dpi=160, transparent=form == "svg", metadata=metadata)
     return out.getvalue()
+
+
+@cache
+def _families() -> list[str]:
+    """Return the font families for labels; matplotlib warns of those that are not installed, so they are left out."""
+    from matplotlib.font_manager import fontManager
+
+    installed = {font.name for font in fontManager.ttflist}
+    return ["sans-serif", *(name for name in _FONTS if name in installed)]
 
 
 def _learning(axes: Axes, figures: Figures) -> None:
@@ -148,29 +176,39 @@ def _epochs(axes: Axes, what: str) -> None:
 _DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 
 
-def _curve(axes: Axes, figures: Figures, key: str, figure: str) -> None:
+def _curves(axes: Axes, figures: Figures, key: str) -> None:
     for number, curve in enumerate(figures.roc[:_MOST_CURVES]):
-        name = curve["name"][:18].replace("$", r"\$")  # no formula
-        label = f"{name} {curve[figure]:.3f}"
         color = FIRST if number % 2 == 0 else SECOND
-        axes.plot(*curve[key], color=color, ls=_DASHES[number], label=label)
+        axes.plot(*curve[key], color=color, ls=_DASHES[number], label=f"curve {number}")
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.02)
 
 
+def _name_curves(legend: Legend, figures: Figures, figure: str) -> None:
+    """Write the class names into a legend as they are: no formula, and with names that begin with `_`.
+
+    matplotlib leaves curves with such labels out of a legend, so that the curves have other labels.
+    """
+    for text, curve in zip(legend.get_texts(), figures.roc[:_MOST_CURVES], strict=True):
+        name = valid_xml(curve["name"])
+        name = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+        text.set_parse_math(False)
+        text.set_text(f"{name} {curve[figure]:.3f}")
+
+
 def _roc(axes: Axes, figures: Figures) -> None:
     axes.plot([0, 1], [0, 1], color=FAINT, lw=1)
-    _curve(axes, figures, "roc", "auc")
+    _curves(axes, figures, "roc")
     axes.set_xlabel("false positive rate")
     axes.set_ylabel("true positive rate")
-    axes.legend(title="area", loc="lower right")
+    _name_curves(axes.legend(title="area", loc="lower right"), figures, "auc")
 
 
 def _precision_recall(axes: Axes, figures: Figures) -> None:
-    _curve(axes, figures, "precision_recall", "average_precision")
+    _curves(axes, figures, "precision_recall")
     axes.set_xlabel("recall")
     axes.set_ylabel("precision")
-    axes.legend(title="average precision", loc="best")
+    _name_curves(axes.legend(title="average precision", loc="best"), figures, "average_precision")
 
 
 def _reliability(axes: Axes, figures: Figures) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import logging
 import math
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +18,7 @@ import numpy as np
 from textcnn import kernels
 from textcnn.data.labelled import Labelled
 from textcnn.data.splits import stratified_split
-from textcnn.errors import ConfigError, DataError, TrainingError
+from textcnn.errors import ConfigError, DataError, TrainingError, VectorsError
 from textcnn.inference.artifact import Artifact, load_artifact, weight_shapes
 from textcnn.inference.scorer import word_rows
 from textcnn.metrics import evaluate, fit_temperature, softmax
@@ -28,7 +30,7 @@ from textcnn.text.ngrams import collect_ngrams
 from textcnn.text.tokenizer import Tokenizer
 from textcnn.text.vocabulary import FIRST_WORD, Vocabulary, build_vocabulary
 from textcnn.training.progress import History, Progress
-from textcnn.vectors import WordVectors, load_vectors, with_unseen_words
+from textcnn.vectors import VectorsSource, WordVectors, load_vectors, with_unseen_words
 from textcnn.vectors.neighbours import neighbours_of_probes
 
 if TYPE_CHECKING:
@@ -36,7 +38,10 @@ if TYPE_CHECKING:
     from textcnn.training._batching import Examples
     from textcnn.training._checkpoint import Checkpoint
 
+logger = logging.getLogger(__name__)
+
 LARGEST_NETWORK = 2**32  # weights: a larger one is a typing error
+_LOW_COVERAGE = 0.05  # share of the training words; vectors of their language and spelling cover far more
 
 
 @dataclass(frozen=True)
@@ -239,7 +244,33 @@ def _read_words(
         trust_pickle=settings.trust_pickle,
         progress=lambda done: progress.stage("reading vectors", done),
     )
+    _report_coverage(settings.vectors, vectors, seen)
     return vocabulary, vectors, seen
+
+
+def _report_coverage(source: VectorsSource, vectors: WordVectors, seen: int) -> None:
+    """Log how many of the training texts' words, the first `seen`, have vectors.
+
+    Raises:
+        VectorsError: none of them has a vector; the words added from the file do not count.
+    """
+    found = int(vectors.found[:seen].sum())
+    name = source if isinstance(source, (str, PathLike)) else "KeyedVectors"
+    if not found:
+        raise VectorsError(
+            f"{name}: expected vectors of words of the training texts, found none of their {seen:,} distinct words "
+            f"({vectors.words_in_file:,} words, {vectors.dimension}-d); use a file in their language and spelling"
+        )
+    low = found < _LOW_COVERAGE * seen
+    logger.log(
+        logging.WARNING if low else logging.INFO,
+        "%s has vectors of %s of the training texts' %s distinct words (%.1f%%)%s",
+        name,
+        f"{found:,}",
+        f"{seen:,}",
+        100 * found / seen,
+        "; check that it is in their language and spelling" if low else "",
+    )
 
 
 def _coverage(vectors: WordVectors, seen: int) -> dict[str, int]:

@@ -3,7 +3,8 @@
 - word2vec binary: a header ``count dimension``, then for each word its bytes, a space and
   ``dimension`` little-endian float32 numbers. The original tool writes a newline after each vector,
   gensim does not; both are read. Source: Mikolov et al. (2013), https://code.google.com/archive/p/word2vec/
-- word2vec text, which is also fastText's ``.vec``: the same header, then one word and its numbers per line.
+- word2vec text, which is also fastText's ``.vec``: the same header, then one word and its numbers per line. Its
+  lines can be read without the count, which tools and people get wrong: another number of words gets a warning.
 - GloVe: the same lines without the header (Pennington et al., 2014). A word may contain spaces, so a
   line is split from the right.
 
@@ -61,7 +62,7 @@ def recognise(stream: BlockStream) -> tuple[Layout, Reader]:
         if _is_binary(head[start:], dimension, path):
             layout = Layout("word2vec binary", dimension, count)
             return layout, partial(_read_binary, stream, layout, start)
-        layout = Layout("word2vec text", dimension, count)
+        layout = Layout("word2vec text", dimension, count, exact=False)
         return layout, partial(_read_text, stream, layout, start)
     dimension = len(fields) - 1
     if 2 <= dimension <= MAX_DIMENSION and _numbers(fields[1:]) is not None:

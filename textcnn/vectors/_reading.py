@@ -36,7 +36,7 @@ def load_vectors(
     Each word is looked up as it is, then lower-cased, then capitalised; the first spelling that the file has
     wins. If a word occurs more than once in the file, its first vector is kept. The file is read in one pass
     that keeps the wanted rows alone: memory grows with `words`, not with the file. Text formats are checked
-    only in the wanted rows, the first and the last.
+    only in the wanted rows, the first and the last; a header that states another number of words gets a warning.
 
     Args:
         source: A word2vec (binary or text), GloVe or fastText ``.vec`` file, plain or gzipped, or a

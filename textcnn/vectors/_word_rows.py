@@ -77,11 +77,19 @@ class WordVectors:
 
 @dataclass(frozen=True)
 class Layout:
-    """What is known of a source before its words are read; `count` is None if it does not state one."""
+    """What is known of a source before its words are read.
+
+    Attributes:
+        format: As in `WordVectors`.
+        dimension: D, the length of a vector.
+        count: Number of words that the source states; None if it states none.
+        exact: Whether another number of words is an error; if not, it is a warning.
+    """
 
     format: str
     dimension: int
     count: int | None
+    exact: bool = True
 
 
 class WantedRows:
@@ -97,8 +105,8 @@ class WantedRows:
     def __init__(self, name: str, words: Sequence[str], layout: Layout, max_words: int | None = None) -> None:
         self.name = name
         self.layout = layout
-        # A limit past the stated count is none: the end of the file is checked as usual.
-        limited = max_words is not None and (layout.count is None or max_words < layout.count)
+        # A limit past an exact count is none: the end of the file is checked as usual.
+        limited = max_words is not None and (layout.count is None or not layout.exact or max_words < layout.count)
         self.limit = max_words if max_words is not None and limited else sys.maxsize
         self.total = self.undecodable = self.duplicates = 0
         self.matrix = np.zeros((len(words), layout.dimension), dtype=np.float32)
@@ -147,8 +155,9 @@ class WantedRows:
     def finish(self, rest: bytes) -> WordVectors:
         """Check the words read, and the `rest` that makes no word, against the stated count."""
         layout = self.layout
-        count = min(self.total if layout.count is None else layout.count, self.limit)
-        if self.total != count or rest:
+        stated = self.total if layout.count is None else layout.count
+        count = min(stated, self.limit)
+        if layout.exact and (self.total != count or rest):
             expected = f"{counted(count, 'word')} of {counted(layout.dimension)} ({layout.format})"
             end = f"the end of the file in word {self.total + 1:,}" if self.total < count else "more than that"
             raise VectorsError(f"{self.name}: expected {expected}, found {end}; {DAMAGED}")
@@ -157,6 +166,13 @@ class WantedRows:
             raise VectorsError(
                 f"none of the {len(found):,} words were found in {self.name} ({self.total:,} words, "
                 f"{layout.dimension}-d); is it in another language or spelling?"
+            )
+        if self.total > stated or self.total < count:
+            logger.warning(
+                "%s: the header states %s, found %s; all are used (if that is too few, download or copy it again)",
+                self.name,
+                counted(stated, "word"),
+                f"{self.total:,}",
             )
         if self.duplicates:
             logger.warning("%s: %d repeats of wanted words; the first vector is kept", self.name, self.duplicates)
