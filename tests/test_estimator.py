@@ -1,5 +1,8 @@
 import inspect
+import os
 import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -101,10 +104,47 @@ def test_label_types(tmp_path, labels):
     assert loaded.classes_.tolist() == model.classes_.tolist()
 
 
-@pytest.mark.parametrize("kind", [list, pd.Series, pd.Categorical, pa.array, lambda y: np.array(y, dtype=object)])
+STRING = getattr(np.dtypes, "StringDType", lambda: object)()  # numpy 2 has it
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        list,
+        iter,
+        pd.Series,
+        pd.Categorical,
+        pa.array,
+        pd.DataFrame,
+        lambda y: np.array(y, dtype=object),
+        lambda y: np.array(y, dtype=STRING),
+        lambda y: np.array(y)[:, None],
+        lambda y: np.array(y, dtype=object)[:, None],
+        lambda y: dict(enumerate(y)).values(),
+        lambda y: [*np.array(y[:50]), *y[50:]],
+    ],
+)
 def test_containers_of_labels(kind):
     model = TextCNNClassifier(**{**SMALL, "max_epochs": 1}).fit(TEXTS, kind(LABELS.tolist()))
     assert model.classes_.tolist() == ["neg", "pos"]
+
+
+def test_labels_of_python_and_numpy_together():
+    y = [int(label == "pos") for label in LABELS]
+    model = TextCNNClassifier(**{**SMALL, "max_epochs": 1}).fit(TEXTS, [*np.array(y[:50]), *y[50:]])
+    assert model.classes_.tolist() == [0, 1]
+    assert model.score(TEXTS, np.array(y)[:, None]) == model.score(TEXTS, y)
+
+
+def test_vectors_in_memory():
+    from gensim.models import KeyedVectors
+
+    vectors = KeyedVectors(3)
+    vectors.add_vectors(["mark0", "mark1", "w1"], np.eye(3, dtype=np.float32))
+    settings = {key: value for key, value in SMALL.items() if key != "dimension"} | {"max_epochs": 1}
+    model = TextCNNClassifier(vectors=vectors, **settings).fit(TEXTS, LABELS).model_
+    assert model.artifact.model.dimension == 3
+    assert model.artifact.training["vectors"]["found"] == 3
 
 
 def test_cross_validation_and_search():
@@ -277,6 +317,9 @@ def test_ctrl_c_keeps_the_best_weights_so_far():
         (["a", "b"], ["x", 1], "^y: .*one type.*found int, str"),
         (["a", "b"], ["x", float("nan")], "^y: .*one type.*found float, str"),
         (["a", "b"], [1.0, float("nan")], "^y: .*missing.*found nan"),
+        (["a", "b"], np.array([["x", "y"]]), r"^y: .*\b2 texts, found .*\(1, 2\)"),
+        (["a", "b"], "xy", r"^y: .*\b2 texts, found .*\(\)"),
+        (["a", "b"], ["x", "y\ud800"], r"^y: .*lone surrogate.*'y\\ud800'"),
         (["a", None], ["x", "y"], "^X: .*missing.* row 1"),
     ],
 )
@@ -344,3 +387,34 @@ def test_a_run_is_resumed_from_its_checkpoint(tmp_path):
         TextCNNClassifier(**settings).fit(TEXTS, LABELS, checkpoint=tmp_path / "c", progress=Stop())
     resumed = TextCNNClassifier(**settings).fit(TEXTS, LABELS, checkpoint=tmp_path / "c", resume=True)
     np.testing.assert_array_equal(resumed.predict_proba(TEXTS), whole.predict_proba(TEXTS))
+
+
+FORKED = """
+import multiprocessing, sys
+from textcnn import TextCNNClassifier
+
+texts = [f"a soup of {i}" if i % 2 else f"no soup of {i}" for i in range(200)]
+
+
+def train():
+    classifier = TextCNNClassifier(arch=sys.argv[1], max_epochs=1).fit(texts, [i % 2 for i in range(200)])
+    classifier.explain(texts[:1])
+
+
+train()
+child = multiprocessing.get_context("fork").Process(target=train)
+child.start()
+child.join(60)
+ended = child.exitcode
+child.kill()
+print(ended)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@pytest.mark.parametrize("arch", ["kim", "stacked"])
+def test_training_in_a_process_forked_after_training(arch):
+    environment = {**os.environ, "OMP_NUM_THREADS": "2"}
+    command = [sys.executable, "-W", "ignore", "-c", FORKED, arch]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, timeout=120)
+    assert done.stdout == "0\n", done.stderr

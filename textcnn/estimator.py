@@ -167,7 +167,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         """
         model = load_model(path)
         artifact = model.artifact
-        trained = artifact.training.get("settings", {})
+        trained = artifact.training.get("settings") or {}
         saved = {"arch": {}, "text": vars(artifact.text), "model": vars(artifact.model), "training": trained}
         keywords: dict[str, Any] = {
             keyword: tuple(value) if isinstance(value, list) else value

@@ -185,7 +185,7 @@ class Model(Predictor):
             "architecture": self.architecture,
             "classes": ", ".join(map(str, self.classes_)),
             "words": f"{len(self.artifact.words):,}",
-            "trained on": self.artifact.training.get("source", ""),
+            "trained on": self.artifact.training.get("source") or "",
         }
         for split, figures in self.artifact.metrics.items():
             rows[f"{split} accuracy"] = f"{figures['accuracy']:.4f} ({figures['examples']:,} texts)"

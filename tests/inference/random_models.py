@@ -39,6 +39,7 @@ STACKED = [
         ngrams=0, dimension=6, region_sizes=(3,), feature_maps=(4,), global_pooling="average", channels="multichannel"
     ),
     StackedConfig(ngrams=0, dimension=6, channels="multichannel", multichannel_filters="separate"),
+    StackedConfig(ngrams=0, dimension=6, region_sizes=(2, 3), feature_maps=(4, 5), pool_size=2**32),  # past any text
 ]
 VARIANTS = [*KIM, *DCNNS, *STACKED]
 CLASSES = np.array(["a", "b", "c"])

@@ -14,13 +14,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from textcnn import TextCNNClassifier, load_model
 from textcnn.errors import ModelError
 from textcnn.inference import artifact as module
 from textcnn.inference.artifact import Artifact, check_target, load_artifact, save_artifact, weight_shapes
-from textcnn.inference.predictor import Predictor
 from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig, TextConfig
 
 MODEL = KimConfig(ngrams=0, dimension=4, region_sizes=(1, 2), feature_maps=3)
+TRAINING = {
+    "source": "x",
+    "texts": 6,
+    "labels": [2, 4],
+    "settings": {"seed": 0, "class_weight": None, "freeze": []},
+    "environment": {"python": "3.11", "threads": 2},
+    "neighbours": {"good": [["bad", 0.5]]},
+    "history": {
+        "epochs": [{"number": 1, "training_loss": 0.5, "validation_loss": 0.25, "accuracy": 1.0, "best": True}],
+    },
+}
 WORDS = ["good", "bad", "日本", "a b", "\n", '"']
 
 
@@ -34,7 +45,7 @@ def make(classes=("negative", "positive"), model=MODEL, seed=0):
         np.array(classes),
         WORDS,
         weights,
-        {"source": "x"},
+        {**TRAINING, "labels": list(range(len(classes)))},
         {"test": {"accuracy": 0.5, "examples": 4}},
     )
 
@@ -179,6 +190,129 @@ def test_configs_that_are_refused(saved, change, parts):
     assert all(part in str(error.value) for part in parts), error.value
 
 
+EPOCH = TRAINING["history"]["epochs"][0]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("source", 5),
+        ("texts", "6"),
+        ("texts", True),
+        ("labels", []),
+        ("labels", [1, 2, 3]),
+        ("labels", "ab"),
+        ("settings", []),
+        ("settings", {"freeze": [[1]]}),
+        ("settings", {"class_weight": [1.0]}),
+        ("environment", "x"),
+        ("environment", {"torch": {}}),
+        ("neighbours", {"good": ["bad"]}),
+        ("neighbours", {"good": [["bad", "near"]]}),
+        ("history", []),
+        ("history", {"epochs": {}}),
+        ("history", {"epochs": [{}]}),
+        ("history", {"epochs": [{**EPOCH, "best": False}]}),
+        ("history", {"epochs": [{**EPOCH, "accuracy": "1"}]}),
+        ("history", {"epochs": [{**EPOCH, "training_loss": 1e300}]}),
+    ],
+)
+def test_facts_of_training_that_are_refused(saved, key, value):
+    config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
+    config["training"][key] = value
+    (saved / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(ModelError) as error:
+        load_artifact(saved)
+    assert f"config.json: training.{key}" in str(error.value)
+    assert "expected" in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_facts_of_training_may_be_missing(saved):
+    config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
+    for training in ({}, dict.fromkeys(TRAINING), {"other": [{"x": None}]}):
+        (saved / "config.json").write_text(json.dumps({**config, "training": training}), encoding="utf-8")
+        assert load_artifact(saved).training == training
+        assert "trained on" not in TextCNNClassifier.load(saved).model_._repr_html_()
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        [],
+        {"test": 1},
+        {"test": {}},
+        {"test": {"accuracy": "0.5", "examples": 4}},
+        {"test": {"accuracy": 2, "examples": 4}},
+        {"test": {"accuracy": 0.5, "examples": 0.5}},
+        {"test": {"accuracy": 0.5, "examples": -1}},
+    ],
+)
+def test_metrics_that_are_refused(saved, metrics):
+    rewrite(saved, "metrics.json", json.dumps(metrics).encode())
+    with pytest.raises(ModelError, match=r"metrics\.json: (test|metrics): expected .*, found"):
+        load_artifact(saved)
+
+
+@pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity", "1e999", '"1"', "true", "0", "-1.0", "1e-320"])
+def test_temperatures_that_are_refused(saved, literal):
+    content = (saved / "config.json").read_text(encoding="utf-8")
+    (saved / "config.json").write_text(content.replace('"temperature": 1.0', f'"temperature": {literal}'))
+    with pytest.raises(ModelError, match="config.json: expected .*finite .*, found"):
+        load_artifact(saved)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [
+        ("float", "[1.0, NaN]"),
+        ("float", "[1.0, 1e999]"),
+        ("float", "[1, 2]"),
+        ("int", "[-1, 9223372036854775808]"),
+        ("int", "[1, 18446744073709551616]"),
+        ("int", "[true, false]"),
+        ("str", '["a", "\\ud800"]'),
+        ("str", '["a", "b\\u0000"]'),
+        ("str", '["a", "a"]'),
+    ],
+)
+def test_classes_that_are_refused(saved, kind, values):
+    config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
+    config["classes"] = {"type": kind, "values": "VALUES"}
+    content = json.dumps(config).replace('"VALUES"', values)
+    (saved / "config.json").write_text(content, encoding="utf-8")
+    with pytest.raises(ModelError, match="config.json: expected .*, found"):
+        load_artifact(saved)
+
+
+def test_half_characters_in_a_model(saved):
+    rewrite(saved, "vocabulary.json", b'["\\ud83d\\ude00", "b", "c", "d", "e", "f"]')  # a pair is whole
+    assert load_artifact(saved).words[0] == "\U0001f600"
+    rewrite(saved, "vocabulary.json", b'["\\uD800", "b", "c", "d", "e", "f"]')
+    with pytest.raises(ModelError, match=r"vocabulary.json: .*lone surrogate.*ud800"):
+        load_artifact(saved)
+    rewrite(saved, "vocabulary.json", b'["\xed\xa0\x80", "b", "c", "d", "e", "f"]')
+    with pytest.raises(ModelError, match="vocabulary.json: expected JSON"):
+        load_artifact(saved)
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        ({"classes": np.array(["a", "b\ud800"])}, r"config\.json: .*lone surrogate.*'b\\ud800'"),
+        ({"words": ["\udfff", *WORDS[1:]]}, r"vocabulary\.json: .*lone surrogate.*'\\udfff'"),
+        ({"training": {"source": "x\ud800"}}, r"config\.json: .*lone surrogate"),
+        ({"temperature": float("nan")}, r"config\.json: .*finite"),
+        ({"metrics": {"test": {"accuracy": float("inf"), "examples": 4}}}, r"metrics\.json: .*finite"),
+    ],
+)
+def test_what_no_file_can_hold(tmp_path, change, part):
+    with pytest.raises(ModelError, match=part) as error:
+        save_artifact(dataclasses.replace(make(), **change), tmp_path / "m")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "m").exists()
+
+
 def test_a_missing_setting_takes_its_default(saved):
     config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
     del config["text"]["unseen_words"], config["model"]["k"], config["model"]["padding"]
@@ -274,8 +408,13 @@ def load_copy(folder, change):
         shutil.copytree(folder, copy)
         change(copy)
         with contextlib.suppress(ModelError):
-            loaded = load_artifact(copy)
-            assert len(Predictor(loaded).predict_proba(["good a b", ""])) == 2
+            model = load_model(copy)
+            assert "textcnn model" in repr(model)
+            assert "textcnn model" in model._repr_html_()
+            assert set(TextCNNClassifier.load(copy).classes_) == set(model.classes_)
+            assert len(model.predict(["good a b", ""])) == 2
+            model.save(copy.with_name("again"))
+            assert_equal(load_artifact(copy.with_name("again")), model.artifact)
 
 
 JSON = st.recursive(
@@ -303,6 +442,9 @@ def test_any_json_loads_or_is_refused(folder, name, value):
 
 PATHS = [("version",), ("architecture",), ("text",), ("model",), ("classes",), ("training",), ("files",), ("format",)]
 PATHS += [("classes", "type"), ("classes", "values"), ("files", "vocabulary.json")]
+PATHS += [("temperature",), *(("training", key) for key in TRAINING), ("training", "history", "epochs")]
+PATHS += [("training", "history", "epochs", 0, key) for key in TRAINING["history"]["epochs"][0]]
+PATHS += [("training", "settings", "class_weight"), ("training", "neighbours", "good")]
 PATHS += [("text", field.name) for field in dataclasses.fields(TextConfig)]
 PATHS += [("model", field.name) for field in dataclasses.fields(KimConfig)]
 
@@ -319,6 +461,15 @@ def test_any_setting_loads_or_is_refused(folder, path, value):
         (copy / "config.json").write_text(json.dumps(config), encoding="utf-8")
 
     load_copy(folder, change)
+
+
+@settings(max_examples=150)
+@given(path=st.sampled_from([("test",), ("other",), ("test", "accuracy"), ("test", "examples")]), value=JSON)
+def test_any_metric_loads_or_is_refused(folder, path, value):
+    metrics = {"test": {"accuracy": 0.5, "examples": 4}}
+    inner = metrics["test"] if len(path) == 2 else metrics
+    inner[path[-1]] = value
+    load_copy(folder, lambda copy: rewrite(copy, "metrics.json", json.dumps(metrics).encode()))
 
 
 @settings(max_examples=150)

@@ -1,10 +1,13 @@
+import dataclasses
+
 import numpy as np
 import pyarrow as pa
 import pytest
-from random_models import SMALL, corpus, make
+from random_models import DCNN_SMALL, SMALL, STACKED, corpus, make
 
-from textcnn.errors import DataError
+from textcnn.errors import DataError, ModelError
 from textcnn.inference import _threads as threads
+from textcnn.inference.predictor import Predictor
 from textcnn.model import load_model
 
 
@@ -37,6 +40,19 @@ def test_probabilities_of_far_apart_logits():
     _, predictor = make(SMALL)
     predictor.artifact.weights["softmax.bias"][:] = [1e4, 0, -1e4]
     np.testing.assert_allclose(predictor.predict_proba(["w1"]), [[1, 0, 0]])
+
+
+@pytest.mark.parametrize("config", [SMALL, STACKED[0], DCNN_SMALL])
+@pytest.mark.parametrize("name", ["convolution.weight", "softmax.weight", "softmax.bias"])
+@pytest.mark.parametrize("texts", [["w1 w2", "w3"], corpus(40)])
+def test_scores_that_overflow(config, name, texts):
+    _, predictor = make(config)
+    weights = {**predictor.artifact.weights}
+    weights[name] = np.where(weights[name] > 0, np.float32(3e38), np.float32(-3e38))
+    weights["channels.tuned"] = weights["channels.tuned"] * np.float32(1e30)
+    predictor = Predictor(dataclasses.replace(predictor.artifact, weights=weights))
+    with pytest.raises(ModelError, match="finite scores .*overflow.*weights are too large"):
+        predictor.predict(texts)
 
 
 @pytest.mark.parametrize(

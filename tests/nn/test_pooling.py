@@ -57,7 +57,7 @@ def test_average_equals_a_loop(case):
             assert pooled[b, f].item() == pytest.approx(expected, abs=1e-5)
 
 
-@given(responses(), st.integers(1, 4))
+@given(responses(), st.integers(1, 4) | st.just(2**32))
 def test_local_max_equals_a_loop(case, size):
     x, counts = case
     pooled, groups = local_max_pool(x, counts, size)

@@ -167,6 +167,35 @@ def test_what_is_absent_says_why(three):
         assert reason in content
 
 
+@pytest.mark.parametrize(
+    "training",
+    [
+        dict.fromkeys(("source", "texts", "labels", "settings", "environment", "neighbours", "history")),
+        {"history": {"epochs": None}, "settings": {}, "environment": {}, "neighbours": {}},
+        {
+            "history": {
+                "epochs": [
+                    {"number": 0, "training_loss": -1e30, "validation_loss": 1e30, "accuracy": 1e30, "best": True},
+                    {"number": 10**30, "training_loss": 10**29, "validation_loss": 0, "accuracy": -5, "best": False},
+                ]
+            },
+            "labels": [0, 0, 10**30],
+            "settings": {"<x>": "<x>", "freeze": [None, True]},
+            "neighbours": {"w1": [["<x>", 1e30]], "w2": []},
+        },
+    ],
+)
+def test_a_page_for_any_facts_that_load(three, training, tmp_path):
+    model, _, test = three
+    metrics = {"<x>": {"accuracy": 1, "examples": 10**30}}
+    Model(dataclasses.replace(model.artifact, training=training, metrics=metrics)).save(tmp_path / "m")
+    loaded = load_model(tmp_path / "m")
+    write_report(loaded, tmp_path / "report.html", test, None, source="t", split="all")
+    content = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<x>" not in content + loaded._repr_html_()
+    assert "not recorded" in content
+
+
 def test_one_class_and_one_text(three):
     model, training, test = three
     only = np.flatnonzero(test.labels == 0)[:1]

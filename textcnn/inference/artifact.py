@@ -8,7 +8,8 @@
 
 A model is replaced as one (`textcnn.inference._model_folder`), so that a crash at any step, or a reader at any moment,
 finds one that is whole. Loading runs no code. It checks each file but config.json against its SHA-256, and that
-settings, classes, words, weights and n-grams are of their types, finite and consistent.
+settings, classes, words, weights, n-grams, training and metrics are of their types, finite and consistent. Facts about
+the training may be missing, but a wrong one is an error (`textcnn.inference._metadata`).
 
 A missing setting takes its default, an unknown one is refused by name. The version rises only when old bytes mean
 something else; `UPGRADES` then has a function that reads the version before.
@@ -19,7 +20,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import os
+import re
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
@@ -28,7 +32,8 @@ from typing import Any
 
 import numpy as np
 
-from textcnn.errors import ConfigError, ModelError
+from textcnn.errors import ConfigError, ModelError, one_line
+from textcnn.inference._metadata import check_metrics, check_training
 from textcnn.inference._model_folder import CONFIG, has_model, is_unused, read_files, write_files
 from textcnn.settings.architectures import architecture_named, architecture_of
 from textcnn.settings.config import NetworkConfig, TextConfig, from_json, to_json
@@ -42,6 +47,10 @@ WEIGHTS, VOCABULARY, METRICS, CARD = "model.safetensors", "vocabulary.json", "me
 REPORT = "report.html"  # written by `textcnn.run` once the model is saved
 NGRAMS = "ngrams.keys"  # numbers of n-grams, rising; all other arrays are float32
 _LABEL_TYPES = {"U": "str", "i": "int", "u": "int", "b": "bool", "f": "float"}
+# A divisor of float32 logits: 0 and infinity in that precision are none.
+_LEAST_TEMPERATURE, _MOST_TEMPERATURE = 1e-30, 1e30
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True)
@@ -118,16 +127,16 @@ def save_artifact(artifact: Artifact, path: Path, *, overwrite: bool = False) ->
     """Write a model's folder; a model that is there is replaced as one.
 
     Raises:
-        ModelError: something else is at `path`, or it cannot be written.
+        ModelError: something else is at `path`, or it cannot be written, or the model holds what no JSON file can: a
+            number that is not finite, or a string with half a character.
     """
     from safetensors.numpy import save as tensors_to_bytes
 
     check_target(path, overwrite=overwrite)
     contents = {
         WEIGHTS: tensors_to_bytes({name: np.ascontiguousarray(w) for name, w in artifact.weights.items()}),
-        VOCABULARY: _dump(list(artifact.words)),
-        METRICS: _dump(artifact.metrics, indent=2),
-        CARD: _card(artifact).encode(),
+        VOCABULARY: _dump(list(artifact.words), path / VOCABULARY),
+        METRICS: _dump(artifact.metrics, path / METRICS, indent=2),
     }
     config = {
         "format": FORMAT,
@@ -139,9 +148,11 @@ def save_artifact(artifact: Artifact, path: Path, *, overwrite: bool = False) ->
         "classes": {"type": _label_type(artifact.classes), "values": artifact.classes.tolist()},
         "temperature": artifact.temperature,
         "training": artifact.training,
-        "files": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
     }
-    contents[CONFIG] = _dump(config, indent=2)
+    _dump(config, path / CONFIG)  # before the card, which is made of the same strings
+    contents[CARD] = _card(artifact).encode()
+    config["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    contents[CONFIG] = _dump(config, path / CONFIG, indent=2)
     try:
         write_files(path, contents, lambda content: _parse_config(content, path), overwrite=overwrite)
         (path / REPORT).unlink(missing_ok=True)  # on the model that was there
@@ -163,7 +174,7 @@ def load_artifact(path: str | PathLike[str]) -> Artifact:
         text = from_json(TextConfig, config["text"], where="text")
         model = from_json(architecture_named(config["architecture"]).config, config["model"], where="model")
         classes = _classes(config["classes"])
-    except (ConfigError, KeyError, TypeError, ValueError, OverflowError) as error:
+    except (ConfigError, KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
         raise ModelError(f"{path / CONFIG}: expected the settings of a model, found a fault in {error}") from None
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words) or len({*words}) < len(words):
         raise ModelError(f"{path / VOCABULARY}: expected a list of distinct words, found something else")
@@ -176,12 +187,16 @@ def load_artifact(path: str | PathLike[str]) -> Artifact:
     if found != shapes:
         raise ModelError(f"{path / WEIGHTS}: expected arrays of the shapes {shapes}, found {found}")
     metrics = _parse(contents[METRICS], path / METRICS)
-    if not isinstance(metrics, dict) or not isinstance(config.get("training"), dict):
-        raise ModelError(f"{path}: expected JSON objects for the metrics and the training, found something else")
-    temperature = config.get("temperature", 1.0)  # a model may do without
-    if not isinstance(temperature, float) or not 0 < temperature < float("inf"):
-        raise ModelError(f"{path / CONFIG}: expected a temperature above 0, found {temperature!r}")
-    return Artifact(text, model, classes, words, weights, config["training"], metrics, temperature)
+    training: Any = config.get("training")
+    name = CONFIG
+    try:
+        check_training(training, len(classes))
+        name = METRICS
+        check_metrics(metrics)
+    except ValueError as error:
+        raise ModelError(f"{path / name}: {error}") from None
+    temperature = _temperature(config.get("temperature", 1.0), path)  # a model may do without
+    return Artifact(text, model, classes, words, weights, training, metrics, temperature)
 
 
 def _classes(saved: Any) -> np.ndarray:
@@ -192,7 +207,18 @@ def _classes(saved: Any) -> np.ndarray:
         raise ValueError("the classes")
     if len(set(values)) < len(values):
         raise ValueError("the classes: one is there twice")
-    return np.array(values)
+    classes = np.array(values)
+    # numpy makes floats or objects of large whole numbers, and drops NUL at the end of a string.
+    if _LABEL_TYPES.get(classes.dtype.kind) != saved["type"] or classes.tolist() != values:
+        raise ValueError("the classes: a whole number above 64 bits, or a string that ends with NUL")
+    return classes
+
+
+def _temperature(found: Any, path: Path) -> float:
+    number = isinstance(found, (int, float)) and not isinstance(found, bool)
+    if not number or not _LEAST_TEMPERATURE <= found <= _MOST_TEMPERATURE:
+        raise ModelError(f"{path / CONFIG}: expected a finite temperature above 0, found {reprlib.repr(found)}")
+    return float(found)
 
 
 def _check_source(path: Path) -> None:
@@ -237,10 +263,25 @@ def _parse_config(content: bytes, path: Path) -> dict[str, Any]:
 
 
 def _parse(content: bytes, path: Path) -> Any:
+    """Return the value of JSON in UTF-8; ModelError if a number is not finite or a string has half a character."""
     try:
-        return json.loads(content)
+        value = json.loads(content.decode(), parse_float=_finite, parse_constant=_finite)
+        escaped = _ESCAPED_SURROGATE.search(content)  # alone or as one of a pair
+        half = _SURROGATE.search(json.dumps(value, ensure_ascii=False)) if escaped else None
+    except OverflowError as error:
+        raise ModelError(f"{path}: expected finite numbers, found {error}") from None
     except (ValueError, RecursionError):
         raise ModelError(f"{path}: expected JSON, found something else") from None
+    if half:
+        raise ModelError(f"{path}: expected Unicode text, found a lone surrogate (half a character), {half[0]!a}")
+    return value
+
+
+def _finite(literal: str) -> float:
+    number = float(literal)
+    if not math.isfinite(number):
+        raise OverflowError(literal[:40])
+    return number
 
 
 def _load_weights(content: bytes, path: Path) -> dict[str, np.ndarray]:
@@ -272,8 +313,20 @@ def _check_ngrams(keys: np.ndarray, order: int, vocabulary_size: int, path: Path
         )
 
 
-def _dump(value: Any, indent: int | None = None) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, indent=indent) + "\n").encode("utf-8", "surrogatepass")
+def _dump(value: Any, path: Path, indent: int | None = None) -> bytes:
+    """Return JSON in UTF-8; ModelError, with the file and what is wrong, for what `_parse` refuses."""
+    try:
+        content = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False) + "\n"
+    except ValueError as error:
+        raise ModelError(f"{path}: expected finite numbers to save, found a fault: {one_line(error)}") from None
+    try:
+        return content.encode()
+    except UnicodeEncodeError as error:
+        begin, end = content.rfind('"', 0, error.start), content.find('"', error.start)
+        found = content[begin + 1 : end]
+        raise ModelError(
+            f"{path}: expected Unicode text to save, found a lone surrogate (half a character) in {found!a:.80}"
+        ) from None
 
 
 def _label_type(classes: np.ndarray) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
+from textcnn.errors import ModelError
 from textcnn.inference._threads import in_order
 from textcnn.inference.artifact import Artifact, save_artifact
 from textcnn.inference.bag_scorer import BagScorer
@@ -29,6 +30,7 @@ Batch = TypeVar("Batch")
 FEW = 16  # at most this many texts are encoded without Arrow, whose kernels cost milliseconds per call
 WARM = 16  # calls with few texts after which more such calls are expected
 PIECE = 4096  # texts scored at a time by a thread
+_LARGEST_LOGIT = float(np.finfo(np.float32).max) / 4
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,7 @@ class Predictor:
 
         Raises:
             DataError: a bare string, a missing value, or something that is not text.
+            ModelError: the scores are not finite, since the model's weights are too large.
         """
         return self.classes_[self.predict_proba(texts).argmax(axis=1)]
 
@@ -124,12 +127,26 @@ class Predictor:
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Return the softmax of logits, (N, K), at the model's temperature."""
-        return softmax(logits, self.artifact.temperature)
+        with np.errstate(over="ignore", under="ignore"):  # a tiny temperature: probabilities of 0 and 1
+            return softmax(logits, self.artifact.temperature)
 
     def logits(self, texts: Encoded) -> np.ndarray:
-        """Return the logits of encoded texts, (N, K) float32, computed on one core."""
-        logits = self.scorer.logits(texts)
-        return logits if self.bag is None else logits + self.bag.logits(texts)
+        """Return the logits of encoded texts, (N, K) float32, computed on one core.
+
+        Raises:
+            ModelError: they are not finite.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):  # an error below
+            logits = self.scorer.logits(texts)
+            if self.bag is not None:
+                logits = logits + self.bag.logits(texts)
+        # The differences of logits, divided by the temperature, are taken in their precision.
+        if not (np.abs(logits) < _LARGEST_LOGIT).all():
+            raise ModelError(
+                "expected finite scores of the classes, found an overflow: the model's weights are too large; train it "
+                "again with a smaller learning rate"
+            )
+        return logits
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
         """Save the model as a folder (see `textcnn.inference.artifact`).

@@ -50,6 +50,6 @@ class StackedScorer(Scorer[StackedConfig]):
 
     def _local_max(self, x: np.ndarray) -> np.ndarray:
         """Return the maxima of each `pool_size` neighbours, (B, P, F) to (B, ceil(P / size), F)."""
-        size = self.config.pool_size
+        size = min(self.config.pool_size, x.shape[1])  # no filler past one group
         filler = np.full((len(x), -x.shape[1] % size, x.shape[2]), -np.inf, dtype=np.float32)
         return np.concatenate([x, filler], axis=1).reshape(len(x), -1, size, x.shape[2]).max(axis=2)

@@ -74,6 +74,7 @@ def local_max_pool(x: torch.Tensor, counts: torch.Tensor, size: int) -> tuple[to
         Maxima, (B, ceil(P / p), F), zeros after a text's last group; and the number of groups of each text, (B,).
     """
     B, P, F = x.shape
+    size = min(size, max(P, 1))  # no filler past one group
     real = position_mask(counts, P)[:, :, None]  # (B, P, 1)
     masked = x.masked_fill(~real, -torch.inf)  # (B, P, F)
     filler = masked.new_full((B, -P % size, F), -torch.inf)  # up to a multiple of p

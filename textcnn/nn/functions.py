@@ -2,10 +2,14 @@
 
 They take float32 tensors on the CPU (see `usable`); for others the layers compute the same in torch. Shapes as in
 `textcnn.kernels`.
+
+Importing this module limits torch to one thread in processes forked from this one: OpenMP's threads do not survive a
+fork, and a child that uses several waits for them forever.
 """
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -183,3 +187,12 @@ def _threads() -> int:
     if threads > 1:
         kernels.limit_spinning()
     return threads
+
+
+def _after_fork() -> None:
+    if torch.get_num_threads() > 1:
+        torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -149,7 +149,7 @@ def gather(predictor: Predictor, test: Labelled, training: Labelled | None, *, s
         majority=None if counts is None else float((labels == int(np.argmax(counts))).mean()),
         linear=_linear(training, test, absent),
         confusions=_confusions(scores["confusion"], names),
-        curves=artifact.training.get("history", {}).get("epochs", []),
+        curves=(artifact.training.get("history") or {}).get("epochs") or [],
         roc=_curves(probabilities, labels, names),
         before=_calibration(raw, labels),
         after=_calibration(probabilities, labels),

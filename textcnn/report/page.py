@@ -90,7 +90,8 @@ def _fragment(explanation: Explanation) -> Markup:
 
 def _settings(artifact: Artifact, figures: Figures) -> list[tuple[str, list[tuple[str, Any]]]]:
     training = artifact.training
-    data = [("source", figures.source), ("training texts", training.get("texts", "not recorded"))]
+    texts = training.get("texts")
+    data = [("source", figures.source), ("training texts", "not recorded" if texts is None else texts)]
     for name, count in zip(figures.names, training.get("labels") or (), strict=False):
         data.append((f"of class {name}", count))
     data += [(f"{split} texts", scores["examples"]) for split, scores in artifact.metrics.items()]

@@ -19,7 +19,7 @@ def as_column(texts: Texts, *, what: str = "texts") -> pa.ChunkedArray:
     """Return texts as an Arrow column.
 
     Args:
-        texts: N strings, none missing.
+        texts: N strings, none missing: of one dimension, or one column of a numpy array or a data frame.
         what: The name of the argument, for the errors.
 
     Returns:
@@ -58,6 +58,10 @@ def _as_plain_strings(column: pa.ChunkedArray, what: str) -> pa.ChunkedArray:
 
 
 def _from_objects(texts: Sequence[str] | np.ndarray | Iterable[str], what: str) -> pa.ChunkedArray:
+    if getattr(texts, "ndim", 1) == 2 and getattr(texts, "shape", ())[1:] == (1,) and hasattr(texts, "__array__"):
+        texts = np.asarray(texts)[:, 0]
+    if getattr(getattr(texts, "dtype", None), "kind", "") == "T":  # numpy's strings of any length
+        texts = np.asarray(texts).astype(object)
     if getattr(texts, "ndim", 1) != 1:
         raise DataError(f"{what}: expected one dimension, found the shape {getattr(texts, 'shape', None)}")
     if not isinstance(texts, Iterable):
