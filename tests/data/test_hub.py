@@ -122,8 +122,8 @@ def test_columns_are_those_that_are_named():
 
 
 def test_rows_without_label():
-    repository("films", {"train": split(ROWS, SENTIMENT), "test": split([("x", -1), ("y", -1)], SENTIMENT)})
-    assert "films (test), but row 1 (and 2) has none" in error("films", hub=True)
+    repository("films", {"train": split(ROWS, SENTIMENT), "test": split([("x", -1), ("y", 0), ("z", -1)], SENTIMENT)})
+    assert "films (test), but row 1 (and 3) has none" in error("films", hub=True)
 
 
 def test_splits_that_are_not_ours(caplog):

@@ -23,7 +23,7 @@ def column(*values, kind=None):
         (column(10, 9, -1), ["-1", "9", "10"]),
         (column(1, 0, kind=pa.uint8()), ["0", "1"]),
         (column(1.0, 0.0), ["0", "1"]),
-        (column(True, False), ["false", "true"]),
+        (column(True, False), ["False", "True"]),
         (column("b", "a", kind=pa.large_string()), ["a", "b"]),
         (column("b", "a").dictionary_encode(), ["a", "b"]),
     ],
@@ -34,8 +34,7 @@ def test_names_and_ids(labels, names):
     ids = encode_labels(labels, found, path="a.csv")
     assert ids.type == pa.int64()
     assert [names[each] for each in ids.to_pylist()] == [
-        str(int(value)) if isinstance(value, float) else str(value).lower() if isinstance(value, bool) else str(value)
-        for value in labels.to_pylist()
+        str(int(value)) if isinstance(value, float) else str(value) for value in labels.to_pylist()
     ]
 
 
@@ -80,3 +79,33 @@ def test_no_labels(labels):
     refusal = error(class_names, labels)
     assert f"labels in a.csv, found a column of {labels.type}" in refusal
     assert "--label-column" in refusal
+
+
+FORMS = [
+    column(True, False),
+    column("True", "False"),
+    column("true", "false"),
+    column("TRUE", "False"),
+    column("True", "False").dictionary_encode(),
+]
+NUMBERS = [column(1.0, 0.0), column(1, 0), column("1", "0"), column("1.0", "0.0"), column("1.", "0")]
+
+
+@pytest.mark.parametrize("columns", [FORMS, NUMBERS])
+def test_booleans_and_whole_numbers_are_named_alike_in_all_forms(columns):
+    names = class_names(columns[0], path="a.csv")
+    assert names == (["False", "True"] if columns is FORMS else ["0", "1"])
+    for labels in columns:
+        assert class_names(labels, path="a.csv") == names
+        for others in (names, ["false", "true"] if columns is FORMS else ["0.0", "1.0"]):
+            assert encode_labels(labels, others, path="a.csv").to_pylist() == [1, 0]
+
+
+def test_labels_as_written_where_others_are_words():
+    labels = column("true", "maybe", "1.0")
+    assert class_names(labels, path="a.csv") == ["1.0", "maybe", "true"]
+    assert encode_labels(column("true"), ["1.0", "maybe", "true"], path="a.csv").to_pylist() == [2]
+    assert class_names(column("0.5", "1.0"), path="a.csv") == ["0.5", "1.0"]
+    assert class_names(column("007", "7"), path="a.csv") == ["007", "7"]
+    assert encode_labels(column("1", "1.0"), ["1", "1.0"], path="a.csv").to_pylist() == [0, 1]
+    assert "'1.'" in error(encode_labels, column("1."), ["1", "1.0"])

@@ -302,3 +302,50 @@ print(calls, "torch" in sys.modules)
     root = Path(textcnn.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout == "[] False\n"
+
+
+def test_delimiter_of_files():
+    write("d/train.csv", CSV.replace(",", "^"))
+    write("d/test.csv", CSV.replace(",", "^"))
+    for corpus in (load_corpus("d", delimiter="^"), load_corpus("d/train.csv", test="d/test.csv", delimiter="^")):
+        assert corpus["train"].to_list() == corpus["test"].to_list() == ROWS
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+@pytest.mark.parametrize(
+    "rows", ["text\na\nb\n", "text,label\na,-1\nb,-1\n", "text,label\na,\nb,\n", "text,label\na, \nb,-1\n"]
+)
+def test_a_split_without_labels_is_left_out(caplog, split, rows):
+    write("d/train.csv")
+    write(f"d/{split}.csv", rows)
+    assert list(load_corpus("d")) == ["train"]
+    assert f"{split} has no labels: not " in caplog.text
+
+
+def test_minus_one_of_declared_classes_is_no_label(caplog):
+    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["n", "p"])})
+    splits = {"train": [0, 1], "validation": [1, 0], "test": [-1, -1]}
+    datasets.DatasetDict(
+        {
+            split: datasets.Dataset.from_dict({"text": ["a", "b"], "label": labels}, features=features)
+            for split, labels in splits.items()
+        }
+    ).save_to_disk("d")
+    assert list(load_corpus("d")) == ["train", "validation"]
+    assert "test has no labels: not scored" in caplog.text
+
+
+def test_splits_that_have_labels_are_never_left_out():
+    write("d/train.csv", "text,label\na,-1\nb,1\n")
+    write("d/test.csv", "text,label\na,-1\n")
+    assert load_corpus("d")["test"]["label"] == [0]
+    write("d/test.csv", "text,label\na,-1\nb,\n")
+    assert "row 2 has none" in error("d")
+    write("d/test.csv", "text,Label\na,1\n")
+    assert "'Label'" in error("d")
+    write("d/test.csv", "sentences,b\na,1\n")
+    assert "['text']" in error("d")
+    # asked for by name, or to evaluate on
+    write("d/test.csv", "text\na\n")
+    assert "['text', 'label']" in error("d", test="d/test.csv")
+    assert "['text', 'label']" in error("d", known_classes=["-1", "1"])

@@ -71,6 +71,13 @@ def model_option(command: Decorated) -> Decorated:
     )(command)
 
 
+def delimiter_option(command: Decorated) -> Decorated:
+    """Add `--delimiter`."""
+    return option(
+        "--delimiter", metavar="CHAR", group="Data", help="Delimiter of CSV files, such as ; or tab [found by header]."
+    )(command)
+
+
 def corpus_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options on how to read DATA; the command receives them as `reading`, keywords of `load_corpus`."""
 
@@ -82,6 +89,7 @@ def corpus_options(command: Callable[..., Any]) -> Callable[..., Any]:
         text_column: str | None,
         label_column: str | None,
         encoding: str,
+        delimiter: str | None,
         **others: Any,
     ) -> Any:
         reading = {
@@ -90,11 +98,13 @@ def corpus_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "text_column": text_column,
             "label_column": label_column,
             "encoding": encoding,
+            "delimiter": delimiter,
         }
         return command(*args, reading=reading, **others)
 
     path = click.Path(path_type=Path)
     for add in (
+        delimiter_option,
         option(
             "--encoding",
             default="utf-8",

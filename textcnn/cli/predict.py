@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
-from textcnn.cli.common import GroupedCommand, model_option, option, replacing
+from textcnn.cli.common import GroupedCommand, delimiter_option, model_option, option, replacing
 from textcnn.cli.stdin import argument_texts, stdin_lines
 from textcnn.cli.terminal import safe_stream
 from textcnn.errors import ConfigError, DataError
@@ -37,6 +37,7 @@ _FORM_OF_SUFFIX = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": 
 )
 @option("--text-column", metavar="NAME", group="Data", help="Column of the texts [found by usual names].")
 @option("--encoding", default="utf-8", metavar="NAME", show_default=True, group="Data", help="Encoding of the input.")
+@delimiter_option
 @option("--output", type=click.Path(path_type=Path), metavar="FILE", group="Output", help="File to write to [stdout].")
 @option("--overwrite", is_flag=True, group="Output", help="Replace the output file if it exists.")
 @option(
@@ -70,6 +71,7 @@ def command(
     source: Path | None,
     text_column: str | None,
     encoding: str,
+    delimiter: str | None,
     output: Path | None,
     overwrite: bool,
     form: str | None,
@@ -98,7 +100,7 @@ def command(
     from textcnn.model import load_model
 
     trained = load_model(model)
-    batches = _read(source, encoding) if source is not None else ()
+    batches = _read(source, encoding, delimiter) if source is not None else ()
     form = form or _default_form(source, output)
     with _target(output, source, overwrite=overwrite) as stream:
         writer = Writer(stream, trained.classes_.tolist(), form, proba, top_k, min_confidence)
@@ -111,10 +113,10 @@ def command(
         stream.flush()
 
 
-def _read(source: Path, encoding: str) -> Iterable[pa.RecordBatch]:
+def _read(source: Path, encoding: str, delimiter: str | None) -> Iterable[pa.RecordBatch]:
     from textcnn.data.local_files import read_batches
 
-    return read_batches(source, encoding=encoding)
+    return read_batches(source, encoding=encoding, delimiter=delimiter)
 
 
 def _default_form(source: Path | None, output: Path | None) -> str:

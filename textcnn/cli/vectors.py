@@ -184,7 +184,7 @@ def _texts(
                 **options,
             )
         elif Path(source).is_file():
-            yield from _texts_of_file(Path(source), text_column, encoding)
+            yield from _texts_of_file(Path(source), text_column, encoding, options.get("delimiter"))
             continue
         else:
             corpus = load_corpus(source, text_column=text_column, encoding=encoding, **options)
@@ -193,12 +193,12 @@ def _texts(
                 yield corpus[split].with_format("arrow")[:]["text"]
 
 
-def _texts_of_file(path: Path, text_column: str | None, encoding: str) -> Iterator[pa.Array]:
+def _texts_of_file(path: Path, text_column: str | None, encoding: str, delimiter: str | None) -> Iterator[pa.Array]:
     from textcnn.data.local_files import read_batches
     from textcnn.data.table_columns import pick_columns, texts_of
 
     row = 1
-    for batch in read_batches(path, encoding=encoding):
+    for batch in read_batches(path, encoding=encoding, delimiter=delimiter):
         name, _ = pick_columns(batch.schema.names, text_column, None, path=path, need_label=False)
         yield texts_of(batch.column(name), path=path, first_row=row, missing_as_empty=True)
         row += len(batch)

@@ -11,6 +11,7 @@ Modules:
     _corpus, _named_corpora, _corpus_readers: Named corpora: their description, their table, their files.
     _batch_source, _folders, _hub: Where rows come from: files, folders, the hub.
     _csv, _jsonlines, _fasttext_lines, _rows, _trees: Parsers of the text formats.
+    _dialect: How a CSV is written: delimiter, comments, blanks.
     _labels: Columns of labels as class names and ids.
 """
 

@@ -30,6 +30,18 @@ class BatchSource(NamedTuple):
     batches: Callable[[], Iterable[pa.RecordBatch]]
 
 
+class FileForm(NamedTuple):
+    """How local files are written.
+
+    Attributes:
+        encoding: The encoding of text formats.
+        delimiter: The delimiter of CSV and TSV; if None, it is found by the header.
+    """
+
+    encoding: str = "utf-8"
+    delimiter: str | None = None
+
+
 SourcesBySplit = dict[str, list[BatchSource]]
 
 
@@ -38,12 +50,12 @@ def split_of(name: str) -> str | None:
     return _SPLIT_OF_STEM.get(name.lower())
 
 
-def file_source(path: Path, encoding: str) -> BatchSource:
+def file_source(path: Path, form: FileForm) -> BatchSource:
     """Return a file of labelled texts as a source.
 
     Args:
         path: The file.
-        encoding: The encoding of a text format.
+        form: How it is written.
 
     Raises:
         DataError: A text file is missing or has no labels.
@@ -53,7 +65,7 @@ def file_source(path: Path, encoding: str) -> BatchSource:
             f"expected texts with labels, found {path}, plain text without labels; give a CSV, TSV, JSON Lines, "
             "Parquet or Arrow file, or begin each line with its label: __label__good A fine film"
         )
-    return BatchSource(path, partial(read_batches, path, encoding=encoding))
+    return BatchSource(path, partial(read_batches, path, encoding=form.encoding, delimiter=form.delimiter))
 
 
 def matching_files(pattern: str) -> list[Path]:

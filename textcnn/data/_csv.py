@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import csv
 
-from textcnn.data._rows import DELIMITERS, Quotes, whole_rows
+from textcnn.data._dialect import DELIMITERS, HEAD, Dialect, find_dialect, named, on_command_line
+from textcnn.data._rows import LONGEST_ROW, Quotes, whole_rows
 from textcnn.errors import DataError, one_line
 
 
 def csv_tables(
-    blocks: Iterator[bytes], *, path: Path, delimiter: str, names: Sequence[str] | None
+    blocks: Iterator[bytes], *, path: Path, usual: str, delimiter: str | None, names: Sequence[str] | None
 ) -> Iterator[pa.Table]:
     """Parse CSV or TSV; every column is a column of strings.
 
-    An empty field is null, a quoted empty field is the empty string.
+    An empty field is null, a quoted empty field is the empty string. A row separated by tabs is one line, and a quote
+    in it belongs to the text unless the whole field is quoted.
 
     Args:
         blocks: The file as UTF-8.
         path: The file, for the errors.
-        delimiter: A key of `DELIMITERS`.
+        usual: The delimiter of the format, unless the header shows another.
+        delimiter: The delimiter, if it is known.
         names: The columns of a file without a header; if None, the first row that is not blank is the header.
 
     Yields:
@@ -32,14 +37,26 @@ def csv_tables(
     Raises:
         DataError: There are no rows after the header, rows differ in length, or a quote is misplaced.
     """
+    first_line = 1
+    dialect = Dialect(delimiter or usual)
+    if names is None:
+        head, whole = _head(blocks)
+        dialect = find_dialect(head[:HEAD], usual, delimiter, whole=whole and len(head) <= HEAD)
+        first_line += head.count(b"\n", 0, dialect.skipped)
+        blocks = chain([head[dialect.skipped :]], blocks)
+    delimiter = dialect.delimiter
+    if dialect.spaced:
+        blocks = _without_blanks(blocks, delimiter)
+    quotes = None if delimiter == "\t" else Quotes(delimiter, path=path, first_line=first_line)
     any_rows = False
-    for first, run in whole_rows(blocks, path=path, quotes=Quotes(delimiter, path=path)):
+    for first, run in whole_rows(blocks, path=path, quotes=quotes, first_line=first_line):
         line, rows = first, run
         if names is None:
-            header = _row(run, 1, path=path, delimiter=delimiter)
+            header = _row(_quoted(run, None) if quotes is None else run, 1, path=path, delimiter=delimiter)
             if header is None:
                 continue
-            begin, end = header
+            begin = len(run) - len(run.lstrip(b"\r\n"))
+            end = header[1] if quotes else run.find(b"\n", begin) + 1 or len(run)
             names = _header(run[begin:end], path=path, delimiter=delimiter)
             line, rows = first + run.count(b"\n", 0, end), run[end:]
         if rows:
@@ -52,6 +69,65 @@ def csv_tables(
         )
 
 
+def _head(blocks: Iterator[bytes]) -> tuple[bytes, bool]:
+    """Return the first blocks, joined, and whether these are all."""
+    head = b""
+    for block in blocks:
+        head += block
+        if len(head) > HEAD:
+            return head, False
+    return head, True
+
+
+def _without_blanks(blocks: Iterable[bytes], delimiter: str) -> Iterator[bytes]:
+    """Remove the blanks before fields."""
+    field = re.compile(rb'([\n%s]) *("[^"]*(?:""[^"]*)*"?)?' % re.escape(delimiter.encode()))
+    pending, begun = b"\n", False
+    for block in chain(blocks, [b""]):
+        data = pending + block
+        end = len(data)
+        if block and end <= LONGEST_ROW:
+            # A field at the end may go on in the next block.
+            last = next((each for each in field.finditer(data) if each.end() == len(data)), None)
+            end = last.start() if last else end
+        done = field.sub(rb"\1\2", data[:end])
+        pending = data[end:]
+        if done:
+            yield done if begun else done[1:]
+            begun = True
+
+
+def _quoted(rows: bytes, columns: int | None) -> bytes:
+    """Quote the fields of tab-separated lines that begin with a quote without being quoted as a whole.
+
+    Args:
+        rows: Whole lines.
+        columns: How many fields a line should have: if it has more, tabs inside quoted fields belong to these.
+    """
+    if b'"' not in rows:
+        return rows
+    lines = rows.split(b"\n")
+    for i, line in enumerate(lines):
+        if b'"' in line:
+            body = line.rstrip(b"\r")
+            fields = body.split(b"\t")
+            if len(fields) != columns and columns is not None:
+                joined = [each[0] for each in _TAB_FIELD.finditer(body)]
+                fields = joined if len(joined) == columns else fields
+            lines[i] = b"\t".join(map(_quoted_field, fields)) + line[len(body) :]
+    return b"\n".join(lines)
+
+
+_QUOTED_FIELD = re.compile(rb'"[^"]*(?:""[^"]*)*"')
+_TAB_FIELD = re.compile(rb'(?:(?<=\t)|^)(?:"[^"]*(?:""[^"]*)*"(?=\t|$)|[^\t]*)')
+
+
+def _quoted_field(field: bytes) -> bytes:
+    if not field.startswith(b'"') or _QUOTED_FIELD.fullmatch(field):
+        return field
+    return b'"' + field.replace(b'"', b'""') + b'"'
+
+
 def _header(row: bytes, *, path: Path, delimiter: str) -> list[str]:
     table = _parse(row, None, 1, path=path, delimiter=delimiter)
     if table.num_rows:
@@ -61,6 +137,8 @@ def _header(row: bytes, *, path: Path, delimiter: str) -> list[str]:
 
 def _parse(rows: bytes, names: Sequence[str] | None, line: int, *, path: Path, delimiter: str) -> pa.Table:
     """Parse whole rows that begin in line `line`; if `names` is None, the first row is a header."""
+    if delimiter == "\t":
+        rows = _quoted(rows, None if names is None else len(names))
     ragged: list[csv.InvalidRow] = []
 
     def refuse(row: csv.InvalidRow) -> str:
@@ -91,8 +169,17 @@ def _parse(rows: bytes, names: Sequence[str] | None, line: int, *, path: Path, d
         line += rows.count(b"\n", 0, found[0] if found else None)
         raise DataError(
             f"expected {row.expected_columns} columns in every row of {path}, as in its first, but line {line} "
-            f"has {row.actual_columns}; quote fields that contain {DELIMITERS[delimiter]}"
+            f"has {row.actual_columns}; {_advice(names or (), row.actual_columns, delimiter)}"
         ) from error
+
+
+def _advice(names: Sequence[str], found: int, delimiter: str) -> str:
+    other = next((mark for mark in DELIMITERS if len(names) == 1 and mark in names[0]), None)
+    if other is not None:
+        return f"if {named(other)} separates its fields, give --delimiter {on_command_line(other)}"
+    if delimiter == "\t" and found < len(names):
+        return "a row is one line: save texts with line breaks as CSV"
+    return f"quote fields that contain {named(delimiter)}"
 
 
 def _row(rows: bytes, number: int, *, path: Path, delimiter: str) -> tuple[int, int] | None:

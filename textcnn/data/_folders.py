@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from textcnn.data._batch_source import BatchSource, SourcesBySplit, file_source, split_of
+from textcnn.data._batch_source import BatchSource, FileForm, SourcesBySplit, file_source, split_of
 from textcnn.data._rows import LONGEST_ROW
 from textcnn.data.decoding import utf8_blocks
 from textcnn.data.local_files import FORMATS, has_columns, read_batches
@@ -26,7 +26,7 @@ _BATCH_TEXTS = 16_384
 _MOST_ENTRIES = 10  # named in a message
 
 
-def folder_sources(folder: Path, encoding: str) -> SourcesBySplit:
+def folder_sources(folder: Path, form: FileForm) -> SourcesBySplit:
     """Return what a folder holds.
 
     The first of these that it has: what `datasets` saved; `train.*`, `validation.*` and `test.*`; a folder of texts
@@ -34,14 +34,14 @@ def folder_sources(folder: Path, encoding: str) -> SourcesBySplit:
 
     Args:
         folder: The folder.
-        encoding: The encoding of text files.
+        form: How its files are written.
 
     Raises:
         DataError: It has none of these, or two files for one split.
     """
     if (folder / _SAVED_DICT).is_file() or (folder / _SAVED).is_file():
         return _saved_sources(folder)
-    sources = _split_files(folder, encoding) or _class_sources(folder, encoding)
+    sources = _split_files(folder, form) or _class_sources(folder, form.encoding)
     if not sources:
         endings = ", ".join(ending for ending, kind in FORMATS.items() if kind != "text")
         found = ", ".join(sorted(path.name for path in folder.iterdir())[:_MOST_ENTRIES]) or "nothing"
@@ -52,7 +52,7 @@ def folder_sources(folder: Path, encoding: str) -> SourcesBySplit:
     return sources
 
 
-def _split_files(folder: Path, encoding: str) -> SourcesBySplit:
+def _split_files(folder: Path, form: FileForm) -> SourcesBySplit:
     files: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         stem, _, ending = path.name.lower().partition(".")
@@ -65,7 +65,7 @@ def _split_files(folder: Path, encoding: str) -> SourcesBySplit:
                 f"expected one {split} file in {folder}, found {files[split].name} and {path.name}; remove one"
             )
         files[split] = path
-    return {split: [file_source(path, encoding)] for split, path in files.items()}
+    return {split: [file_source(path, form)] for split, path in files.items()}
 
 
 def _is_labelled_text(path: Path) -> bool:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textcnn.data.table_columns import rows_where
+from textcnn.data.table_columns import rows_where, type_name
 from textcnn.errors import DataError
 
 _MOST_NAMES = 10  # in a message
+_BOOLEAN = re.compile("true|false", re.IGNORECASE)
+_WHOLE = re.compile(r"[+-]?[0-9]+(?:\.0*)?")
 
 
 def declared_names(schema: pa.Schema, column: str) -> tuple[str, ...] | None:
@@ -35,12 +38,16 @@ def class_names(column: pa.ChunkedArray, *, path: str | Path) -> list[str]:
         path: The file, for the errors.
 
     Returns:
-        The distinct labels as text, sorted as numbers if all look like integers, otherwise by code point.
+        The distinct labels as text, sorted as numbers if all look like integers, otherwise by code point. They do not
+        depend on the file's format: booleans in any spelling are `False` and `True`, whole floats integers, if all
+        labels are such.
 
     Raises:
         DataError: A label is missing, the column does not hold labels, or all labels are the same.
     """
     names = pc.unique(label_texts(column, path=path)).to_pylist()
+    if all(map(_BOOLEAN.fullmatch, names)) or all(map(_WHOLE.fullmatch, names)):
+        names = list(dict.fromkeys(map(_common_form, names)))
     if len(names) < 2:
         raise DataError(f"expected at least two classes in {path}, found only {names[0]!r}; add examples of another")
     if all(name.lstrip("+-").isdecimal() and name.isascii() for name in names):
@@ -48,10 +55,20 @@ def class_names(column: pa.ChunkedArray, *, path: str | Path) -> list[str]:
     return sorted(names)
 
 
+def _common_form(label: str) -> str:
+    """Return a boolean as `False` or `True`, a whole float as an integer, and any other label as it is."""
+    if _BOOLEAN.fullmatch(label):
+        return label.capitalize()
+    return label.partition(".")[0] if _WHOLE.fullmatch(label) else label
+
+
 def encode_labels(
     column: pa.ChunkedArray, names: Sequence[str], *, path: str | Path, known_from: str = "train"
 ) -> pa.Int64Array:
     """Return each label's index in the class names.
+
+    A label that is not among them means the one that is the same boolean or whole number, such as `true` for
+    `True` or `1.0` for `1`: models name their classes after the file they were trained on.
 
     Args:
         column: Labels, as in `class_names`.
@@ -64,6 +81,12 @@ def encode_labels(
     """
     texts = label_texts(column, path=path)
     ids = pc.index_in(texts, value_set=pa.array(names, pa.string()))
+    if ids.null_count:
+        forms = [_common_form(name) for name in names]
+        index = {form: i for i, form in enumerate(forms) if forms.count(form) == 1}
+        values = pc.unique(texts.filter(ids.is_null()))
+        same = pa.array([index.get(_common_form(label)) for label in values.to_pylist()], pa.int32())
+        ids = pc.coalesce(ids, pc.take(same, pc.index_in(texts, value_set=values)))
     if ids.null_count:
         unknown = ids.is_null()
         label = texts.filter(unknown)[0].as_py()
@@ -93,16 +116,37 @@ def label_texts(column: pa.ChunkedArray, *, path: str | Path, names: Sequence[st
     types = pa.types
     if not (types.is_integer(kind) or types.is_boolean(kind) or types.is_null(kind) or str(kind) in _WORDS):
         raise DataError(
-            f"expected words or whole numbers as labels in {path}, found a column of {kind}; "
+            f"expected words or whole numbers as labels in {path}, found a column of {type_name(kind)}; "
             "name the label column with --label-column"
         )
-    texts = _named(column, names, path) if names and types.is_integer(kind) else column.cast(pa.string())
+    if names and types.is_integer(kind):
+        texts = _named(column, names, path)
+    elif types.is_boolean(kind):
+        texts = pc.if_else(column, "True", "False")
+    else:
+        texts = column.cast(pa.string())
     missing = pc.fill_null(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(texts)), 0), True)
     if pc.any(missing).as_py():
         raise DataError(
             f"expected a label in every row of {path}, but {rows_where(missing)} has none; fill or remove it"
         )
     return texts
+
+
+def all_missing(column: pa.ChunkedArray, training: Sequence[pa.ChunkedArray]) -> bool:
+    """Return whether a column has no label: all are null, empty or -1, and the training texts have no class -1.
+
+    Args:
+        column: Labels as a file has them.
+        training: The training labels, as text.
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    column = _whole_numbers(column)
+    if not (pa.types.is_integer(column.type) or pa.types.is_null(column.type) or str(column.type) in _WORDS):
+        return column.null_count == len(column)
+    found = {str(value).strip() for value in pc.unique(column).to_pylist() if value is not None} - {""}
+    return found <= {"-1"} and not (found and any(pc.any(pc.equal(labels, "-1")).as_py() for labels in training))
 
 
 def _named(column: pa.ChunkedArray, names: Sequence[str], path: str | Path) -> pa.ChunkedArray:

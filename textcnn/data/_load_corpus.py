@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from collections.abc import Sequence
@@ -12,19 +13,21 @@ from typing import TYPE_CHECKING, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textcnn.data._batch_source import BatchSource, SourcesBySplit, file_source, matching_files
+from textcnn.data._batch_source import BatchSource, FileForm, SourcesBySplit, file_source, matching_files
 from textcnn.data._corpus import Corpus, CorpusOptions, Tables
 from textcnn.data._corpus_readers import read_corpus
 from textcnn.data._folders import folder_sources
 from textcnn.data._hub import hub_sources, is_hub_name
-from textcnn.data._labels import class_names, declared_names, encode_labels, label_texts
+from textcnn.data._labels import all_missing, class_names, declared_names, encode_labels, label_texts
 from textcnn.data._named_corpora import CORPORA
-from textcnn.data.table_columns import pick_columns, texts_of
+from textcnn.data.table_columns import LABEL_NAMES, pick_columns, texts_of
 from textcnn.errors import ConfigError, DataError, nearest_names
 from textcnn.files import nearest_files
 
 if TYPE_CHECKING:
     import datasets
+
+logger = logging.getLogger(__name__)
 
 _SPLITS = ("train", "validation", "test", "unsupervised")
 
@@ -80,6 +83,7 @@ def load_corpus(
     text_column: str | None = None,
     label_column: str | None = None,
     encoding: str = "utf-8",
+    delimiter: str | None = None,
     validation: str | Path | None = None,
     test: str | Path | None = None,
     known_classes: Sequence[str] | None = None,
@@ -101,6 +105,7 @@ def load_corpus(
         text_column: The files' column of texts; if None, a usual name is looked for.
         label_column: The files' column of labels; if None, a usual name is looked for.
         encoding: The encoding of text files.
+        delimiter: The delimiter of CSV and TSV files; if None, it is found by their headers.
         validation: A file or pattern for the validation split; replaces the source's own.
         test: A file or pattern for the test split; replaces the source's own.
         known_classes: The classes, in this order, if they are known beforehand, such as those of a model to evaluate.
@@ -114,14 +119,18 @@ def load_corpus(
         and `kind`, and the training split of `sst1` and `sst2` with phrases has `sentence`, the number of the first
         sentence that contains the phrase.
 
+        A split of the source's own without any labels is left out, with a warning, unless classes are known: all
+        labels are missing or -1, or there is no label column.
+
     Raises:
         ConfigError: An option does not apply to the source.
         DataError: The source does not exist or is not valid.
     """
     known = _checked_classes(known_classes)
     columns = ColumnNames(text_column, label_column)
+    form = FileForm(encoding, delimiter)
     given = {"validation": validation, "test": test}
-    sources = {split: _named_files(path, encoding) for split, path in given.items() if path is not None}
+    sources = {split: _named_files(path, form) for split, path in given.items() if path is not None}
     if unsupervised and source != "imdb":
         raise ConfigError(f"expected imdb as the source of unsupervised texts, found {str(source)!r}; leave them out")
     tables: Tables = {}
@@ -135,11 +144,12 @@ def load_corpus(
         if known:
             tables = {split: _renumbered(table, corpus, known) for split, table in tables.items()}
     else:
-        sources = _find(source, hub, encoding) | sources
+        sources = _find(source, hub, form) | sources
         if "train" not in sources and not known:
             found = " and ".join(sorted(sources))
             raise DataError(f"expected training texts in {source}, found only {found} texts; name another source")
-    parts = _read_all(sources, columns)
+    own = set(sources) - {split for split, path in given.items() if path is not None} - {"train"}
+    parts = _read_all(sources, columns, set() if known else own)
     classes = classes or _classes(parts["train"])
     tables |= {split: _encoded(read, classes, "training" if known else "train") for split, read in parts.items()}
     return _to_datasets(tables, classes)
@@ -154,19 +164,19 @@ def _checked_classes(known: Sequence[str] | None) -> list[str] | None:
     return names
 
 
-def _find(source: str | Path | Sequence[str | Path], hub: bool, encoding: str) -> SourcesBySplit:
+def _find(source: str | Path | Sequence[str | Path], hub: bool, form: FileForm) -> SourcesBySplit:
     """Return where the rows of a source come from that is no named corpus."""
     if not isinstance(source, str | Path):
         if not source:
             raise DataError("expected the paths of files, found an empty list")
-        return {"train": [file_source(Path(path), encoding) for path in source]}
+        return {"train": [file_source(Path(path), form) for path in source]}
     if hub:
         return hub_sources(str(source))
     # os.path, since pathlib raises for some names, such as overlong ones
     if os.path.isdir(source):  # noqa: PTH112
-        return folder_sources(Path(source), encoding)
+        return folder_sources(Path(source), form)
     if os.path.isfile(source) or matching_files(str(source)):  # noqa: PTH113
-        return {"train": _named_files(source, encoding)}
+        return {"train": _named_files(source, form)}
     if is_hub_name(str(source)):
         return hub_sources(str(source))
     raise DataError(
@@ -175,31 +185,56 @@ def _find(source: str | Path | Sequence[str | Path], hub: bool, encoding: str) -
     )
 
 
-def _named_files(path: str | Path, encoding: str) -> list[BatchSource]:
+def _named_files(path: str | Path, form: FileForm) -> list[BatchSource]:
     """Return the file of this name, or else those that it matches as a pattern."""
     matching = [] if os.path.exists(path) else matching_files(str(path))  # noqa: PTH110
-    return [file_source(each, encoding) for each in matching or [Path(path)]]
+    return [file_source(each, form) for each in matching or [Path(path)]]
 
 
-def _read_all(sources: SourcesBySplit, columns: ColumnNames) -> dict[str, list[RawPart]]:
-    """Read all splits, training texts first: the other splits must have the same columns."""
+def _read_all(sources: SourcesBySplit, columns: ColumnNames, optional: set[str]) -> dict[str, list[RawPart]]:
+    """Read all splits, training texts first: the other splits must have the same columns.
+
+    Args:
+        sources: Where they come from.
+        columns: Their columns.
+        optional: Splits that are left out, with a warning, if they have no labels.
+    """
     parts: dict[str, list[RawPart]] = {}
     for split in sorted(sources, key=_SPLITS.index):
-        parts[split] = []
+        labels = [part.labels for part in parts.get("train", [])] if split in optional else None
+        found = []
         for source in sources[split]:
-            part, columns = _read(source, columns)
-            parts[split].append(part)
+            part, columns = _read(source, columns, labels)
+            found.append(part)
+        labelled = [part for part in found if part is not None]
+        if labelled:
+            parts[split] = labelled
+        if len(labelled) < len(found):
+            unlabelled = next(source.name for source, part in zip(sources[split], found, strict=True) if part is None)
+            what = str(unlabelled) if labelled else split
+            logger.warning("%s has no labels: not %s", what, "scored" if split == "test" else "used")
     return parts
 
 
-def _read(source: BatchSource, columns: ColumnNames) -> tuple[RawPart, ColumnNames]:
-    """Read the text and label columns of a source, and return them with their names."""
+def _read(
+    source: BatchSource, columns: ColumnNames, training: list[pa.ChunkedArray] | None = None
+) -> tuple[RawPart | None, ColumnNames]:
+    """Read the text and label columns of a source, and return them with their names.
+
+    Args:
+        source: The source.
+        columns: Its columns.
+        training: The labels of the training texts, if labels may be missing: without labels the part is None.
+    """
     texts: list[pa.Array] = []
     labels: list[pa.Table] = []
     names = None
     rows = 1
     for batch in source.batches():
         if not texts:
+            if training is not None and columns.label is not None and _lacks(batch.schema.names, columns.label):
+                pick_columns(batch.schema.names, columns.text, path=source.name, need_label=False)
+                return None, columns
             columns = ColumnNames(*pick_columns(batch.schema.names, *columns, path=source.name))
             names = declared_names(batch.schema, str(columns.label))
         texts.append(texts_of(batch.column(columns.text), path=source.name, first_row=rows))
@@ -207,8 +242,15 @@ def _read(source: BatchSource, columns: ColumnNames) -> tuple[RawPart, ColumnNam
         rows += batch.num_rows
     # A column of JSON may change from nulls or whole numbers to another type.
     column = pa.concat_tables(labels, promote_options="permissive")["label"]
+    if training is not None and all_missing(column, training):
+        return None, columns
     label = label_texts(column, path=source.name, names=names)
     return RawPart(source.name, pa.chunked_array(texts), label, names), columns
+
+
+def _lacks(names: Sequence[str], label: str) -> bool:
+    """Return whether a file has neither the label column nor one of a usual name, which may be misspelt."""
+    return label not in names and not any(name.strip().lower() in LABEL_NAMES for name in names)
 
 
 def _classes(parts: list[RawPart]) -> list[str]:

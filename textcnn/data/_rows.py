@@ -8,28 +8,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from textcnn.data._dialect import named
 from textcnn.errors import DataError
 
 LONGEST_ROW = 64 << 20
-DELIMITERS = {",": "a comma", "\t": "a tab"}
 
 
-def whole_rows(blocks: Iterable[bytes], *, path: Path, quotes: Quotes | None = None) -> Iterator[tuple[int, bytes]]:
+def whole_rows(
+    blocks: Iterable[bytes], *, path: Path, quotes: Quotes | None = None, first_line: int = 1
+) -> Iterator[tuple[int, bytes]]:
     r"""Join and cut blocks so that each run ends where a row ends.
 
     Args:
         blocks: UTF-8.
         path: The file, for the errors.
         quotes: Follows the quotes of a CSV, whose rows may contain newlines; if None, a row is a line.
+        first_line: The number of the first line.
 
     Yields:
-        The number of the run's first line, from 1, and the run's bytes.
+        The number of the run's first line, and the run's bytes.
 
     Raises:
         DataError: A row is longer than `LONGEST_ROW`, or a quote is misplaced.
     """
     pending: list[bytes] = []
-    line, size = 1, 0
+    line, size = first_line, 0
     for block in blocks:
         end = quotes.feed(block) if quotes else block.rfind(b"\n") + 1
         if end:
@@ -59,12 +62,12 @@ class Quotes:
     than this silently join fields or whole rows.
     """
 
-    def __init__(self, delimiter: str, *, path: Path) -> None:
+    def __init__(self, delimiter: str, *, path: Path, first_line: int = 1) -> None:
         self.inside = False
         self._path = path
         self._delimiter = delimiter
         self._borders = delimiter.encode() + b"\r\n"
-        self._lines = 0
+        self._lines = first_line - 1
         self._opened = 0
         # The last byte that is no quote, and the quotes after it: only the next byte shows whether they pair.
         self._seen = b"\n"
@@ -121,7 +124,7 @@ class Quotes:
     def _refuse(self, data: bytes, quote: int) -> None:
         line = self._lines + data.count(b"\n", 1, quote) + 1
         found = data[quote + 1 : quote + 5].decode("utf-8", "ignore")[:1]
-        border = DELIMITERS[self._delimiter]
+        border = named(self._delimiter)
         raise DataError(
             f"expected {border} or the end of the row after a closing quote, "
             f"found {found!r} in line {line} of {self._path}; quote the whole field and double the quotes inside it"

@@ -3,6 +3,7 @@
 Formats: CSV, TSV, JSON Lines, Parquet, Arrow (Feather), and text with one text per line, plain or with fastText's
 labels.
 
+A CSV may have another delimiter than its ending says, which its header shows, and comments or `sep=;` before it.
 Values stay as written: every CSV column is a column of strings, so "007" stays "007", and no string of JSON turns
 into a time. Messages count rows from 1 without the header, and lines as the file has them.
 """
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from textcnn.data._csv import csv_tables
+from textcnn.data._dialect import checked_delimiter
 from textcnn.data._fasttext_lines import PREFIX, labelled_lines
 from textcnn.data._jsonlines import json_tables
 from textcnn.data._rows import whole_rows
@@ -96,6 +98,7 @@ def read_batches(
     encoding: str = "utf-8",
     file_format: str | None = None,
     column_names: Sequence[str] | None = None,
+    delimiter: str | None = None,
     batch_rows: int = _BATCH_ROWS,
 ) -> Iterator[pa.RecordBatch]:
     """Stream a file's rows with all their columns, in constant memory.
@@ -110,14 +113,17 @@ def read_batches(
         encoding: The encoding of a text format; a byte-order mark is dropped.
         file_format: A value of `FORMATS`; if None, taken from the name.
         column_names: The columns of a CSV or TSV without a header.
+        delimiter: The delimiter of a CSV or TSV; if None, it is found by the header.
         batch_rows: The largest number of rows in a batch.
 
     Yields:
         Batches of at least one row.
 
     Raises:
+        ConfigError: The delimiter is not one character.
         DataError: The file is missing, has no rows, or does not match its format; the message names the line.
     """
+    delimiter = None if delimiter is None else checked_delimiter(delimiter)
     path = Path(path)
     _check_path(path)
     kind = file_format or format_of(path)
@@ -125,8 +131,8 @@ def read_batches(
     if kind in _BINARY:
         return non_empty(_binary_batches(path, kind, batch_rows), path)
     parsers: dict[str, Callable[..., Iterator[pa.Table]]] = {
-        "csv": partial(csv_tables, delimiter=",", names=column_names),
-        "tsv": partial(csv_tables, delimiter="\t", names=column_names),
+        "csv": partial(csv_tables, usual=",", delimiter=delimiter, names=column_names),
+        "tsv": partial(csv_tables, usual="\t", delimiter=delimiter, names=column_names),
         "jsonl": json_tables,
         "text": _text_tables,
     }
@@ -140,9 +146,12 @@ def read_table(
     encoding: str = "utf-8",
     file_format: str | None = None,
     column_names: Sequence[str] | None = None,
+    delimiter: str | None = None,
 ) -> pa.Table:
     """Read a whole file into memory; arguments and errors as for `read_batches`."""
-    batches = list(read_batches(path, encoding=encoding, file_format=file_format, column_names=column_names))
+    batches = list(
+        read_batches(path, encoding=encoding, file_format=file_format, column_names=column_names, delimiter=delimiter)
+    )
     alike = all(batch.schema == batches[0].schema for batch in batches)
     tables = [pa.Table.from_batches([batch]) for batch in batches]
     return pa.concat_tables(tables, promote_options="none" if alike else "permissive")

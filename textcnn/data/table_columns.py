@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from textcnn.data._dialect import DELIMITERS, on_command_line
 from textcnn.errors import DataError, nearest_names
 
 TEXT_NAMES = (
@@ -26,6 +27,7 @@ LABEL_NAMES = (
 _TEXT_TYPES = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view", "null")
 _MOST_ROWS = 5  # named in a message
 _MOST_COLUMNS = 20
+_LONGEST_NAME = 60
 
 
 def pick_columns(
@@ -62,9 +64,9 @@ def pick_columns(
             expected.append(label or missing[-1])
         near = nearest_names(missing[0], names) if missing[0] in (text_column, label_column) else ""
         advice = "name them with --text-column / --label-column" if len(expected) > 1 else "name it with --text-column"
-        separator = next((mark for mark in ";\t" if len(names) == 1 and mark in names[0]), None)
+        separator = next((mark for mark in DELIMITERS if len(names) == 1 and mark in names[0]), None)
         if separator is not None:
-            advice = f"its fields seem to be separated by {separator!r}: save it with commas, or with tabs as .tsv"
+            advice = f"if its fields are separated by {separator!r}, give --delimiter {on_command_line(separator)}"
         raise DataError(
             f"expected the columns {expected}, but only {_shortened(names)} were found in {path}{near}; {advice}"
         )
@@ -95,7 +97,9 @@ def texts_of(
     """
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if str(kind) not in _TEXT_TYPES:
-        raise DataError(f"expected texts in {path}, found a column of {kind}; name the text column with --text-column")
+        raise DataError(
+            f"expected texts in {path}, found a column of {type_name(kind)}; name the text column with --text-column"
+        )
     try:
         texts = column.cast(pa.string())
     except pa.ArrowException as error:
@@ -108,6 +112,12 @@ def texts_of(
             "has none; fill or remove it"
         )
     return pc.fill_null(texts, "")
+
+
+def type_name(kind: pa.DataType) -> str:
+    """Return a type's name in messages, without the fields of a long one."""
+    name = str(kind)
+    return name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "..."
 
 
 def rows_where(mask: pa.Array, first_row: int = 1) -> str:
@@ -128,4 +138,5 @@ def _find(names: Sequence[str], given: str | None, usual: Sequence[str]) -> str 
 
 def _shortened(names: Sequence[str]) -> str:
     more = len(names) - _MOST_COLUMNS
-    return str(list(names[:_MOST_COLUMNS])) + (f" and {more:,} more" if more > 0 else "")
+    cut = [name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "..." for name in names[:_MOST_COLUMNS]]
+    return str(cut) + (f" and {more:,} more" if more > 0 else "")

@@ -1,0 +1,130 @@
+"""How a CSV is written: its delimiter, lines before its header, blanks before its fields; found in its first rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import Literal, NamedTuple
+
+from textcnn.errors import ConfigError
+
+HEAD = 1 << 16
+"""Bytes of a file to find its dialect in."""
+
+DELIMITERS = {",": "a comma", "\t": "a tab", ";": "a semicolon", "|": "a vertical bar"}
+_NAMED = {"tab": "\t", "\\t": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
+_SEPARATOR_LINE = re.compile(rb'\A(?:"sep=(.)"|sep=(.))[^\n]*\n?')
+
+
+class Dialect(NamedTuple):
+    """How a CSV is written.
+
+    Attributes:
+        delimiter: One character.
+        skipped: Number of bytes before the header: a line `sep=;`, comments.
+        spaced: Whether blanks after a delimiter do not belong to the field, as in `a, "b"`.
+    """
+
+    delimiter: str
+    skipped: int = 0
+    spaced: bool = False
+
+
+def checked_delimiter(delimiter: str) -> str:
+    r"""Return a delimiter as one character.
+
+    Args:
+        delimiter: The character, or `tab` or `\t`.
+
+    Raises:
+        ConfigError: It is not one ASCII character that can separate fields.
+    """
+    found = _NAMED.get(delimiter.lower(), delimiter)
+    if len(found) != 1 or not found.isascii() or found.isalnum() or found in '"\r\n\0':
+        raise ConfigError(f"expected one ASCII character, such as ; or tab, as the delimiter, found {delimiter!r}")
+    return found
+
+
+def named(delimiter: str) -> str:
+    """Return a delimiter's name in messages."""
+    return DELIMITERS.get(delimiter, repr(delimiter))
+
+
+def on_command_line(delimiter: str) -> str:
+    """Return a delimiter as an argument of `--delimiter`."""
+    return "tab" if delimiter == "\t" else f"'{delimiter}'"
+
+
+def find_dialect(head: bytes, usual: str, given: str | None = None, *, whole: bool) -> Dialect:
+    """Return the dialect of a CSV with a header.
+
+    Another delimiter than the usual one is taken if the header has it, has not the usual one, and every row of the
+    head has the same number of fields.
+
+    Args:
+        head: The first bytes of the file, UTF-8.
+        usual: The delimiter of its format.
+        given: The delimiter that the caller names.
+        whole: Whether `head` is the whole file.
+    """
+    separator = _SEPARATOR_LINE.match(head)
+    begin = separator.end() if separator else 0
+    if separator and given is None:
+        given = (separator[1] or separator[2]).decode("ascii", "replace")
+    lines = re.findall(rb"[^\n]*\n|[^\n]+", head[begin:])
+    plain = next((i for i, line in enumerate(lines) if line.strip() and not line.startswith(b"#")), 0)
+    text = b"".join(lines[plain:]).decode("utf-8", "ignore")
+    delimiter = given or _delimiter(text, usual, whole=whole)
+    for i in range(plain):
+        if lines[i].startswith(b"#") and not _is_comment(lines[i], lines[plain], delimiter):
+            plain = i
+            break
+    skipped = begin + sum(map(len, lines[:plain])) if plain or begin else 0
+    return Dialect(delimiter, skipped, _is_spaced(text, delimiter, whole=whole))
+
+
+def _delimiter(text: str, usual: str, *, whole: bool) -> str:
+    rows = _rows(text, usual, whole=True)
+    if not rows or len(rows[0]) > 1:
+        return usual
+    fields = {usual: 1}
+    for other in DELIMITERS:
+        if other not in (usual, ","):
+            rows = _rows(text, other, whole=whole)
+            if rows and all(len(row) == len(rows[0]) for row in rows):
+                fields[other] = len(rows[0])
+    return max(fields, key=lambda each: fields[each])
+
+
+def _is_comment(line: bytes, first: bytes, delimiter: str) -> bool:
+    """Return whether a line with `#` is not a header, given the first line without."""
+    counts = [len(_rows(each.decode("utf-8", "ignore"), delimiter, whole=True)[0]) for each in (line, first)]
+    return counts[0] != counts[1] or (counts[0] == 1 and not line[1:2].isalnum())
+
+
+def _is_spaced(text: str, delimiter: str, *, whole: bool) -> bool:
+    if delimiter in "\t " or f"{delimiter} " not in text:
+        return False
+    written = _rows(text, delimiter, whole=whole)
+    if not any(field.startswith(" ") and field.lstrip(" ").startswith('"') for row in written for field in row):
+        return False
+    rows = _rows(text, delimiter, whole=whole, spaced=True)
+    return bool(rows) and all(len(row) == len(rows[0]) for row in rows)
+
+
+def _rows(text: str, delimiter: str, *, whole: bool, spaced: bool = False) -> list[list[str]]:
+    """Return the rows that are not blank, the last one only if `whole`; none if quotes are misplaced."""
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+    lines = io.StringIO(text, newline="")
+    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, skipinitialspace=spaced, strict=spaced)
+    rows = []
+    try:
+        for row in reader:
+            if row:
+                rows.append(row)
+    except csv.Error:
+        if whole or lines.read(1):
+            return []
+        return rows
+    return rows if whole else rows[:-1] or rows
