@@ -448,7 +448,36 @@ def test_other_bytes_than_utf8(write, monkeypatch, block, name):
     monkeypatch.setattr(decoding, "BLOCK", block)
     refusal = message(write(name, "text,label\ngut,1\nbö".encode() + b"\xc3\xe9,2\n"))
     assert f"UTF-8 text, but {name} has the byte 0xc3 at offset 20 (line 3)" in refusal
-    assert "--encoding latin-1" in refusal
+    assert refusal.endswith("name its encoding with --encoding")
+
+
+@pytest.mark.parametrize("block", [7, 1 << 20])
+@pytest.mark.parametrize("far", [0, 100_000])
+@pytest.mark.parametrize(
+    ("line", "encoding"),
+    [
+        ("it’s a “fine” film for 5€", "cp1252"),
+        ("der Film war schön und süß, die Musik müde", "cp1252"),
+        ("这部电影非常好看，我很喜欢", "gb18030"),
+        ("這部電影非常好看，我很喜歡", "big5"),
+        ("この映画はとても面白いです", "cp932"),
+        ("この映画はとても面白いです", "euc_jp"),
+        ("이 영화는 정말 재미있어요", "cp949"),
+        ("Фильм очень хороший, смотреть всем", "cp1251"),
+        ("Фильм очень хороший, смотреть всем", "koi8-r"),
+    ],
+)
+def test_an_encoding_that_fits_is_suggested(write, monkeypatch, block, far, line, encoding):
+    monkeypatch.setattr(decoding, "BLOCK", block)
+    data = ("text,label\n" + "plain,1\n" * (far // 8) + f'"{line}",1\n').encode(encoding)
+    refusal = message(write("a.csv", data))
+    assert f"--encoding {encoding} " in refusal
+    assert line in refusal
+    assert len(refusal) < 300
+
+
+def test_utf8_is_suggested_for_another_encoding(write):
+    assert "--encoding utf-8 " in message(write("a.csv", "text,label\nü,1\n".encode()), encoding="ascii")
 
 
 def test_utf8_cut_in_a_character(write):

@@ -12,6 +12,7 @@ Modules:
     _batch_source, _folders, _hub: Where rows come from: files, folders, the hub.
     _csv, _jsonlines, _fasttext_lines, _rows, _trees: Parsers of the text formats.
     _dialect: How a CSV is written: delimiter, comments, blanks.
+    _guessed_encoding: The encoding that advice suggests.
     _labels: Columns of labels as class names and ids.
 """
 

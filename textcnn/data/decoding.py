@@ -11,9 +11,12 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from textcnn.data._guessed_encoding import guessed_encoding
 from textcnn.errors import DataError
 
 BLOCK = 1 << 20
+_SAMPLE = 1 << 15  # bytes before and after a wrong byte, to guess the encoding from
+_SHOWN = 60  # characters of a line in a message
 
 _BYTE_ORDER_MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -115,13 +118,35 @@ def _decode(
         # error.object begins with what the decoder held back from earlier blocks
         offset = taken - len(error.object) + error.start
         line = lines + error.object[: error.start].decode(encoding, "ignore").count("\n") + 1
-        other = "latin-1" if encoding != "latin-1" else "utf-8"
         raise DataError(
             f"expected {encoding.upper()} text, but {path} has the byte 0x{error.object[error.start]:02x} at offset "
-            f"{offset} (line {line}); name its encoding, such as --encoding {other}"
+            f"{offset} (line {line}); {_advice(path, offset)}"
         ) from error
     except UnicodeError as error:
         raise _not_in_encoding(path, encoding) from error
+
+
+def _advice(path: Path, offset: int) -> str:
+    """Return advice on the encoding of a file, by the lines around an offset."""
+    begin, end = max(offset - _SAMPLE, 0), offset + _SAMPLE
+    sample, taken = b"", 0
+    for block in raw_blocks(path):
+        sample += block[max(begin - taken, 0) : max(end - taken, 0)]
+        taken += len(block)
+        if taken >= end:
+            break
+    at = offset - begin
+    last = sample.rfind(b"\n", at) + 1 if taken >= end else len(sample)
+    first = sample.find(b"\n", 0, at) + 1 if begin else 0
+    guess = guessed_encoding(sample[first : last or len(sample)])
+    if guess is None:
+        return "name its encoding with --encoding"
+    row = sample.rfind(b"\n", 0, at) + 1
+    shown = sample[row:].split(b"\n", 1)[0].decode(guess, "ignore").strip()
+    # From shortly before the character on
+    before = len(sample[row:at].decode(guess, "ignore"))
+    shown = "".join(char if char.isprintable() else " " for char in shown[max(before - _SHOWN // 2, 0) :][:_SHOWN])
+    return f'with --encoding {guess} the line reads "{shown}": give it if that is right, or another'
 
 
 def _encode(text: str, *, path: Path, encoding: str) -> bytes:
