@@ -66,6 +66,10 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
     fill(tmp_path / "other.txt", b"x")
     fill(path, b"y")  # the other one still writes
     assert len(names(tmp_path)) == 3
+    [part] = tmp_path.glob("*.part")
+    os.utime(part, (0, 0))
+    fill(path, b"y")
+    assert part.exists()
     process.kill()
     process.join(30)
     fill(path, b"z")

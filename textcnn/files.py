@@ -19,6 +19,7 @@ from textcnn.errors import TextCNNError, nearest_names
 _RENAME_REFUSED = (errno.EBUSY, errno.EXDEV)  # a file that is a mount point, as containers have them
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS)  # of the file system
 _BLOCK = 1 << 20
+_STALE = 60  # seconds
 
 
 @contextmanager
@@ -60,14 +61,15 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
 
 
 def _sweep(folder: Path, pattern: str) -> None:
-    """Remove temporary files whose writers have died: nobody holds their locks."""
+    """Remove temporary files whose writers have died: old ones whose locks nobody holds."""
     if os.name == "nt":
         return
     for part in folder.glob(pattern):
         with suppress(OSError):
             descriptor = os.open(part, os.O_RDONLY)
             try:
-                if _lock(descriptor) and _is_at(descriptor, part):
+                old = time.time() - os.fstat(descriptor).st_mtime > _STALE  # a new one may not be locked yet
+                if old and _lock(descriptor) and _is_at(descriptor, part):
                     part.unlink()
             finally:
                 os.close(descriptor)
