@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import platform
+import random
 import secrets
 import stat
 import time
@@ -158,7 +159,7 @@ def locked(path: Path, *, wait: float = 10.0) -> Iterator[None]:
         if time.monotonic() > deadline:
             found = holder.decode("utf-8", "replace").strip() or "another process"
             raise TimeoutError(errno.ETIMEDOUT, f"{found} is writing there; try again when it is done", str(path))
-        time.sleep(0.02)
+        time.sleep(random.uniform(0.001, 0.02))  # noqa: S311 (not all at once)
     try:
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"process {os.getpid()} on {platform.node()}".encode())

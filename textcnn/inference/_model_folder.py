@@ -24,6 +24,7 @@ from textcnn.files import locked, read_plain
 CONFIG = "config.json"
 _STAGED = ".new-"
 _LOCK = ".lock"
+_WAIT = 60.0  # seconds: others take a part of one each, and a trained model is worth the waiting
 _ATTEMPTS = 1000
 _PAUSE = 0.005  # seconds between two of them
 
@@ -56,7 +57,7 @@ def write_files(path: Path, contents: Mapping[str, bytes], parse: Parse, *, over
     created = not path.exists()
     try:
         path.mkdir(exist_ok=True)
-        with locked(path / _LOCK):
+        with locked(path / _LOCK, wait=_WAIT):
             _refuse(path, overwrite=overwrite)
             _settle(path, contents, parse)
             try:
