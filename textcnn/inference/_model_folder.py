@@ -3,7 +3,7 @@
 `config.json` has the SHA-256 of each other file. New files are first all written beside the old ones, `config.json`
 last, under names that begin with `.new-`, then renamed in the same order. So a whole model can be found at any moment,
 also after a crash: the old one until the first rename; from then on the new one, each of its files under one of its two
-names. A reader takes the files that have the hashes of a config, and reads again if the config changed meanwhile. A
+names. A reader takes the files that have the hashes of a config, and reads again if any of them changed meanwhile. A
 writer holds a lock.
 """
 
@@ -147,28 +147,29 @@ def read_files(path: Path, names: Sequence[str], parse: Parse) -> tuple[dict[str
         ModelError: a file is missing, cannot be read, or is not the one that the config names.
     """
     for _ in range(_ATTEMPTS):
-        before = _stamp(path)
+        before = _stamp(path, names)
         try:
             return _read_as(path, CONFIG, names, parse)
         except ModelError as error:
             with suppress(ModelError):
                 return _read_as(path, _STAGED + CONFIG, names, parse)
-            if _stamp(path) == before:
+            if _stamp(path, names) == before:
                 raise
             last = error
         time.sleep(_PAUSE)
     raise last
 
 
-def _stamp(path: Path) -> list[tuple[int, ...] | None]:
-    """Return what changes when the folder's config is replaced."""
+def _stamp(path: Path, names: Sequence[str]) -> list[tuple[int, ...] | None]:
+    """Return what changes when a file of the model is replaced."""
     stamps: list[tuple[int, ...] | None] = []
-    for name in (CONFIG, _STAGED + CONFIG):
-        try:
-            status = (path / name).stat()
-            stamps.append((status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size))
-        except OSError:
-            stamps.append(None)
+    for name in (CONFIG, *names):
+        for candidate in (path / name, path / f"{_STAGED}{name}"):
+            try:
+                status = candidate.stat()
+                stamps.append((status.st_dev, status.st_ino, status.st_mtime_ns, status.st_size))
+            except OSError:
+                stamps.append(None)
     return stamps
 
 
