@@ -174,14 +174,6 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch):
     assert len(history.epochs) == 6
 
 
-def test_it_is_removed_on_request(tmp_path):
-    keep = checkpoint(tmp_path / "c")
-    run(keep=keep)
-    keep.remove()
-    keep.remove()
-    assert list(tmp_path.iterdir()) == []
-
-
 def rewritten(path, tensors=lambda tensors: None, head=lambda head: None, raw=None):
     """Change a checkpoint's contents, with a hash that is right."""
     content = path.read_bytes()[32:]

@@ -206,10 +206,6 @@ class Checkpoint:
             "remove it, or train again (--overwrite)"
         )
 
-    def remove(self) -> None:
-        """Delete the file once the model is saved."""
-        self.path.unlink(missing_ok=True)
-
 
 def _epoch(values: Any) -> Epoch:
     """Return an epoch; TypeError unless each figure is of its type, and finite."""
