@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from textcnn.files import locked, read_plain, written_whole
+from textcnn.files import discard, locked, read_plain, written_whole
 
 
 def fill(path, content):
@@ -72,8 +72,13 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path):
     assert part.exists()
     process.kill()
     process.join(30)
+    part.touch()  # just now
+    (tmp_path / f"{part.name[:-5]}0.part").touch()  # by a writer that may be about to lock it
     fill(path, b"z")
-    assert names(tmp_path) == ["other.txt", "out.txt"]
+    assert names(tmp_path) == [f"{part.name[:-5]}0.part", "other.txt", "out.txt"]
+    os.utime(tmp_path / f"{part.name[:-5]}0.part", (0, 0))
+    discard(path)
+    assert names(tmp_path) == ["other.txt"]
 
 
 def test_permissions_are_kept_and_links_followed(tmp_path):

@@ -41,10 +41,9 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
         OSError: The file cannot be written; the error names `path`.
     """
     target = Path(os.path.realpath(path))
-    own = f".textcnn-{hashlib.sha256(target.name.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
-    part = target.with_name(f"{own}-{secrets.token_hex(8)}.part")
+    part = target.with_name(f"{_own(target)}-{secrets.token_hex(8)}.part")
     with _naming(path):
-        _sweep(target.parent, f"{own}-*.part")
+        _sweep(target)
         file = _create(part, _mode_of(target))
     try:
         with file:
@@ -61,16 +60,33 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
         part.unlink(missing_ok=True)
 
 
-def _sweep(folder: Path, pattern: str) -> None:
-    """Remove temporary files whose writers have died: old ones whose locks nobody holds."""
+def discard(path: Path) -> None:
+    """Remove what killed writers of a file left, then the file if it is there.
+
+    Raises:
+        OSError: The file cannot be removed.
+    """
+    _sweep(path)
+    path.unlink(missing_ok=True)
+
+
+def _own(target: Path) -> str:
+    """Return how the names of a file's temporary files begin."""
+    return f".textcnn-{hashlib.sha256(target.name.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
+
+
+def _sweep(target: Path) -> None:
+    """Remove temporary files whose writers have died: those whose locks nobody holds."""
     if os.name == "nt":
         return
-    for part in folder.glob(pattern):
+    for part in target.parent.glob(f"{_own(target)}-*.part"):
         with suppress(OSError):
             descriptor = os.open(part, os.O_RDONLY)
             try:
-                old = time.time() - os.fstat(descriptor).st_mtime > _STALE  # a new one may not be locked yet
-                if old and _lock(descriptor) and _is_at(descriptor, part):
+                status = os.fstat(descriptor)
+                # A new file is empty until it is locked.
+                locked_once = status.st_size > 0 or time.time() - status.st_mtime > _STALE
+                if locked_once and _lock(descriptor) and _is_at(descriptor, part):
                     part.unlink()
             finally:
                 os.close(descriptor)

@@ -14,7 +14,7 @@ import numpy as np
 from textcnn.data import corpus_names, describe
 from textcnn.data.labelled import Labelled, concatenate
 from textcnn.errors import DataError, ModelError
-from textcnn.files import locked
+from textcnn.files import discard, locked
 from textcnn.inference.artifact import REPORT, check_target, load_artifact, save_artifact
 from textcnn.metrics import evaluate
 from textcnn.model import Model
@@ -165,7 +165,7 @@ def train_and_save(
         save_artifact(artifact, output, overwrite=replaces)
         if history.interrupted:
             return run
-        destination.checkpoint.unlink(missing_ok=True)
+        discard(destination.checkpoint)
         return _with_page(run, output, source, parts, settings) if report else run
 
 
