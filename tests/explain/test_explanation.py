@@ -51,6 +51,12 @@ def test_the_parts_sum_up_to_the_logits(config, texts, seed):
         np.testing.assert_allclose(of_features, explanation.logits, rtol=1e-4, atol=1e-3)
 
 
+def test_random_numbers_of_torch_are_left_alone():
+    before = torch.get_rng_state()
+    as_network(model(CONFIGS[0]).artifact)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @settings(max_examples=10)
 @given(texts=TEXTS, seed=st.integers(0, 99))
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda c: f"{c.activation}-{c.padding}-{c.pooling}-{c.channels}")

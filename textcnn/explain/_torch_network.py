@@ -16,13 +16,16 @@ def as_network(artifact: Artifact) -> TextNetwork:
     """Return the model as a network in evaluation mode."""
     import torch
 
+    from textcnn.nn.randomness import DrawingFrom
+
     tables = {name: torch.from_numpy(array) for name, array in artifact.weights.items()}
-    network: TextNetwork = make_network(
-        artifact.model,
-        vocabulary_size=len(artifact.words) + FIRST_WORD,
-        classes=len(artifact.classes),
-        vectors=next((tables[name] for name in ("channels.fixed", "channels.tuned") if name in tables), None),
-        ngrams=(tables["ngrams.keys"], tables["ngrams.factors"]) if artifact.model.ngrams else None,
-    )
+    with DrawingFrom(torch.Generator()):  # weights that are replaced at once
+        network: TextNetwork = make_network(
+            artifact.model,
+            vocabulary_size=len(artifact.words) + FIRST_WORD,
+            classes=len(artifact.classes),
+            vectors=next((tables[name] for name in ("channels.fixed", "channels.tuned") if name in tables), None),
+            ngrams=(tables["ngrams.keys"], tables["ngrams.factors"]) if artifact.model.ngrams else None,
+        )
     network.load_state_dict(tables)
     return network.eval()

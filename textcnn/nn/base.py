@@ -7,6 +7,7 @@ from torch import nn
 
 from textcnn.nn._channels import Channels
 from textcnn.nn.bag import NgramBag, NgramMatches
+from textcnn.nn.randomness import Dropout
 from textcnn.settings.config import NetworkConfig
 
 
@@ -43,7 +44,7 @@ class TextNetwork(nn.Module):
             raise ValueError("ngrams: expected None for settings of order 0, found n-grams")
         self.config = config
         self.channels = Channels(config, vocabulary_size, vectors)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.softmax = nn.Linear(config.features, classes)
         nn.init.zeros_(self.softmax.weight)  # Kim's code
         nn.init.zeros_(self.softmax.bias)

@@ -105,7 +105,16 @@ class Trainer:
             self._use_bf16()
         freeze(self.model, config.freeze)
         self.optimizer = Optimizer(self.model, config)
-        self.generator = np.random.default_rng(config.seed)
+        self.generator = np.random.default_rng(config.seed)  # of the order of the texts
+        self.generators = self._generators(config.seed)
+
+    def _generators(self, seed: int) -> dict[str, torch.Generator]:
+        """Return torch's generators of this run by kind of device, and let dropout draw from that of its device."""
+        generators = {"cpu": self.model.dropout.generator or torch.Generator().manual_seed(seed)}
+        if self.device.type != "cpu":
+            generators[self.device.type] = torch.Generator(self.device).manual_seed(seed)
+        self.model.dropout.generator = generators[self.device.type]
+        return generators
 
     def _use_bf16(self) -> None:
         """Let the network project words in bfloat16; ConfigError if it has no such layer."""
@@ -169,9 +178,7 @@ class Trainer:
         tensors |= {f"model.{name}": weight for name, weight in self.model.named_parameters()}
         tensors |= {f"best.{name}": weight for name, weight in best.items()}
         tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.tensors().items()}
-        tensors["randomness.cpu"] = torch.get_rng_state()
-        if self.device.type == "cuda":
-            tensors["randomness.cuda"] = torch.cuda.get_rng_state(self.device)
+        tensors |= {f"randomness.{kind}": generator.get_state() for kind, generator in self.generators.items()}
         return tensors
 
     def _resume(self, best: EarlyStopping, texts: int) -> list[Epoch]:
@@ -196,9 +203,9 @@ class Trainer:
         best.score, best.epoch = kept.best_score, kept.best_epoch
         self.optimizer.load(_with_prefix(tensors, "optimizer."))
         try:
-            torch.set_rng_state(tensors["randomness.cpu"])
-            if self.device.type == "cuda" and "randomness.cuda" in tensors:  # missing if the run was on a CPU
-                torch.cuda.set_rng_state(tensors["randomness.cuda"], self.device)
+            for kind, generator in self.generators.items():
+                if f"randomness.{kind}" in tensors:  # that of a GPU is missing if the run was on a CPU
+                    generator.set_state(tensors[f"randomness.{kind}"])
             self.generator.bit_generator.state = kept.generator
         except (RuntimeError, ValueError, TypeError, KeyError, OverflowError):
             raise self.checkpoint.wrong("states of the random generators") from None

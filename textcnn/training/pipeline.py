@@ -109,13 +109,9 @@ def train_model(
         ModelError: the checkpoint, or the model to start from, cannot be used.
     """
     kernels.limit_spinning()  # before torch is loaded, if it is not
-    import torch
-
     progress = progress or Progress()
-    with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
-        torch.manual_seed(settings.training.seed)
-        prepared = prepare(training, classes, settings, validation=validation, progress=progress)
-        fitted = fit(prepared, progress=progress, checkpoint=checkpoint, resume=resume)
+    prepared = prepare(training, classes, settings, validation=validation, progress=progress)
+    fitted = fit(prepared, progress=progress, checkpoint=checkpoint, resume=resume)
     return package(prepared, fitted), fitted.history
 
 
@@ -124,7 +120,7 @@ def prepare(
 ) -> Prepared:
     """Split, build the vocabulary, encode, read word vectors, collect n-grams and make the network.
 
-    Arguments and errors as in `train_model`. The network's initial weights come from torch's generator.
+    Arguments and errors as in `train_model`. Initial weights and dropout draw from a generator of the network's own.
     """
     from textcnn.training._batching import Examples
     from textcnn.training.transfer import adopt, start
@@ -295,6 +291,8 @@ def _make_network(
     """Return a fresh network, with the n-grams of the training texts in its bag."""
     import torch
 
+    from textcnn.nn.randomness import DrawingFrom
+
     size = {"vocabulary_size": len(vocabulary), "classes": classes}
     order = settings.model.ngrams
     check_ngrams(order, len(vocabulary))
@@ -305,9 +303,12 @@ def _make_network(
             training.texts, training.labels, classes=classes, order=order, vocabulary_size=len(vocabulary)
         )
         ngrams = tuple(map(torch.from_numpy, found))
-    network: TextNetwork = make_network(
-        settings.model, vectors=None if rows is None else torch.from_numpy(rows), ngrams=ngrams, **size
-    )
+    generator = torch.Generator().manual_seed(settings.training.seed)
+    with DrawingFrom(generator):
+        network: TextNetwork = make_network(
+            settings.model, vectors=None if rows is None else torch.from_numpy(rows), ngrams=ngrams, **size
+        )
+    network.dropout.generator = generator  # it draws on where the weights ended
     return network
 
 
