@@ -37,6 +37,7 @@ ALLOWED = {
         "explain",
         "files",
         "inference",
+        "metrics",
         "model",
         "report",
         "run",

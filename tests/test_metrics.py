@@ -9,12 +9,14 @@ from textcnn.metrics import (
     LEAST,
     MOST,
     calibration_error,
+    confusion_matrix,
     evaluate,
     fit_temperature,
     log_loss,
     macro_f1,
     reliability,
     softmax,
+    sparse_confusion,
 )
 
 TRUTH = np.array([0, 0, 0, 1, 1, 2])
@@ -28,7 +30,12 @@ def test_figures_equal_those_by_hand():
     assert figures["examples"] == 6
     assert figures["accuracy"] == pytest.approx(4 / 6)
     assert figures["majority"] == 0.5
-    assert figures["confusion"] == [[2, 1, 0], [1, 1, 0], [0, 0, 1]]
+    assert confusion_matrix(figures).tolist() == [[2, 1, 0], [1, 1, 0], [0, 0, 1]]
+    assert figures["confusion"] == {
+        "label": [0, 0, 1, 1, 2],
+        "predicted": [0, 1, 0, 1, 2],
+        "texts": [2, 1, 1, 1, 1],
+    }
     assert figures["log_loss"] == pytest.approx(-sum(map(math.log, (0.7, 0.6, 0.2, 0.8, 0.4, 0.4))) / 6)
     assert figures["macro_f1"] == pytest.approx((2 / 3 + 1 / 2 + 1) / 3)
     assert figures["classes"][0] == {
@@ -100,3 +107,17 @@ def test_reliability_and_calibration_error_equal_a_slow_loop(pairs):
             error += len(inside) * abs(confidence - accuracy)
     assert reliability(probabilities, labels) == [pytest.approx(b) for b in expected]
     assert calibration_error(probabilities, labels) == pytest.approx(error / max(len(pairs), 1))
+
+
+@given(
+    pairs=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1, max_size=40),
+)
+def test_the_confusions_are_the_cells_of_scikit_learns_matrix(pairs):
+    from sklearn.metrics import confusion_matrix as reference
+
+    truth, predicted = map(np.array, zip(*pairs, strict=True))
+    figures = evaluate(truth, np.eye(5, dtype=np.float32)[predicted], list("abcde"))
+    expected = reference(truth, predicted, labels=np.arange(5))
+    np.testing.assert_array_equal(confusion_matrix(figures), expected)
+    assert 0 not in figures["confusion"]["texts"]
+    assert sparse_confusion(expected.tolist()) == figures["confusion"]

@@ -5,7 +5,7 @@ Temperature scaling and calibration: Guo et al. 2017, On Calibration of Modern N
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,11 +41,10 @@ def evaluate(truth: np.ndarray, probabilities: np.ndarray, names: Sequence[str])
 
     Returns:
         `examples`, `accuracy`, `macro_f1`, `log_loss`, `majority` (the accuracy of always predicting the most frequent
-        class), `classes` (precision, recall, F1 and support of each) and `confusion` (rows: true class; columns:
-        predicted class).
+        class), `classes` (precision, recall, F1 and support of each) and `confusion` (how often a class, `label`, was
+        `predicted` as another or itself: class ids and numbers of `texts`, where there are any; see
+        `confusion_matrix`).
     """
-    from sklearn.metrics import confusion_matrix
-
     predicted = probabilities.argmax(axis=1)  # (N,)
     return {
         "examples": len(truth),
@@ -54,8 +53,30 @@ def evaluate(truth: np.ndarray, probabilities: np.ndarray, names: Sequence[str])
         "log_loss": log_loss(truth, probabilities),
         "majority": float(np.bincount(truth, minlength=len(names)).max() / len(truth)),
         "classes": _by_class(truth, predicted, names),
-        "confusion": confusion_matrix(truth, predicted, labels=np.arange(len(names))).tolist(),
+        "confusion": _confusion(truth, predicted, len(names)),
     }
+
+
+def _confusion(truth: np.ndarray, predicted: np.ndarray, classes: int) -> dict[str, list[int]]:
+    """Return the cells of the confusion matrix that are not 0, by rows."""
+    cells, texts = np.unique(truth.astype(np.int64) * classes + predicted, return_counts=True)
+    labels, found = np.divmod(cells, classes)
+    return {"label": labels.tolist(), "predicted": found.tolist(), "texts": texts.tolist()}
+
+
+def sparse_confusion(matrix: Sequence[Sequence[int]]) -> dict[str, list[int]]:
+    """Return a confusion matrix, (K, K), as `evaluate` does."""
+    dense = np.asarray(matrix)
+    labels, predicted = np.nonzero(dense)
+    return {"label": labels.tolist(), "predicted": predicted.tolist(), "texts": dense[labels, predicted].tolist()}
+
+
+def confusion_matrix(figures: Mapping[str, Any]) -> np.ndarray:
+    """Return the confusion matrix of `evaluate`'s figures, (K, K): a row per true class, a column per predicted one."""
+    cells, classes = figures["confusion"], len(figures["classes"])
+    matrix = np.zeros((classes, classes), np.int64)
+    matrix[cells["label"], cells["predicted"]] = cells["texts"]
+    return matrix
 
 
 def _by_class(truth: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:

@@ -175,15 +175,18 @@ class Model(Predictor):
         return write_report(self, Path(path), scored, others[0] if others else None, source=source, split=split)
 
     def __repr__(self) -> str:
+        return f"<textcnn model: {self.architecture}, {len(self.artifact.words):,} words, classes {self._shown(4)}>"
+
+    def _shown(self, most: int) -> str:
+        """Return the classes, of more than `most` the first."""
         classes = [str(label) for label in self.classes_]
-        shown = ", ".join(classes if len(classes) <= 4 else [*classes[:3], f"... {len(classes)} in all"])
-        return f"<textcnn model: {self.architecture}, {len(self.artifact.words):,} words, classes {shown}>"
+        return ", ".join(classes if len(classes) <= most else [*classes[: most - 1], f"... {len(classes):,} in all"])
 
     def _repr_html_(self) -> str:
         """Return a small card for notebooks."""
         rows = {
             "architecture": self.architecture,
-            "classes": ", ".join(map(str, self.classes_)),
+            "classes": self._shown(20),
             "words": f"{len(self.artifact.words):,}",
             "trained on": self.artifact.training.get("source") or "",
         }

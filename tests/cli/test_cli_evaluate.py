@@ -9,6 +9,7 @@ import pytest
 from textcnn import load_model
 from textcnn.cli.evaluate import _lines
 from textcnn.cli.terminal import TextLayout
+from textcnn.metrics import confusion_matrix, sparse_confusion
 
 
 def figures_of(ended) -> dict:
@@ -27,8 +28,8 @@ def test_json_holds_all_figures(textcnn, model, reviews):
         "majority": 0.5,
     }
     assert [row["name"] for row in figures["classes"]] == ["negative", "positive"]
-    assert np.sum(figures["confusion"]) == 60
-    assert np.trace(figures["confusion"]) / 60 == figures["accuracy"]
+    assert confusion_matrix(figures).sum() == 60
+    assert confusion_matrix(figures).trace() / 60 == figures["accuracy"]
     assert set(figures) >= {"macro_f1", "log_loss"}
 
 
@@ -76,7 +77,7 @@ def test_the_table_fits_its_width(monkeypatch, capsys, classes, width):
             **{"model": "m", "data": "d", "split": "test", "examples": 1},
             **{"accuracy": 1.0, "macro_f1": 1.0, "log_loss": 0.1, "majority": 0.5},
             "classes": [{"name": name, **row} for name in names],
-            "confusion": [[1_000_000] * classes] * classes,
+            "confusion": sparse_confusion([[1_000_000] * classes] * classes),
         },
         layout,
     )

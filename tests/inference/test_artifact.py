@@ -155,6 +155,98 @@ def test_every_flipped_byte_is_seen(saved, name):
         assert str(error.value).startswith(f"{saved / name}: expected the SHA-256 that config.json names")
 
 
+def test_every_flipped_bit_of_the_config_is_seen(saved):
+    path, model = saved / "config.json", make()
+    content = path.read_bytes()
+    passed = []
+    for number in range(8 * len(content)):
+        damaged = bytearray(content)
+        damaged[number // 8] ^= 1 << number % 8
+        try:
+            module._parse_config(bytes(damaged), saved)
+        except ModelError as error:
+            if number % 199:  # the others through the whole of loading
+                continue
+            path.write_bytes(damaged)
+            with pytest.raises(ModelError) as whole:
+                load_artifact(saved)
+            assert str(whole.value) == str(error)  # noqa: PT017
+            assert "\n" not in str(error)  # noqa: PT017
+        else:
+            passed.append(bytes(damaged))
+    assert len(passed) < 10
+    for damaged in passed:
+        path.write_bytes(damaged)
+        assert_equal(load_artifact(saved), model)
+
+
+def test_an_edited_config(saved):
+    path = saved / "config.json"
+    content = path.read_text(encoding="utf-8")
+    config = json.loads(content)
+    assert list(config)[-1] == "sha256"
+    path.write_text(json.dumps(config), encoding="utf-8")  # white space and the order of fields mean nothing
+    assert_equal(load_artifact(saved), make())
+    path.write_text(content.replace('"temperature": 1.0', '"temperature": 2.0'), encoding="utf-8")
+    with pytest.raises(ModelError) as error:
+        load_artifact(saved)
+    assert str(error.value) == (
+        f"{path}: expected the content whose SHA-256 it names, found another: the file is damaged or was edited; copy "
+        "the model again or train it again, or remove the field 'sha256' if you edited the file on purpose"
+    )
+    del config["sha256"]
+    config["temperature"] = 2.0
+    path.write_text(json.dumps(config), encoding="utf-8")
+    loaded = load_artifact(saved)
+    assert loaded.temperature == 2.0
+    save_artifact(loaded, saved, overwrite=True)
+    assert "sha256" in path.read_text(encoding="utf-8")
+    assert load_artifact(saved).temperature == 2.0
+
+
+def test_facts_that_json_changes_do_not_change_the_hash(tmp_path):
+    training = {10: (1, 2), 9: np.float64(0.1), "b": 1e16, "a": -0.0, True: "ü\u2028\U0001f600"}
+    save_artifact(dataclasses.replace(make(), training=training), tmp_path / "m")
+    assert load_artifact(tmp_path / "m").training["10"] == [1, 2]
+
+
+def test_metrics_are_not_parsed_to_predict(saved, monkeypatch):
+    from textcnn.inference import _saved_metrics
+
+    parsed = []
+    parse = _saved_metrics.parse
+    monkeypatch.setattr(_saved_metrics, "parse", lambda *args: parsed.append(args) or parse(*args))
+    model = load_model(saved)
+    model.predict_proba(["good bad"])
+    assert not parsed
+    assert model.artifact.metrics["test"]["accuracy"] == 0.5
+    assert dict(model.artifact.metrics) == make().metrics
+    assert len(parsed) == 1
+
+
+def test_a_whole_confusion_matrix_of_an_older_model_is_read(saved):
+    figures = {"accuracy": 0.5, "examples": 4, "confusion": [[1, 2], [0, 1]]}
+    rewrite(saved, "metrics.json", json.dumps({"test": figures}).encode())
+    cells = {"label": [0, 0, 1], "predicted": [0, 1, 1], "texts": [1, 2, 1]}
+    model = load_model(saved)
+    assert model.artifact.metrics["test"]["confusion"] == cells
+    model.save(saved, overwrite=True)
+    assert load_artifact(saved).metrics["test"]["confusion"] == cells
+
+
+def test_metrics_of_many_classes_are_small(tmp_path):
+    from textcnn.metrics import evaluate
+
+    classes = 1500
+    truth, generator = np.arange(3000) % classes, np.random.default_rng(0)
+    figures = evaluate(truth, np.eye(classes, dtype=np.float32)[generator.permutation(truth)], ["x"] * classes)
+    save_artifact(dataclasses.replace(make(range(classes)), metrics={"test": figures}), tmp_path / "m")
+    assert (tmp_path / "m" / "metrics.json").stat().st_size < 1_000_000
+    assert (tmp_path / "m" / "README.md").stat().st_size < 10_000
+    assert load_artifact(tmp_path / "m").metrics["test"] == figures
+    assert len(load_model(tmp_path / "m")._repr_html_()) < 2000
+
+
 def test_missing_files(saved):
     (saved / "vocabulary.json").unlink()
     with pytest.raises(ModelError) as error:
@@ -179,15 +271,20 @@ def test_missing_files(saved):
         ({"architecture": ["kim"]}, ("arch", "kim, dcnn, stacked")),
         ({"text": {"lowercase": []}}, ("text", "lowercase", "[]")),
         ({"text": {"stemmer": "porter"}}, ("text", "stemmer")),
+        ({"version": "x\n" * 1000}, ("version", "x\\nx")),
+        ({"version": 1, "textcnn": ["x\n"] * 1000}, ("version", "older textcnn")),
+        ({"sha512": 5}, ("fields of a model alone", "'sha512'")),
     ],
 )
 def test_configs_that_are_refused(saved, change, parts):
     config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
-    (saved / "config.json").write_text(json.dumps({**config, **change}), encoding="utf-8")
+    write_config(saved, {**config, **change})
     with pytest.raises(ModelError) as error:
         load_artifact(saved)
     assert str(error.value).startswith(f"{saved / 'config.json'}: ")
     assert all(part in str(error.value) for part in parts), error.value
+    assert "\n" not in str(error.value)
+    assert len(str(error.value)) < 1000
 
 
 EPOCH = TRAINING["history"]["epochs"][0]
@@ -220,7 +317,7 @@ EPOCH = TRAINING["history"]["epochs"][0]
 def test_facts_of_training_that_are_refused(saved, key, value):
     config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
     config["training"][key] = value
-    (saved / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    write_config(saved, config)
     with pytest.raises(ModelError) as error:
         load_artifact(saved)
     assert f"config.json: training.{key}" in str(error.value)
@@ -231,9 +328,35 @@ def test_facts_of_training_that_are_refused(saved, key, value):
 def test_facts_of_training_may_be_missing(saved):
     config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
     for training in ({}, dict.fromkeys(TRAINING), {"other": [{"x": None}]}):
-        (saved / "config.json").write_text(json.dumps({**config, "training": training}), encoding="utf-8")
+        write_config(saved, {**config, "training": training})
         assert load_artifact(saved).training == training
         assert "trained on" not in TextCNNClassifier.load(saved).model_._repr_html_()
+
+
+ROW = {"name": "a", "precision": 0.5, "recall": 1, "f1": 0, "support": 3}
+WRONG_FIGURES = [
+    {"macro_f1": "0.5"},
+    {"macro_f1": 1.5},
+    {"log_loss": True},
+    {"majority": []},
+    {"classes": [ROW]},
+    {"classes": [ROW, {**ROW, "name": 1}]},
+    {"classes": [ROW, {**ROW, "support": 0.5}]},
+    {"classes": [ROW, {**ROW, "f1": None}]},
+    {"classes": {"a": ROW, "b": ROW}},
+    {"confusion": 5},
+    {"confusion": {}},
+    {"confusion": {"label": [0], "predicted": [0], "texts": [1, 2]}},
+    {"confusion": {"label": [0], "predicted": [2], "texts": [1]}},
+    {"confusion": {"label": [0], "predicted": [-1], "texts": [1]}},
+    {"confusion": {"label": [0], "predicted": [1], "texts": ["1"]}},
+    {"confusion": [[1, 0]]},
+    {"confusion": [[1, 0], [1]]},
+    {"confusion": [[1, 0], [-1, 1]]},
+    {"confusion": [[1, 0], [0.5, 1]]},
+    {"confusion": [["1", "0"], ["1", "1"]]},
+    {"confusion": [[{}, 0], [0, 1]]},
+]
 
 
 @pytest.mark.parametrize(
@@ -246,16 +369,24 @@ def test_facts_of_training_may_be_missing(saved):
         {"test": {"accuracy": 2, "examples": 4}},
         {"test": {"accuracy": 0.5, "examples": 0.5}},
         {"test": {"accuracy": 0.5, "examples": -1}},
+        *({"test": {"accuracy": 0.5, "examples": 4, **wrong}} for wrong in WRONG_FIGURES),
     ],
 )
 def test_metrics_that_are_refused(saved, metrics):
     rewrite(saved, "metrics.json", json.dumps(metrics).encode())
-    with pytest.raises(ModelError, match=r"metrics\.json: (test|metrics): expected .*, found"):
-        load_artifact(saved)
+    artifact = load_artifact(saved)  # they are parsed when they are asked for
+    for _ in range(2):
+        with pytest.raises(ModelError, match=r"metrics\.json: (test|metrics)[a-z_1.]*: expected .*, found"):
+            len(artifact.metrics)
+    with pytest.raises(ModelError, match=r"metrics\.json"):
+        save_artifact(artifact, saved.with_name("again"))
+    assert not saved.with_name("again").exists()
 
 
 @pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity", "1e999", '"1"', "true", "0", "-1.0", "1e-320"])
 def test_temperatures_that_are_refused(saved, literal):
+    config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
+    write_config(saved, config)
     content = (saved / "config.json").read_text(encoding="utf-8")
     (saved / "config.json").write_text(content.replace('"temperature": 1.0', f'"temperature": {literal}'))
     with pytest.raises(ModelError, match="config.json: expected .*finite .*, found"):
@@ -279,6 +410,7 @@ def test_temperatures_that_are_refused(saved, literal):
 def test_classes_that_are_refused(saved, kind, values):
     config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
     config["classes"] = {"type": kind, "values": "VALUES"}
+    del config["sha256"]
     content = json.dumps(config).replace('"VALUES"', values)
     (saved / "config.json").write_text(content, encoding="utf-8")
     with pytest.raises(ModelError, match="config.json: expected .*, found"):
@@ -316,7 +448,7 @@ def test_what_no_file_can_hold(tmp_path, change, part):
 def test_a_missing_setting_takes_its_default(saved):
     config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
     del config["text"]["unseen_words"], config["model"]["k"], config["model"]["padding"]
-    (saved / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    write_config(saved, config)
     assert_equal(load_artifact(saved), make())
 
 
@@ -342,7 +474,7 @@ def test_an_older_version_is_upgraded(saved, monkeypatch):
 
     config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
     config["text"]["lower"] = config["text"].pop("lowercase")
-    (saved / "config.json").write_text(json.dumps({**config, "version": 3}), encoding="utf-8")
+    write_config(saved, {**config, "version": 3})
     monkeypatch.setattr(module, "UPGRADES", {3: upgrade})
     assert_equal(load_artifact(saved), make())
 
@@ -350,11 +482,11 @@ def test_an_older_version_is_upgraded(saved, monkeypatch):
 def test_settings_and_weights_must_fit(saved):
     config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
     config["model"]["feature_maps"] = 4
-    (saved / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    write_config(saved, config)
     with pytest.raises(ModelError, match="expected arrays of the shapes .* found"):
         load_artifact(saved)
     config["model"]["feature_maps"] = "x"
-    (saved / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    write_config(saved, config)
     with pytest.raises(
         ModelError, match="expected the settings of a model, found a fault in model: feature_maps: expected"
     ):
@@ -375,12 +507,18 @@ def test_loading_and_predicting_imports_no_heavy_library(saved):
     assert out.stdout == "[]\n"
 
 
+def write_config(folder, config):
+    """Replace the config by an edited one, without the hash of itself."""
+    content = json.dumps({name: value for name, value in config.items() if name != "sha256"})
+    (folder / "config.json").write_text(content, encoding="utf-8")
+
+
 def rewrite(folder, name, content):
     """Replace a file of a model and its hash in the config."""
     (folder / name).write_bytes(content)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config["files"][name] = hashlib.sha256(content).hexdigest()
-    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    write_config(folder, config)
 
 
 def with_bag():
@@ -458,7 +596,7 @@ def test_any_setting_loads_or_is_refused(folder, path, value):
         for key in path[:-1]:
             inner = inner[key]
         inner[path[-1]] = value
-        (copy / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        write_config(copy, config)
 
     load_copy(folder, change)
 

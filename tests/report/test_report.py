@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from textcnn import TextCNNClassifier, load_model
 from textcnn.data.labelled import Labelled
 from textcnn.explain.graph_svg import valid_xml
+from textcnn.metrics import sparse_confusion
 from textcnn.model import Model
 from textcnn.report.baselines import interval
 from textcnn.report.figures import gather
@@ -304,5 +305,5 @@ def test_the_most_frequent_confusions():
     matrix = np.diag([5] * 13)
     matrix[2, 7], matrix[7, 2], matrix[0, 1] = 4, 9, 1
     names = [str(k) for k in range(13)]
-    assert _confusions(matrix.tolist(), names) == [("7", "2", 9), ("2", "7", 4), ("0", "1", 1)]
-    assert _confusions(matrix[:12, :12].tolist(), names[:12]) == []
+    assert _confusions(sparse_confusion(matrix), names) == [("7", "2", 9), ("2", "7", 4), ("0", "1", 1)]
+    assert _confusions(sparse_confusion(matrix[:12, :12]), names[:12]) == []

@@ -57,6 +57,8 @@ def command(
 
 
 def _lines(figures: dict[str, Any], layout: TextLayout) -> list[str | Text]:
+    from textcnn.metrics import confusion_matrix
+
     title = f"{figures['model']} on {figures['data']} ({figures['split']}), {figures['examples']:,} texts"
     out: list[str | Text] = [*layout.wrapped(layout.text(title)), ""]
     for name, key in (("accuracy", "accuracy"), ("macro-F1", "macro_f1"), ("log-loss", "log_loss")):
@@ -72,8 +74,8 @@ def _lines(figures: dict[str, Any], layout: TextLayout) -> list[str | Text]:
         for row in figures["classes"]
     ]
     out += ["", *layout.wrapped(layout.text("confusion matrix (rows: true class, columns: predicted)"))]
-    cells = [[f"{cell:,}" for cell in row] for row in figures["confusion"]]
-    wide = max(*(min(name.cell_len, _HEAD) for name in names), *(len(cell) for row in cells for cell in row))
+    largest = max(figures["confusion"]["texts"], default=0)
+    wide = max(*(min(name.cell_len, _HEAD) for name in names), len(f"{largest:,}"))
     if width + len(names) * (wide + 2) > layout.width:
         return [*out, f"too wide for {layout.width} columns; see --json"]
 
@@ -81,6 +83,6 @@ def _lines(figures: dict[str, Any], layout: TextLayout) -> list[str | Text]:
         return layout.cell(layout.cell(name.plain, min(name.cell_len, _HEAD)), wide, right=True)
 
     out.append(" " * width + "  " + "  ".join(head(name) for name in names))
-    for label, row in zip(names, cells, strict=True):
-        out.append(f"{layout.cell(label.plain, width)}  " + "  ".join(f"{cell:>{wide}}" for cell in row))
+    for label, row in zip(names, confusion_matrix(figures).tolist(), strict=True):
+        out.append(f"{layout.cell(label.plain, width)}  " + "  ".join(f"{cell:>{wide},}" for cell in row))
     return out

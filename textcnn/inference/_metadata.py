@@ -10,6 +10,8 @@ import reprlib
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 LARGEST = 1e30  # of any number: plots in double precision have room for their margins
 
 
@@ -24,6 +26,7 @@ def check_training(training: Any, classes: int) -> None:
     _check_settings(training.get("settings"), classes)
     for key, expected, right in (
         ("source", "a string", _is_string),
+        ("date", "a string", _is_string),
         ("texts", "a whole number", _is_count),
         ("labels", f"{classes} whole numbers", lambda counts: _is_list(counts, _is_count) and len(counts) == classes),
         ("environment", "an object of strings and numbers", lambda facts: _is_object(facts, _is_plain)),
@@ -37,11 +40,27 @@ def check_training(training: Any, classes: int) -> None:
         _expect("training.history.epochs", epochs, "a list of epochs with number, losses and accuracy", _are_epochs)
 
 
-def check_metrics(metrics: Any) -> None:
-    """Raise ValueError, with the split, unless each split has an accuracy and a number of examples."""
+def check_metrics(metrics: Any, classes: int) -> None:
+    """Raise ValueError, with the split and the figure, unless the scores have the form of `textcnn.metrics.evaluate`.
+
+    Each split has an accuracy and a number of examples; its other figures may be missing.
+
+    Args:
+        metrics: the content of metrics.json.
+        classes: K.
+    """
     _expect("metrics", metrics, "an object", _is_object)
     for split, scores in metrics.items():
         _expect(split, scores, "an object with accuracy (0 to 1) and examples (a whole number)", _are_scores)
+        for key, expected, right in (
+            ("macro_f1", "a number from 0 to 1", _is_share),
+            ("log_loss", "a number", _is_number),
+            ("majority", "a number from 0 to 1", _is_share),
+            ("classes", f"a list of the figures of {classes} classes", lambda rows: _are_rows(rows, classes)),
+            ("confusion", "numbers of texts by label and prediction", lambda cells: _is_confusion(cells, classes)),
+        ):
+            if scores.get(key) is not None:
+                _expect(f"{split}.{key}", scores[key], expected, right)
 
 
 def _check_settings(settings: Any, classes: int) -> None:
@@ -95,13 +114,49 @@ def _are_neighbours(value: Any) -> bool:
     return _is_list(value, _is_neighbour)
 
 
+def _is_share(value: Any) -> bool:
+    return _is_number(value) and 0 <= value <= 1
+
+
 def _are_scores(value: Any) -> bool:
+    return isinstance(value, dict) and _is_share(value.get("accuracy")) and _is_count(value.get("examples"))
+
+
+def _are_rows(value: Any, classes: int) -> bool:
+    shares = ("precision", "recall", "f1")
     return (
-        isinstance(value, dict)
-        and _is_number(value.get("accuracy"))
-        and 0 <= value["accuracy"] <= 1
-        and _is_count(value.get("examples"))
+        _is_list(
+            value,
+            lambda row: (
+                isinstance(row, dict)
+                and _is_string(row.get("name"))
+                and all(_is_share(row.get(key)) for key in shares)
+                and _is_count(row.get("support"))
+            ),
+        )
+        and len(value) == classes
     )
+
+
+def _is_confusion(value: Any, classes: int) -> bool:
+    if isinstance(value, list):  # the whole matrix, as it once was saved
+        return _is_matrix(value, classes)
+    if not isinstance(value, dict):
+        return False
+    columns = [value.get(key) for key in ("label", "predicted", "texts")]
+    if not all(_is_list(column, _is_count) for column in columns):
+        return False
+    labels, predicted, texts = map(np.array, columns)
+    return len(labels) == len(predicted) == len(texts) and bool((np.append(labels, predicted) < classes).all())
+
+
+def _is_matrix(value: list[Any], classes: int) -> bool:
+    """Return whether a list is a matrix of whole numbers from 0 on; arrays, since there may be millions of them."""
+    try:
+        matrix = np.array(value)
+    except ValueError:  # rows of several lengths
+        return False
+    return matrix.dtype.kind == "i" and matrix.shape == (classes, classes) and bool((matrix >= 0).all())
 
 
 def _is_epoch(value: Any) -> bool:

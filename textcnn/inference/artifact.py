@@ -1,15 +1,16 @@
 """The saved model: a folder of JSON and safetensors that holds all a prediction needs.
 
-    config.json         format, version, settings, classes, how it was trained, SHA-256 of each file
+    config.json         format, version, settings, classes, how it was trained, SHA-256 of each file and of itself
     model.safetensors   the weights
     vocabulary.json     the words, in the order of their ids
     metrics.json        scores on validation and test
     README.md           a model card
 
 A model is replaced as one (`textcnn.inference._model_folder`), so that a crash at any step, or a reader at any moment,
-finds one that is whole. Loading runs no code. It checks each file but config.json against its SHA-256, and that
-settings, classes, words, weights, n-grams, training and metrics are of their types, finite and consistent. Facts about
-the training may be missing, but a wrong one is an error (`textcnn.inference._metadata`).
+finds one that is whole. Loading runs no code. It checks each file against its SHA-256, and that settings, classes,
+words, weights, n-grams and training are of their types, finite and consistent. Facts about the training may be missing,
+but a wrong one is an error (`textcnn.inference._metadata`). The metrics are parsed when they are first asked for.
+The hashes show damage, not intent: config.json without its own is read as well, as older models and edited ones are.
 
 A missing setting takes its default, an unknown one is refused by name. The version rises only when old bytes mean
 something else; `UPGRADES` then has a function that reads the version before.
@@ -17,14 +18,10 @@ something else; `UPGRADES` then has a function that reads the version before.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
-import json
-import math
 import os
-import re
 import reprlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -32,9 +29,12 @@ from typing import Any
 
 import numpy as np
 
-from textcnn.errors import ConfigError, ModelError, one_line
-from textcnn.inference._metadata import check_metrics, check_training
+from textcnn.errors import ConfigError, ModelError
+from textcnn.inference._card import model_card
+from textcnn.inference._metadata import check_training
 from textcnn.inference._model_folder import CONFIG, has_model, is_unused, read_files, write_files
+from textcnn.inference._saved_json import HASH, check_hash, dump, hash_of, parse
+from textcnn.inference._saved_metrics import SavedMetrics
 from textcnn.settings.architectures import architecture_named, architecture_of
 from textcnn.settings.config import NetworkConfig, TextConfig, from_json, to_json
 from textcnn.text.vocabulary import FIRST_WORD
@@ -45,12 +45,14 @@ FORMAT, VERSION = "textcnn", 4
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 WEIGHTS, VOCABULARY, METRICS, CARD = "model.safetensors", "vocabulary.json", "metrics.json", "README.md"
 REPORT = "report.html"  # written by `textcnn.run` once the model is saved
+_FIELDS = {
+    *("format", "version", "textcnn", "architecture", "text", "model", "classes", "temperature", "training", "files"),
+    HASH,
+}
 NGRAMS = "ngrams.keys"  # numbers of n-grams, rising; all other arrays are float32
 _LABEL_TYPES = {"U": "str", "i": "int", "u": "int", "b": "bool", "f": "float"}
 # A divisor of float32 logits: 0 and infinity in that precision are none.
 _LEAST_TEMPERATURE, _MOST_TEMPERATURE = 1e-30, 1e30
-_SURROGATE = re.compile("[\ud800-\udfff]")
-_ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ class Artifact:
         words: the vocabulary, in the order of the ids.
         weights: arrays by the names of the network's parameters and buffers, float32; the n-grams' numbers are int64.
         training: facts about the training run, as JSON.
-        metrics: scores by split, as JSON.
+        metrics: scores by split, as JSON (`textcnn.metrics.evaluate`); those of a saved model are parsed when they are
+            first asked for.
         temperature: what logits are divided by before softmax (`textcnn.metrics`).
     """
 
@@ -74,7 +77,7 @@ class Artifact:
     words: Sequence[str]
     weights: dict[str, np.ndarray]
     training: dict[str, Any] = field(default_factory=dict)
-    metrics: dict[str, Any] = field(default_factory=dict)
+    metrics: MutableMapping[str, Any] = field(default_factory=dict)
     temperature: float = 1.0
 
 
@@ -135,10 +138,10 @@ def save_artifact(artifact: Artifact, path: Path, *, overwrite: bool = False) ->
     check_target(path, overwrite=overwrite)
     contents = {
         WEIGHTS: tensors_to_bytes({name: np.ascontiguousarray(w) for name, w in artifact.weights.items()}),
-        VOCABULARY: _dump(list(artifact.words), path / VOCABULARY),
-        METRICS: _dump(artifact.metrics, path / METRICS, indent=2),
+        VOCABULARY: dump(list(artifact.words), path / VOCABULARY),
+        METRICS: dump(dict(artifact.metrics), path / METRICS, indent=2),
     }
-    config = {
+    config: dict[str, Any] = {
         "format": FORMAT,
         "version": VERSION,
         "textcnn": __version__,
@@ -149,10 +152,11 @@ def save_artifact(artifact: Artifact, path: Path, *, overwrite: bool = False) ->
         "temperature": artifact.temperature,
         "training": artifact.training,
     }
-    _dump(config, path / CONFIG)  # before the card, which is made of the same strings
+    config = parse(dump(config, path / CONFIG), path / CONFIG)  # as it is read again
     contents[CARD] = _card(artifact).encode()
     config["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
-    contents[CONFIG] = _dump(config, path / CONFIG, indent=2)
+    config[HASH] = hash_of(config)
+    contents[CONFIG] = dump(config, path / CONFIG, indent=2)
     try:
         write_files(path, contents, lambda content: _parse_config(content, path), overwrite=overwrite)
         (path / REPORT).unlink(missing_ok=True)  # on the model that was there
@@ -169,7 +173,7 @@ def load_artifact(path: str | PathLike[str]) -> Artifact:
     path = Path(path)
     _check_source(path)
     config, contents = read_files(path, (WEIGHTS, VOCABULARY, METRICS), lambda content: _parse_config(content, path))
-    words = _parse(contents[VOCABULARY], path / VOCABULARY)
+    words = parse(contents[VOCABULARY], path / VOCABULARY)
     try:
         text = from_json(TextConfig, config["text"], where="text")
         model = from_json(architecture_named(config["architecture"]).config, config["model"], where="model")
@@ -186,15 +190,12 @@ def load_artifact(path: str | PathLike[str]) -> Artifact:
         _check_ngrams(weights[NGRAMS], model.ngrams, len(words) + FIRST_WORD, path / WEIGHTS)
     if found != shapes:
         raise ModelError(f"{path / WEIGHTS}: expected arrays of the shapes {shapes}, found {found}")
-    metrics = _parse(contents[METRICS], path / METRICS)
     training: Any = config.get("training")
-    name = CONFIG
     try:
         check_training(training, len(classes))
-        name = METRICS
-        check_metrics(metrics)
     except ValueError as error:
-        raise ModelError(f"{path / name}: {error}") from None
+        raise ModelError(f"{path / CONFIG}: {error}") from None
+    metrics = SavedMetrics(contents[METRICS], path / METRICS, len(classes))
     temperature = _temperature(config.get("temperature", 1.0), path)  # a model may do without
     return Artifact(text, model, classes, words, weights, training, metrics, temperature)
 
@@ -238,12 +239,15 @@ def _check_source(path: Path) -> None:
 
 def _parse_config(content: bytes, path: Path) -> dict[str, Any]:
     """Return the object of config.json in the newest version's form."""
-    config = _parse(content, path / CONFIG)
+    config = parse(content, path / CONFIG)
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise ModelError(f"{path / CONFIG}: expected a model of textcnn, found a file of another program")
+    check_hash(config, path / CONFIG)
     version = config.get("version")
     if type(version) is not int or version < 1:
-        raise ModelError(f"{path / CONFIG}: expected a version of the format from 1 to {VERSION}, found {version!r}")
+        raise ModelError(
+            f"{path / CONFIG}: expected a version of the format from 1 to {VERSION}, found {reprlib.repr(version)}"
+        )
     if version > VERSION:
         raise ModelError(
             f"{path / CONFIG}: expected version {VERSION} of the format or an older one, found {version}: "
@@ -251,37 +255,22 @@ def _parse_config(content: bytes, path: Path) -> dict[str, Any]:
         )
     while version < VERSION:
         if version not in UPGRADES:
+            writer = reprlib.repr(config.get("textcnn", "of an unknown version"))
             raise ModelError(
                 f"{path / CONFIG}: expected version {VERSION} of the format, found {version}, which is no longer read: "
-                f"an older textcnn saved it ({config.get('textcnn', 'of an unknown version')}); train the model again"
+                f"an older textcnn saved it ({writer}); train the model again"
             )
         config = UPGRADES[version](config)
         version += 1
+    unknown = sorted(config.keys() - _FIELDS)
+    if unknown:
+        raise ModelError(
+            f"{path / CONFIG}: expected the fields of a model alone, found {reprlib.repr(unknown[0])} beside them: "
+            "the file is damaged, or a newer textcnn saved it; copy the model again, or upgrade textcnn"
+        )
     if not isinstance(config.get("files"), dict):
         raise ModelError(f"{path / CONFIG}: expected the SHA-256 of each file under 'files', found none")
     return config
-
-
-def _parse(content: bytes, path: Path) -> Any:
-    """Return the value of JSON in UTF-8; ModelError if a number is not finite or a string has half a character."""
-    try:
-        value = json.loads(content.decode(), parse_float=_finite, parse_constant=_finite)
-        escaped = _ESCAPED_SURROGATE.search(content)  # alone or as one of a pair
-        half = _SURROGATE.search(json.dumps(value, ensure_ascii=False)) if escaped else None
-    except OverflowError as error:
-        raise ModelError(f"{path}: expected finite numbers, found {error}") from None
-    except (ValueError, RecursionError):
-        raise ModelError(f"{path}: expected JSON, found something else") from None
-    if half:
-        raise ModelError(f"{path}: expected Unicode text, found a lone surrogate (half a character), {half[0]!a}")
-    return value
-
-
-def _finite(literal: str) -> float:
-    number = float(literal)
-    if not math.isfinite(number):
-        raise OverflowError(literal[:40])
-    return number
 
 
 def _load_weights(content: bytes, path: Path) -> dict[str, np.ndarray]:
@@ -313,22 +302,6 @@ def _check_ngrams(keys: np.ndarray, order: int, vocabulary_size: int, path: Path
         )
 
 
-def _dump(value: Any, path: Path, indent: int | None = None) -> bytes:
-    """Return JSON in UTF-8; ModelError, with the file and what is wrong, for what `_parse` refuses."""
-    try:
-        content = json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False) + "\n"
-    except ValueError as error:
-        raise ModelError(f"{path}: expected finite numbers to save, found a fault: {one_line(error)}") from None
-    try:
-        return content.encode()
-    except UnicodeEncodeError as error:
-        begin, end = content.rfind('"', 0, error.start), content.find('"', error.start)
-        found = content[begin + 1 : end]
-        raise ModelError(
-            f"{path}: expected Unicode text to save, found a lone surrogate (half a character) in {found!a:.80}"
-        ) from None
-
-
 def _label_type(classes: np.ndarray) -> str:
     kind = _LABEL_TYPES.get(np.array(classes.tolist()).dtype.kind)
     if kind is None:
@@ -337,14 +310,12 @@ def _label_type(classes: np.ndarray) -> str:
 
 
 def _card(artifact: Artifact) -> str:
-    """Return a model card: what the model is, what it was trained on, how well it does."""
-    lines = ["# A textcnn model", "", f"Classes: {', '.join(map(str, artifact.classes.tolist()))}", ""]
-    source = artifact.training.get("source")
-    if source:
-        lines += [f"Trained on: {source}", ""]
-    for split, figures in artifact.metrics.items():
-        lines.append(f"- {split}: accuracy {figures['accuracy']:.4f} on {figures['examples']:,} examples")
-    lines += ["", "Settings:", ""]
-    lines += [f"- {key}: {value}" for key, value in dataclasses.asdict(artifact.model).items()]
-    lines += ["", "Predict with it:", "", '    textcnn predict -m THIS_FOLDER "a sentence"', ""]
-    return "\n".join(lines)
+    return model_card(
+        text=artifact.text,
+        model=artifact.model,
+        classes=artifact.classes.tolist(),
+        words=len(artifact.words),
+        training=artifact.training,
+        metrics=artifact.metrics,
+        temperature=artifact.temperature,
+    )

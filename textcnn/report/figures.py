@@ -23,6 +23,7 @@ EXPLAINED = 400  # texts whose n-grams are summed
 EXPLAINED_SLOWLY = 40  # the same where an explanation takes hundreds of passes
 LENGTHS = (0, 5, 10, 20, 30, 50, 100, 200, 400)  # lower bounds of the groups by length
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)  # lower bounds of the groups by share of unknown words
+CURVES = 6  # classes
 POINTS = 200  # per curve
 MATRIX = 12  # classes up to which the whole confusion matrix is shown; n-grams are shown of the first MATRIX classes
 CONFUSIONS = 15
@@ -71,8 +72,8 @@ class Figures:
         confusions: label, prediction and count of the most frequent confusions; empty up to `MATRIX` classes, whose
             whole matrix is shown.
         curves: per epoch of training its figures (`textcnn.training.progress.Epoch`, as JSON).
-        roc: per class `name`, `auc`, `average_precision`, and the points of the curves `roc` (false and true positive
-            rate) and `precision_recall` (recall and precision).
+        roc: of the first `CURVES` classes that can have them, `name`, `auc`, `average_precision`, and the points of the
+            curves `roc` (false and true positive rate) and `precision_recall` (recall and precision).
         before: calibration without temperature scaling: `bins` (`textcnn.metrics.reliability`), `error`, `log_loss`.
         after: the same with it.
         by_length: the texts by their number of tokens.
@@ -165,15 +166,13 @@ def gather(predictor: Predictor, test: Labelled, training: Labelled | None, *, s
     )
 
 
-def _confusions(matrix: list[list[int]], names: list[str]) -> list[tuple[str, str, int]]:
+def _confusions(cells: dict[str, list[int]], names: list[str]) -> list[tuple[str, str, int]]:
     """Return label, prediction and count of the most frequent confusions; none for few classes."""
     if len(names) <= MATRIX:
         return []
-    counts = np.array(matrix)
-    np.fill_diagonal(counts, 0)
-    order = np.argsort(-counts, axis=None, kind="stable")[:CONFUSIONS]
-    pairs = [divmod(int(i), len(names)) for i in order]
-    return [(names[i], names[j], int(counts[i, j])) for i, j in pairs if counts[i, j]]
+    pairs = zip(cells["label"], cells["predicted"], cells["texts"], strict=True)
+    wrong = sorted((-texts, label, predicted) for label, predicted, texts in pairs if label != predicted)
+    return [(names[label], names[predicted], -texts) for texts, label, predicted in wrong[:CONFUSIONS]]
 
 
 def _linear(training: Labelled | None, test: Labelled, absent: dict[str, str]) -> float | None:
@@ -200,12 +199,14 @@ def _calibration(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any
 
 
 def _curves(probabilities: np.ndarray, labels: np.ndarray, names: list[str]) -> list[dict[str, Any]]:
-    """Return ROC and precision-recall curves of each class against the others, where the texts have both."""
+    """Return ROC and precision-recall curves of the first classes against the others, where the texts have both."""
     from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
-    out = []
+    out: list[dict[str, Any]] = []
     for k, name in enumerate(names):
         truth = labels == k
+        if len(out) == CURVES:
+            break
         if truth.all() or not truth.any() or (len(names) == 2 and k == 0):
             continue  # of two classes, the second's curves are enough
         false, true, _ = roc_curve(truth, probabilities[:, k])
@@ -254,7 +255,7 @@ def _mistakes(predictor: Predictor, test: Labelled, probabilities: np.ndarray) -
 
 def _uncertain(predictor: Predictor, test: Labelled, probabilities: np.ndarray) -> list[Shown]:
     """Return the texts whose two best classes are closest."""
-    best = np.sort(probabilities, axis=1)[:, -2:]
+    best = np.partition(probabilities, -2, axis=1)[:, -2:]
     return _shown(predictor, test, np.argsort(best[:, 1] - best[:, 0], kind="stable")[:SHOWN])
 
 
@@ -286,9 +287,11 @@ def _ngrams(predictor: Predictor, test: Labelled) -> dict[str, list[tuple[str, f
     The sum would favour n-grams of many texts, the mean those of a single one: they are ordered by the sum over the
     square root of the number of texts.
     """
-    sums: list[dict[str, float]] = [{} for _ in predictor.classes_]
+    shown = predictor.classes_[:MATRIX]
+    sums: list[dict[str, float]] = [{} for _ in shown]
     counts: dict[str, int] = {}
-    for explanation in explain(predictor, test.texts.to_pylist()[: explained(predictor)]):
+    for text in test.texts.slice(0, explained(predictor)).to_pylist():
+        [explanation] = explain(predictor, [text])  # not all at once: each has parts for every class
         for k, of_class in enumerate(sums):
             for ngram in explanation.ngrams(k):
                 key = " ".join(word.word for word in explanation.words[ngram.begin : ngram.end])
@@ -303,7 +306,7 @@ def _ngrams(predictor: Predictor, test: Labelled) -> dict[str, list[tuple[str, f
             ]
             if score > 0
         ]
-        for name, of_class in [*zip(predictor.classes_, sums, strict=True)][:MATRIX]
+        for name, of_class in zip(shown, sums, strict=True)
     }
 
 

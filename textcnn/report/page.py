@@ -11,6 +11,7 @@ from textcnn.data.labelled import Labelled
 from textcnn.explain import html
 from textcnn.files import written_whole
 from textcnn.inference.artifact import Artifact
+from textcnn.metrics import confusion_matrix
 from textcnn.report.figures import MATRIX, Figures, gather
 from textcnn.report.plots import as_svg, plots
 from textcnn.settings.architectures import architecture_of
@@ -74,7 +75,8 @@ def page(figures: Figures, artifact: Artifact) -> str:
         classes=classes,
         many=many,
         rivals=[(name, value) for name, value in rivals if value is not None],
-        largest=max(1, *(value for row in figures.scores["confusion"] for value in row)),
+        matrix=[] if many else confusion_matrix(figures.scores).tolist(),
+        largest=max(1, *figures.scores["confusion"]["texts"]),
         plots=[(as_svg(name, caption, draw), caption) for name, (caption, draw) in plots(figures).items()],
         fragment=_fragment,
         hint=html.HINT,
@@ -98,7 +100,7 @@ def _settings(artifact: Artifact, figures: Figures) -> list[tuple[str, list[tupl
     data.append(("vocabulary", len(artifact.words)))
     parts = [
         ("Data", data),
-        ("Network", [("architecture", architecture_of(artifact.model).name), *vars(artifact.model).items()]),
+        ("Network", [("architecture", architecture_of(artifact.model).name), *artifact.model.used().items()]),
         ("Text", list(vars(artifact.text).items())),
     ]
     for name in ("settings", "environment"):

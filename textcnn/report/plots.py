@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textcnn.explain.graph_svg import valid_xml
-from textcnn.report.figures import Figures
+from textcnn.report.figures import CURVES, Figures
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -36,7 +36,6 @@ _STYLE: Any = {
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
     "legend.frameon": False,
 }
-_MOST_CURVES = 6
 _LONGEST = 18  # characters of a class name in a legend
 # For letters that matplotlib's own font lacks; those installed are tried in this order.
 _FONTS = (
@@ -63,11 +62,11 @@ def plots(figures: Figures) -> dict[str, tuple[str, Draw]]:
             lambda axes: _accuracy(axes, figures),
         )
     if figures.roc:
-        shown = figures.roc[:_MOST_CURVES]
-        which = f" of the first {len(shown)} of {len(figures.roc)} classes" if len(shown) < len(figures.roc) else ""
-        areas = ", ".join(f"{curve['name']} {curve['auc']:.3f}" for curve in shown)
+        shown, classes = len(figures.roc), len(figures.names)
+        which = f" of the first {shown} of {classes:,} classes" if classes > CURVES else ""
+        areas = ", ".join(f"{curve['name']} {curve['auc']:.3f}" for curve in figures.roc)
         out["roc"] = (f"ROC curves{which}; area under the curve: {areas}.", lambda axes: _roc(axes, figures))
-        averages = ", ".join(f"{curve['name']} {curve['average_precision']:.3f}" for curve in shown)
+        averages = ", ".join(f"{curve['name']} {curve['average_precision']:.3f}" for curve in figures.roc)
         out["precision-recall"] = (
             f"Precision-recall curves{which}; average precision: {averages}.",
             lambda axes: _precision_recall(axes, figures),
@@ -177,7 +176,7 @@ _DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (1, 1)))
 
 
 def _curves(axes: Axes, figures: Figures, key: str) -> None:
-    for number, curve in enumerate(figures.roc[:_MOST_CURVES]):
+    for number, curve in enumerate(figures.roc):
         color = FIRST if number % 2 == 0 else SECOND
         axes.plot(*curve[key], color=color, ls=_DASHES[number], label=f"curve {number}")
     axes.set_xlim(0, 1)
@@ -189,7 +188,7 @@ def _name_curves(legend: Legend, figures: Figures, figure: str) -> None:
 
     matplotlib leaves curves with such labels out of a legend, so that the curves have other labels.
     """
-    for text, curve in zip(legend.get_texts(), figures.roc[:_MOST_CURVES], strict=True):
+    for text, curve in zip(legend.get_texts(), figures.roc, strict=True):
         name = valid_xml(curve["name"])
         name = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
         text.set_parse_math(False)

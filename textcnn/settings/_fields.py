@@ -34,6 +34,7 @@ class Option:
         unset: what None as keyword or a missing flag means where that depends on other settings; shown in the help.
         flag: of the command line; by default the field's name.
         keyword: of the estimator; by default the field's name.
+        only_with: another field and the value of it without which this one has no effect.
     """
 
     help: str
@@ -48,6 +49,7 @@ class Option:
     unset: str = ""
     flag: str = ""
     keyword: str = ""
+    only_with: tuple[str, Any] | None = None
 
     def check(self, name: str, value: Any) -> Any:
         """Return `value` in its saved form; `name` names it in errors.
@@ -139,3 +141,12 @@ class Checked:
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             value = option_of(field).check(field.name, getattr(self, field.name))
             object.__setattr__(self, field.name, value)
+
+    def used(self) -> dict[str, Any]:
+        """Return the settings that have an effect beside the others, by name."""
+        fields = {field.name: option_of(field).only_with for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return {
+            name: getattr(self, name)
+            for name, needed in fields.items()
+            if needed is None or getattr(self, needed[0]) == needed[1]
+        }

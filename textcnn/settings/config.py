@@ -81,6 +81,7 @@ class NetworkConfig(Checked):
         "shared",
         "For multichannel: each filter is shared by both channels, as in Kim (2014), or has separate weights for each.",
         choices=("shared", "separate"),
+        only_with=("channels", "multichannel"),
     )
     dimension: int = option(
         300, "Dimension D of the word vectors; with --vectors that of the file.", least=1,
@@ -124,7 +125,7 @@ class KimConfig(NetworkConfig):
     pooling: str = option(
         "max", "Pooling of a feature map over the text; max is the paper's.", choices=("max", "average", "k-max")
     )
-    k: int = option(3, "Values that k-max pooling keeps.", least=1)
+    k: int = option(3, "Values that k-max pooling keeps.", least=1, only_with=("pooling", "k-max"))
 
     @property
     def features(self) -> int:

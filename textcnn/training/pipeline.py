@@ -9,6 +9,7 @@ import math
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -131,6 +132,7 @@ def prepare(
     names = [str(label) for label in classes]
     if len(classes) < 2:
         raise DataError(f"expected two classes or more, found {len(classes)}: {', '.join(names) or 'none'}")
+    given = validation is not None
     if validation is None:
         training, validation = held_out(training, settings.training, names)
     vocabulary, vectors, seen = _read_words(training, settings, progress)
@@ -149,7 +151,9 @@ def prepare(
     if initial is not None:
         taken = start(network, initial, vocabulary.words, classes, vectors, settings.training)
     facts = {
+        "date": datetime.now(timezone.utc).date().isoformat(),
         "settings": to_json(settings.training),
+        "held_out": not given,  # the validation texts
         "texts": len(training.labels),
         "labels": np.bincount(training.labels, minlength=len(classes)).tolist(),
         "initial": taken,
