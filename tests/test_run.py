@@ -35,6 +35,12 @@ def test_everything_that_a_run_makes(tmp_path):
     assert not (tmp_path / "n" / "report.html").exists()
 
 
+def test_a_corpus_whose_name_is_not_utf_8_costs_no_training(tmp_path):
+    run = train_and_save({"train": part()}, CLASSES, tmp_path / "m", SETTINGS, source="\udcff.csv")
+    assert run.report_error is None
+    assert load_model(tmp_path / "m").artifact.training["source"] == "?.csv"
+
+
 def test_a_page_that_fails_costs_nothing(tmp_path, monkeypatch):
     def fails(*args, **keywords):
         raise RuntimeError("no ink")

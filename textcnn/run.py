@@ -156,7 +156,7 @@ def train_and_save(
             resume=resume,
         )
         run = Run(Model(artifact), history)
-        artifact.training["source"] = source
+        artifact.training["source"] = source.encode("utf-8", "replace").decode()  # file names can be other than UTF-8
         if scores is not None:
             artifact.training["cross_validation"] = dict(scores)
         if "test" in parts:

@@ -15,10 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from textcnn import TextCNNClassifier, load_model
-from textcnn.errors import ModelError
+from textcnn.errors import ConfigError, ModelError
 from textcnn.inference import artifact as module
 from textcnn.inference.artifact import Artifact, check_target, load_artifact, save_artifact, weight_shapes
-from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig, TextConfig
+from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig, TextConfig, from_json
 
 MODEL = KimConfig(ngrams=0, dimension=4, region_sizes=(1, 2), feature_maps=3)
 TRAINING = {
@@ -445,6 +445,28 @@ def test_what_no_file_can_hold(tmp_path, change, part):
     assert not (tmp_path / "m").exists()
 
 
+@pytest.mark.parametrize("number", [3e38, -2e12, float("inf"), float("nan")])
+def test_numbers_whose_sums_are_not_finite(saved, number):
+    from safetensors.numpy import load, save
+
+    weights = {name: weight.copy() for name, weight in make().weights.items()}
+    weights["channels.tuned"][3, 1] = number
+    with pytest.raises(ModelError, match=r"model\.safetensors: .*finite numbers.*channels\.tuned"):
+        save_artifact(dataclasses.replace(make(), weights=weights), saved, overwrite=True)
+    assert_equal(load_artifact(saved), make())
+    content = load((saved / "model.safetensors").read_bytes()) | weights
+    rewrite(saved, "model.safetensors", save(content))
+    with pytest.raises(ModelError, match=r"model\.safetensors: .*finite numbers.*channels\.tuned"):
+        load_artifact(saved)
+
+
+def test_a_name_of_weights_that_is_not_utf_8(saved):
+    content = (saved / "model.safetensors").read_bytes()
+    rewrite(saved, "model.safetensors", content.replace(b"softmax.bias", b"softmax.\xff\xfe\xfd\xfc"))
+    with pytest.raises(ModelError, match=r"model\.safetensors: expected safetensors"):
+        load_artifact(saved)
+
+
 def test_a_missing_setting_takes_its_default(saved):
     config = json.loads((saved / "config.json").read_text(encoding="utf-8"))
     del config["text"]["unseen_words"], config["model"]["k"], config["model"]["padding"]
@@ -599,6 +621,41 @@ def test_any_setting_loads_or_is_refused(folder, path, value):
         write_config(copy, config)
 
     load_copy(folder, change)
+
+
+def leaves(value, path=()):
+    """The paths of everything in a JSON object."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in pairs:
+        yield (*path, key)
+        yield from leaves(inner, (*path, key))
+
+
+def test_every_field_of_another_type_loads_or_is_refused(folder):
+    original = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = dict(original)
+    del config["sha256"]
+    fields = {**dataclasses.asdict(TextConfig()), **dataclasses.asdict(MODEL)}
+    for path in leaves(config):
+        for value in (None, True, 0, -1, 2.5, 10**30, "x", "", "\ud800", [], {}, [[]], {"a": [1]}):
+            changed = json.loads(json.dumps(config))
+            inner = changed
+            for key in path[:-1]:
+                inner = inner[key]
+            inner[path[-1]] = value
+            try:
+                parsed = module._parse_config(json.dumps(changed).encode(), folder)
+                text = from_json(TextConfig, parsed["text"], where="text")
+                model = from_json(KimConfig, parsed["model"], where="model")
+            except ModelError as error:
+                assert "\n" not in str(error)  # noqa: PT017
+                continue
+            except ConfigError:
+                assert path[0] in ("text", "model")
+                continue
+            for name, found in {**vars(text), **vars(model)}.items():
+                assert fields[name] is None or isinstance(found, (type(fields[name]), int)), (path, value)
+                assert isinstance(found, bool) == isinstance(fields[name], bool), (path, value)
 
 
 @settings(max_examples=150)

@@ -174,3 +174,22 @@ def test_numbers_that_are_not_finite():
 
 def test_a_dimension_that_is_not_the_one_required():
     assert "expected 300-dimensional vectors, found 24" in message(keyed(), dimension=300)
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"\x93NUMPY\x01\x00v\x00{\xff\xfe}"])
+def test_a_damaged_array_beside_a_pickle(tmp_path, content):
+    path = tmp_path / "x.kv"
+    keyed().save(str(path), sep_limit=0)
+    arrays = sorted(tmp_path.glob("x.kv.*.npy"))
+    assert arrays
+    arrays[0].write_bytes(content)
+    assert "gensim cannot load" in message(path, **TRUST)
+
+
+def test_arrays_of_numpy_are_no_vectors(tmp_path):
+    np.save(tmp_path / "x.npy", MATRIX)
+    np.savez(tmp_path / "x.npz", MATRIX)
+    content = (tmp_path / "x.npz").read_bytes().replace(b"arr_0", b"\xff\xfe_00")
+    (tmp_path / "y.npz").write_bytes(content)
+    for name in ("x.npy", "x.npz", "y.npz"):
+        assert "expected word vectors" in message(tmp_path / name, **TRUST)

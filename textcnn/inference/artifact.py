@@ -21,7 +21,7 @@ from __future__ import annotations
 import hashlib
 import os
 import reprlib
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -50,6 +50,7 @@ _FIELDS = {
     HASH,
 }
 NGRAMS = "ngrams.keys"  # numbers of n-grams, rising; all other arrays are float32
+_LARGEST_WEIGHT = 1e12
 _LABEL_TYPES = {"U": "str", "i": "int", "u": "int", "b": "bool", "f": "float"}
 # A divisor of float32 logits: 0 and infinity in that precision are none.
 _LEAST_TEMPERATURE, _MOST_TEMPERATURE = 1e-30, 1e30
@@ -136,6 +137,7 @@ def save_artifact(artifact: Artifact, path: Path, *, overwrite: bool = False) ->
     from safetensors.numpy import save as tensors_to_bytes
 
     check_target(path, overwrite=overwrite)
+    _check_sizes(artifact.weights, path / WEIGHTS)
     contents = {
         WEIGHTS: tensors_to_bytes({name: np.ascontiguousarray(w) for name, w in artifact.weights.items()}),
         VOCABULARY: dump(list(artifact.words), path / VOCABULARY),
@@ -285,9 +287,20 @@ def _load_weights(content: bytes, path: Path) -> dict[str, np.ndarray]:
         if name == NGRAMS:
             if weight.dtype != np.int64 or weight.ndim != 1 or (np.diff(weight) <= 0).any():
                 raise ModelError(f"{path}: expected rising whole numbers in {name}, found others")
-        elif weight.dtype != np.float32 or not np.isfinite(weight).all():
-            raise ModelError(f"{path}: expected finite float32 numbers in {name}, found others")
+        elif weight.dtype != np.float32:
+            raise ModelError(f"{path}: expected float32 numbers in {name}, found {weight.dtype}")
+    _check_sizes(weights, path)
     return weights
+
+
+def _check_sizes(weights: Mapping[str, np.ndarray], path: Path) -> None:
+    """Raise ModelError unless all numbers are finite, and so small that a layer's sums are finite too."""
+    for name, weight in weights.items():
+        if name != NGRAMS and weight.size and not -_LARGEST_WEIGHT <= weight.min() <= weight.max() <= _LARGEST_WEIGHT:
+            raise ModelError(
+                f"{path}: expected finite numbers from {-_LARGEST_WEIGHT:g} to {_LARGEST_WEIGHT:g} in {name}, found "
+                "others; train the model again, with a smaller learning rate"
+            )
 
 
 def _check_ngrams(keys: np.ndarray, order: int, vocabulary_size: int, path: Path) -> None:
