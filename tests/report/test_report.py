@@ -299,6 +299,15 @@ def test_many_classes_make_no_large_page():
     assert "of the first 6 of 100 classes" in content
 
 
+@pytest.mark.parametrize(("bound", "most"), [("MOST_TEXTS", 10), ("MOST_SCORES", 100)])
+def test_no_linear_baseline_where_it_takes_minutes(three, monkeypatch, bound, most):
+    model, training, test = three
+    monkeypatch.setattr(f"textcnn.report.baselines.{bound}", most)
+    figures = gather(model, test, training, source="t", split="test")
+    assert figures.linear is None
+    assert f"slow on {len(training.labels):,} training texts of 3 classes" in figures.absent["linear"]
+
+
 def test_the_most_frequent_confusions():
     from textcnn.report.figures import _confusions
 

@@ -109,12 +109,27 @@ def test_scores_from_another_run_are_refused(tmp_path):
         {"colour": "red"},
     ],
 )
-def test_scores_of_a_wrong_type_are_refused(tmp_path, change):
+def test_scores_with_a_field_of_a_wrong_type_are_refused(tmp_path, change):
     path = tmp_path / "m.cv.json"
     cross_validate(data(), CLASSES, settings(), folds=2, results=path)
     saved = json.loads(path.read_text())
     saved["folds"][0] |= change
     path.write_text(json.dumps(saved))
+    with pytest.raises(DataError, match="expected the saved scores of a run"):
+        cross_validate(data(), CLASSES, settings(), folds=2, results=path, resume=True)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", "[]", "null", "5", '"x"', "{}", "[" * 100_000, "\ud800"),
+        *('{"folds": 5, "identity": {}}', '{"folds": [5], "identity": {}}', '{"folds": [null], "identity": {}}'),
+        *('{"folds": [], "identity": []}', '{"folds": {"a": 1}, "identity": {}}', '{"folds": [], "identity": null}'),
+    ],
+)
+def test_other_content_is_refused(tmp_path, content):
+    path = tmp_path / "m.cv.json"
+    path.write_bytes(content.encode("utf-8", "surrogatepass"))
     with pytest.raises(DataError, match="expected the saved scores of a run"):
         cross_validate(data(), CLASSES, settings(), folds=2, results=path, resume=True)
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 MOST_TEXTS = 50_000  # training texts above which the linear baseline takes minutes
+MOST_SCORES = 1_000_000  # training texts times classes, for the same reason
 RESAMPLES = 10_000
 ITERATIONS = 10_000  # of the solver at most: it stops far sooner, where it has converged
 

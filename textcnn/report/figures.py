@@ -148,7 +148,7 @@ def gather(predictor: Predictor, test: Labelled, training: Labelled | None, *, s
         scores=scores,
         interval=baselines.interval(int(right.sum()), len(right)),
         majority=None if counts is None else float((labels == int(np.argmax(counts))).mean()),
-        linear=_linear(training, test, absent),
+        linear=_linear(training, test, len(names), absent),
         confusions=_confusions(scores["confusion"], names),
         curves=(artifact.training.get("history") or {}).get("epochs") or [],
         roc=_curves(probabilities, labels, names),
@@ -175,13 +175,15 @@ def _confusions(cells: dict[str, list[int]], names: list[str]) -> list[tuple[str
     return [(names[label], names[predicted], -texts) for texts, label, predicted in wrong[:CONFUSIONS]]
 
 
-def _linear(training: Labelled | None, test: Labelled, absent: dict[str, str]) -> float | None:
+def _linear(training: Labelled | None, test: Labelled, classes: int, absent: dict[str, str]) -> float | None:
     if training is None:
         absent["linear"] = "The training texts were not given, so there is no linear baseline."
         return None
     texts = len(training.labels)
-    if texts > baselines.MOST_TEXTS:
-        absent["linear"] = f"The linear baseline was left out: it is slow on {texts:,} training texts."
+    if texts > baselines.MOST_TEXTS or texts * classes > baselines.MOST_SCORES:
+        absent["linear"] = (
+            f"The linear baseline was left out: it is slow on {texts:,} training texts of {classes:,} classes."
+        )
         return None
     try:
         return baselines.linear(training.texts.to_pylist(), training.labels, test.texts.to_pylist(), test.labels)
