@@ -1,4 +1,4 @@
-from textcnn.errors import nearest_names, one_line
+from textcnn.errors import listed, nearest_names, one_line
 from textcnn.files import nearest_files
 
 
@@ -17,3 +17,8 @@ def test_nearest_files(tmp_path):
 
 def test_one_line():
     assert one_line(ValueError("first\n  second.")) == "first second"
+
+
+def test_long_lists_are_cut():
+    assert listed(["negative", "positive"]) == "negative, positive"
+    assert listed(range(8000), 3) == "0, 1, 2 and 7,997 more"

@@ -6,7 +6,7 @@ Each message is one line: what was expected, what was found and where, what to d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class TextCNNError(ValueError):
@@ -47,6 +47,20 @@ def nearest_names(name: str, known: Iterable[str]) -> str:
 
     near = difflib.get_close_matches(name, list(known), cutoff=0.5)
     return f"; nearest to {name!r}: {', '.join(near)}" if near else ""
+
+
+def listed(names: Sequence[object], most: int = 10) -> str:
+    """Return names as a list in a message; of a long list the beginning.
+
+    Args:
+        names: The names.
+        most: How many are shown at most.
+
+    Returns:
+        For instance `"negative, positive"`, or `"0, 1, 2 and 7,997 more"`.
+    """
+    shown = ", ".join(map(str, names[:most]))
+    return shown if len(names) <= most else f"{shown} and {len(names) - most:,} more"
 
 
 def one_line(error: BaseException) -> str:

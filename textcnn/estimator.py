@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from os import PathLike
 from pathlib import Path
@@ -13,6 +14,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags, check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 
+from textcnn.data.checks import doubts
 from textcnn.data.labelled import Labelled
 from textcnn.errors import DataError, TextCNNError
 from textcnn.explain.explanation import Explanation
@@ -23,6 +25,8 @@ from textcnn.settings.presets import preset_keywords
 from textcnn.text.columns import Texts, as_column
 from textcnn.training.pipeline import train_model
 from textcnn.training.progress import Progress
+
+logger = logging.getLogger(__name__)
 
 
 class NotFittedError(TextCNNError, sklearn.exceptions.NotFittedError):
@@ -195,7 +199,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
     ) -> TextCNNClassifier:
         """Train on labelled texts.
 
-        Ctrl-C after the first epoch keeps the best weights so far (`history_.interrupted`).
+        Ctrl-C after the first epoch keeps the best weights so far (`history_.interrupted`). What makes the validation
+        scores doubtful is logged as warnings (`textcnn.data.checks.doubts`).
 
         Args:
             X: N strings: a list, numpy array, pandas Series, Arrow array or other iterable.
@@ -224,11 +229,16 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             trust_pickle=self.trust_pickle,
             init_from=None if self.init_from is None else Path(self.init_from),
         )
+        training = Labelled(texts, ids, _groups(groups, len(texts)), _weights(sample_weight, len(texts)))
+        validation = None if validation_data is None else self._validation(*validation_data)
+        parts = {"train": training} | ({} if validation is None else {"validation": validation})
+        for line in doubts(parts, self.classes_):
+            logger.warning("%s", line)
         artifact, self.history_ = train_model(
-            Labelled(texts, ids, _groups(groups, len(texts)), _weights(sample_weight, len(texts))),
+            training,
             self.classes_,
             settings,
-            validation=None if validation_data is None else self._validation(*validation_data),
+            validation=validation,
             progress=progress,
             checkpoint=None if checkpoint is None else Path(checkpoint),
             resume=resume,

@@ -70,7 +70,7 @@ def test_unseen():
     )
     names = [str(number) for number in range(12)]
     refusal = error(encode_labels, column(77), names, known_from="b.csv")
-    assert "known from b.csv ('0', '1', '2', '3', '4', '5', '6', '7', '8', '9', ...)" in refusal
+    assert "known from b.csv ('0', '1', '2', '3', '4', '5', '6', '7', '8', '9' and 2 more)" in refusal
     assert "a.csv has '77' in row 1" in refusal
 
 

@@ -11,6 +11,7 @@ from textcnn.cli.common import GroupedCommand, corpus_options
 from textcnn.cli.terminal import TextLayout
 
 _EXAMPLES = 3
+_CLASSES = 50  # lines of classes at most
 _MARGIN = 10
 
 
@@ -82,6 +83,7 @@ def _describe_texts(source: str, reading: dict[str, Any], layout: TextLayout) ->
 
     corpus = load_corpus(source, **reading)
     names = label_names(corpus)
+    shown = [*enumerate(names)][:_CLASSES]
     tokenizer = Tokenizer(TextConfig())
     for split, texts in corpus.items():
         table = texts.with_format("arrow")[:]
@@ -93,8 +95,10 @@ def _describe_texts(source: str, reading: dict[str, Any], layout: TextLayout) ->
         details = [
             f"tokens per text: {lengths[0]} to {lengths[-1]:,}, median {lengths[len(lengths) // 2]}, "
             f"90% up to {lengths[int(len(lengths) * 0.9)]}",
-            *(f"{name}: {counts.get(i, 0):,} ({counts.get(i, 0) / len(lengths):.1%})" for i, name in enumerate(names)),
+            *(f"{name}: {counts.get(i, 0):,} ({counts.get(i, 0) / len(lengths):.1%})" for i, name in shown),
         ]
+        if len(names) > len(shown):
+            details.append(f"and {len(names) - len(shown):,} more")
         layout.show(["", *layout.wrapped(layout.text(summary))])
         for line in details:
             layout.show(layout.wrapped(layout.text(line), 2))

@@ -16,7 +16,7 @@ from textcnn.cli import INTERRUPTED
 from textcnn.cli.common import DEFAULT_MODEL, GroupedCommand, corpus_options, option
 from textcnn.cli.terminal import TextLayout, neutralize
 from textcnn.cli.training_options import flags_in_errors, settings_options
-from textcnn.errors import ConfigError
+from textcnn.errors import ConfigError, listed
 from textcnn.settings.options import make_settings, ordered_class_weights
 from textcnn.settings.presets import PRESETS, preset_keywords
 
@@ -254,7 +254,7 @@ def _folds_are_kept(results: Path) -> Iterator[None]:
 
 def _describe(data: str, corpus: datasets.DatasetDict, names: list[str]) -> None:
     counts = ", ".join(f"{len(split):,} {name}" for name, split in corpus.items())
-    line = f"{data}: {counts}; {len(names)} classes ({', '.join(names)})"
+    line = f"{data}: {counts}; {len(names):,} classes ({listed(names)})"
     click.echo(neutralize(line, sys.stderr), err=True)
 
 

@@ -3,6 +3,8 @@
 Modules:
     labelled: Labelled texts in memory (`Labelled`), as training takes them.
     splits: Stratified splits and folds by seed.
+    repeats: Equal texts, and the groups that keep them on one side of a split.
+    checks: What makes the scores of labelled texts doubtful.
     local_files: One local file of any supported format as Arrow record batches.
     table_columns: Which columns of a table hold texts and labels.
     decoding: Bytes of a text file as blocks of UTF-8.

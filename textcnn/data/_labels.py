@@ -11,9 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textcnn.data.table_columns import rows_where, type_name
-from textcnn.errors import DataError
+from textcnn.errors import DataError, listed
 
-_MOST_NAMES = 10  # in a message
 _BOOLEAN = re.compile("true|false", re.IGNORECASE)
 _WHOLE = re.compile(r"[+-]?[0-9]+(?:\.0*)?")
 
@@ -90,7 +89,7 @@ def encode_labels(
     if ids.null_count:
         unknown = ids.is_null()
         label = texts.filter(unknown)[0].as_py()
-        known = ", ".join(repr(name) for name in names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")
+        known = listed([repr(name) for name in names])
         raise DataError(
             f"expected labels known from {known_from} ({known}), but {path} has {label!r} in {rows_where(unknown)}; "
             "fix the label or add examples of it there"

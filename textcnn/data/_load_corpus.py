@@ -20,6 +20,8 @@ from textcnn.data._folders import folder_sources
 from textcnn.data._hub import hub_sources, is_hub_name
 from textcnn.data._labels import all_missing, class_names, declared_names, encode_labels, label_texts
 from textcnn.data._named_corpora import CORPORA
+from textcnn.data.checks import doubts
+from textcnn.data.labelled import Labelled, label_names
 from textcnn.data.table_columns import LABEL_NAMES, pick_columns, texts_of
 from textcnn.errors import ConfigError, DataError, nearest_names
 from textcnn.files import nearest_files
@@ -48,12 +50,14 @@ class RawPart:
         texts: Strings.
         labels: Strings.
         classes: The class names that the source itself declares, if any.
+        column: The name of the labels' column.
     """
 
     name: str | Path
     texts: pa.ChunkedArray
     labels: pa.ChunkedArray
     classes: tuple[str, ...] | None
+    column: str
 
 
 def corpus_names() -> list[str]:
@@ -122,6 +126,8 @@ def load_corpus(
         A split of the source's own without any labels is left out, with a warning, unless classes are known: all
         labels are missing or -1, or there is no label column.
 
+        What makes scores doubtful is logged as warnings (`textcnn.data.checks.doubts`), unless classes are known.
+
     Raises:
         ConfigError: An option does not apply to the source.
         DataError: The source does not exist or is not valid.
@@ -152,7 +158,18 @@ def load_corpus(
     parts = _read_all(sources, columns, set() if known else own)
     classes = classes or _classes(parts["train"])
     tables |= {split: _encoded(read, classes, "training" if known else "train") for split, read in parts.items()}
-    return _to_datasets(tables, classes)
+    corpus_of_splits = _to_datasets(tables, classes)
+    if not known:
+        _warn(source, corpus_of_splits, parts["train"][0].column if "train" in parts else None)
+    return corpus_of_splits
+
+
+def _warn(source: str | Path | Sequence[str | Path], corpus: datasets.DatasetDict, column: str | None) -> None:
+    """Log what makes scores on a corpus doubtful."""
+    labelled = {split: Labelled.from_dataset(texts) for split, texts in corpus.items() if split != "unsupervised"}
+    name = source if isinstance(source, str | Path) else ", ".join(map(str, source))
+    for line in doubts(labelled, label_names(corpus), column=column):
+        logger.warning("%s: %s", name, line)
 
 
 def _checked_classes(known: Sequence[str] | None) -> list[str] | None:
@@ -245,7 +262,7 @@ def _read(
     if training is not None and all_missing(column, training):
         return None, columns
     label = label_texts(column, path=source.name, names=names)
-    return RawPart(source.name, pa.chunked_array(texts), label, names), columns
+    return RawPart(source.name, pa.chunked_array(texts), label, names, str(columns.label)), columns
 
 
 def _lacks(names: Sequence[str], label: str) -> bool:

@@ -43,7 +43,7 @@ def stratified_split(
     if not 0 < share < 1:
         raise ConfigError(f"expected a validation share between 0 and 1, found {share}")
     unit_classes, unit_of_row = _units(labels, groups)
-    _check_classes(labels, unit_of_row, 2, "a split in two", groups is not None, names)
+    _check_classes(labels, unit_of_row, 2, "a split in two", names)
     chosen = np.zeros(unit_classes.size, bool)
     for members in _shuffled_classes(unit_classes, seed):
         wanted = max(1, int(share * members.size + 0.5))
@@ -88,7 +88,7 @@ def stratified_folds(
     if folds < 2:
         raise ConfigError(f"expected 2 folds or more, found {folds}")
     unit_classes, unit_of_row = _units(labels, groups)
-    _check_classes(labels, unit_of_row, folds, f"{folds} folds", groups is not None, names)
+    _check_classes(labels, unit_of_row, folds, f"{folds} folds", names)
     fold_of_unit = np.zeros(unit_classes.size, np.int64)
     dealt = 0
     for members in _shuffled_classes(unit_classes, seed):
@@ -97,6 +97,22 @@ def stratified_folds(
         dealt += members.size
     fold_of_row = fold_of_unit[unit_of_row]
     return [np.flatnonzero(fold_of_row == fold) for fold in range(folds)]
+
+
+def loosened(labels: np.ndarray, groups: np.ndarray, parts: int) -> np.ndarray:
+    """Return groups of which every class has enough: the rows of a class that has not are each on their own.
+
+    Args:
+        labels: Class ids, (N,), 0 or more.
+        groups: Group of each row, (N,), 0 or more.
+        parts: How many groups a class needs.
+
+    Returns:
+        Group of each row, (N,). A split with as many parts has every class in each, if it has as many rows.
+    """
+    unit_classes, _ = _units(labels, groups)
+    scarce = np.bincount(unit_classes, minlength=labels.max(initial=0) + 1)[labels] < parts
+    return np.where(scarce, groups.max(initial=0) + 1 + np.arange(labels.size), groups)
 
 
 def _units(labels: np.ndarray, groups: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -124,14 +140,13 @@ def _check_classes(
     unit_of_row: np.ndarray,
     least: int,
     purpose: str,
-    grouped: bool,
     names: Sequence[str] | None,
 ) -> None:
     pairs = np.unique(np.stack([labels, unit_of_row]), axis=1)
     classes, counts = np.unique(pairs[0], return_counts=True)
     if counts.size and counts.min() < least:
         scarce = counts.argmin()
-        thing = "group" if grouped else "example"
+        thing = "example" if counts[scarce] == (labels == classes[scarce]).sum() else "group"
         found = f"one {thing}" if counts[scarce] == 1 else f"{counts[scarce]} {thing}s"
         raise DataError(
             f"class {_name(classes[scarce], names)} has {found}, expected at least {least} for {purpose}; "

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from textcnn.errors import DataError
+from textcnn.errors import DataError, listed
 
 
 def as_labels(y: Any, texts: int, *, what: str = "y") -> np.ndarray:
@@ -79,5 +79,6 @@ def class_ids(labels: np.ndarray, classes: np.ndarray, *, what: str = "y") -> np
     unknown = classes[ids] != labels
     if unknown.any():
         found = labels[unknown][0]
-        raise DataError(f"{what}: expected labels seen in training {classes.tolist()}, found {found!r}")
+        known = [repr(label) for label in classes.tolist()]
+        raise DataError(f"{what}: expected labels seen in training ({listed(known)}), found {found!r}")
     return ids

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from textcnn.data.labelled import Labelled
+from textcnn.data.repeats import groups_for_split
 from textcnn.data.splits import stratified_folds
 from textcnn.errors import DataError
 from textcnn.files import read_plain, written_whole
@@ -74,7 +75,7 @@ def cross_validate(
         data: all labelled texts.
         classes: the labels in the order of their ids, (K,).
         settings: the same for all folds.
-        folds: number of folds; they are stratified by class, and keep the texts of a group together.
+        folds: number of folds; they are stratified by class, and keep the texts of a group, and equal texts, together.
         results: file in which to save the scores of finished folds.
         resume: continue after the folds in that file, if it exists.
         progress: receives the progress of each training.
@@ -89,7 +90,8 @@ def cross_validate(
         VectorsError, TrainingError: as in `train_model`.
     """
     names = [str(label) for label in classes]
-    test_rows = stratified_folds(data.labels, folds, settings.training.seed, groups=data.groups, names=names)
+    groups = groups_for_split(data, folds)
+    test_rows = stratified_folds(data.labels, folds, settings.training.seed, groups=groups, names=names)
     identity = _identity(data, settings, folds)
     done = _read(results, identity) if results is not None and resume else []
     for fold in done:

@@ -18,6 +18,7 @@ import numpy as np
 
 from textcnn import kernels
 from textcnn.data.labelled import Labelled
+from textcnn.data.repeats import groups_for_split
 from textcnn.data.splits import stratified_split
 from textcnn.errors import ConfigError, DataError, TrainingError, VectorsError
 from textcnn.inference.artifact import Artifact, load_artifact, weight_shapes
@@ -221,10 +222,13 @@ def package(prepared: Prepared, fitted: Fitted) -> Artifact:
 def held_out(training: Labelled, config: TrainingConfig, names: Sequence[str]) -> tuple[Labelled, Labelled]:
     """Split training texts into those to learn from and a stratified share to choose the epoch by.
 
+    Equal texts stay together, as do groups (`textcnn.data.repeats.groups_for_split`).
+
     Raises:
         DataError: too few examples of a class.
     """
-    parts = stratified_split(training.labels, config.validation_share, config.seed, groups=training.groups, names=names)
+    groups = groups_for_split(training, 2)
+    parts = stratified_split(training.labels, config.validation_share, config.seed, groups=groups, names=names)
     return training.take(parts[0]), training.take(parts[1])
 
 

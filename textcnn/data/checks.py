@@ -1,0 +1,106 @@
+"""What makes the scores of labelled texts doubtful: texts in two splits, repeats, labels that contradict each other."""
+
+from __future__ import annotations
+
+import itertools
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from textcnn.data.labelled import Labelled
+from textcnn.data.repeats import first_equal
+from textcnn.errors import listed
+
+_FEW = 3  # texts of a class: with fewer on average, the labels may be another column
+_ENOUGH = 20  # classes for that
+_SHOWN = 3  # classes in a line
+_LONGEST = 40  # characters of a text in a line
+
+
+def doubts(parts: Mapping[str, Labelled], classes: Sequence[object], *, column: str | None = None) -> list[str]:
+    """Return what is doubtful, a line each.
+
+    Texts count as equal if `textcnn.data.repeats.first_equal` says so.
+
+    Args:
+        parts: Labelled texts by split, of which `train` is the first.
+        classes: The labels in the order of their ids.
+        column: The column of the labels; None if there is no choice of columns.
+    """
+    names = [str(label) for label in classes]
+    texts = pa.chunked_array([chunk for part in parts.values() for chunk in part.texts.chunks], pa.string())
+    labels = np.concatenate([part.labels for part in parts.values()])
+    ends = np.cumsum([len(part) for part in parts.values()])
+    first = first_equal(texts)
+    by_split = dict(zip(parts, np.split(first, ends[:-1]), strict=True))
+    return [
+        *_too_many_classes(names, len(parts["train"]), column),
+        *_alike(names),
+        *_repeats(by_split),
+        *([] if "validation" in parts else _single_texts(parts["train"].labels, by_split["train"], names)),
+        *_contradictions(texts, labels, first, names),
+    ]
+
+
+def _too_many_classes(names: Sequence[str], texts: int, column: str | None) -> Iterator[str]:
+    if len(names) >= _ENOUGH and texts < _FEW * len(names):
+        question = "are these labels?"
+        if column is not None:
+            question = f"does the column {column!r} hold the labels? if not, name the one that does (--label-column)"
+        yield f"{len(names):,} classes for {texts:,} training texts: {question}"
+
+
+def _alike(names: Sequence[str]) -> Iterator[str]:
+    """Yield a line on class names that are the same without case and blanks."""
+    spellings: dict[str, list[str]] = {}
+    for name in names:
+        key = "".join(unicodedata.normalize("NFC", name).casefold().split())
+        spellings.setdefault(key, []).append(name)
+    several = [" and ".join(map(repr, same)) for same in spellings.values() if len(same) > 1]
+    if several:
+        yield f"classes that differ only in case or blanks: {listed(several, _SHOWN)}; give each class one spelling"
+
+
+def _repeats(by_split: Mapping[str, np.ndarray]) -> Iterator[str]:
+    """Yield a line for each two splits that share texts, and one on repeats within the training texts."""
+    for (one, known), (other, rows) in itertools.combinations(by_split.items(), 2):
+        shared = int(np.isin(rows, known).sum())
+        if shared:
+            what = "training" if one == "train" else one
+            yield (
+                f"{shared:,} of {len(rows):,} {other} texts are {what} texts too: expect lower scores on new texts; "
+                "leave them out of one"
+            )
+    rows = by_split["train"]
+    repeats = len(rows) - len(np.unique(rows))
+    if repeats:
+        yield (
+            f"{repeats:,} of {len(rows):,} training texts repeat another one, {len(rows) - repeats:,} are distinct; "
+            "equal texts are held out together"
+        )
+
+
+def _single_texts(labels: np.ndarray, first: np.ndarray, names: Sequence[str]) -> Iterator[str]:
+    """Yield a line on classes of one distinct training text, which has to be on both sides of a split."""
+    rows = np.bincount(labels, minlength=len(names))
+    distinct = np.bincount(np.unique(first * len(names) + labels) % len(names), minlength=len(names))
+    single = [repr(names[each]) for each in np.flatnonzero((distinct == 1) & (rows > 1)).tolist()]
+    if single:
+        yield f"classes with one distinct training text: {listed(single, _SHOWN)}; it is held out and learned from too"
+
+
+def _contradictions(
+    texts: pa.ChunkedArray, labels: np.ndarray, first: np.ndarray, names: Sequence[str]
+) -> Iterator[str]:
+    """Yield a line on texts with several labels."""
+    pairs = np.unique(first * len(names) + labels)
+    rows, counts = np.unique(pairs // len(names), return_counts=True)
+    rows = rows[counts > 1]
+    if len(rows):
+        text = texts[int(rows[0])].as_py().strip()
+        shown = repr(text if len(text) <= _LONGEST else text[:_LONGEST] + "...")
+        found = [repr(names[pair % len(names)]) for pair in pairs[pairs // len(names) == rows[0]]]
+        what = "1 text has" if len(rows) == 1 else f"{len(rows):,} texts have"
+        yield f"{what} several labels, such as {shown}: {listed(found, _SHOWN)}; keep the right one"
