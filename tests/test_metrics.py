@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textcnn.metrics import (
+    doubt,
     LEAST,
     MOST,
     calibration_error,
@@ -121,3 +122,16 @@ def test_the_confusions_are_the_cells_of_scikit_learns_matrix(pairs):
     np.testing.assert_array_equal(confusion_matrix(figures), expected)
     assert 0 not in figures["confusion"]["texts"]
     assert sparse_confusion(expected.tolist()) == figures["confusion"]
+
+
+def test_a_model_that_has_learned_nothing_is_doubted():
+    truth = np.arange(10) % 2
+    right = np.where(np.arange(2) == truth[:, None], 0.9, 0.1)
+    constant = np.tile([0.4, 0.6], (10, 1))
+    wrong = np.where(np.arange(2) == truth[:, None] ^ (np.arange(10) > 2)[:, None], 0.999, 0.001)
+    assert doubt(truth, right, ["no", "yes"]) is None
+    assert doubt(truth, constant, ["no", "yes"]) == "the model predicts 'yes' for each of 10 texts"
+    assert doubt(truth[:9], constant[:9], ["no", "yes"]) is None  # too few to tell
+    assert doubt(truth * 0 + 1, constant, ["no", "yes"]) is None  # all texts are of it
+    assert doubt(truth, wrong, ["no", "yes"]) == "the log-loss 4.84 is far above 0.69, that of equal probabilities"
+    assert doubt(truth[:0], right[:0], ["no", "yes"]) is None

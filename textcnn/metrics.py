@@ -12,6 +12,7 @@ import numpy as np
 
 LEAST, MOST = 0.5, 8.0  # bounds of the temperature
 ENOUGH = 50  # validation texts: fewer are too few for a temperature
+_TOO_FEW = 10  # texts: one class for all of fewer says nothing
 _STEPS = 60  # of the search: (2 / 3)^60 of the first interval remains
 
 
@@ -77,6 +78,29 @@ def confusion_matrix(figures: Mapping[str, Any]) -> np.ndarray:
     matrix = np.zeros((classes, classes), np.int64)
     matrix[cells["label"], cells["predicted"]] = cells["texts"]
     return matrix
+
+
+def doubt(truth: np.ndarray, probabilities: np.ndarray, names: Sequence[str]) -> str | None:
+    """Return what shows that a model has learned nothing, or None.
+
+    Args:
+        truth: class ids, (N,).
+        probabilities: of each class, (N, K).
+        names: of the classes, (K,).
+
+    Returns:
+        That one class is predicted for all of ten texts or more, which have several; or that the log-loss is above
+        twice that of equal probabilities, as it is where training diverged.
+    """
+    if not len(truth):
+        return None
+    predicted = probabilities.argmax(axis=1)  # (N,)
+    if len(truth) >= _TOO_FEW and (predicted == predicted[0]).all() and (truth != truth[0]).any():
+        return f"the model predicts {names[predicted[0]]!r} for each of {len(truth):,} texts"
+    loss, equal = log_loss(truth, probabilities), float(np.log(len(names)))
+    if loss > 2 * equal:
+        return f"the log-loss {loss:.2f} is far above {equal:.2f}, that of equal probabilities"
+    return None
 
 
 def _by_class(truth: np.ndarray, predicted: np.ndarray, names: Sequence[str]) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import logging
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from textcnn.explain.explanation import Explanation, explain
 from textcnn.inference.artifact import load_artifact
 from textcnn.inference.class_ids import as_labels, class_ids
 from textcnn.inference.predictor import Predictor
-from textcnn.metrics import evaluate
+from textcnn.metrics import doubt, evaluate
 from textcnn.settings.architectures import architecture_of
 from textcnn.text.columns import Texts, as_column
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from textcnn.explain.feature_graph import FeatureGraph
     from textcnn.explain.filter_responses import Filter
     from textcnn.report.figures import Figures
+
+logger = logging.getLogger(__name__)
 
 
 class Model(Predictor):
@@ -80,10 +83,16 @@ class Model(Predictor):
         return float((self.predict_proba(column).argmax(axis=1) == ids).mean())
 
     def evaluate(self, texts: Texts, labels: Any) -> dict[str, Any]:
-        """Return all figures on labelled texts: see `textcnn.metrics.evaluate`. Errors as in `score`."""
+        """Return all figures on labelled texts: see `textcnn.metrics.evaluate`. Errors as in `score`.
+
+        If they show that the model has learned nothing, a warning is logged (`textcnn.metrics.doubt`).
+        """
         column = as_column(texts)
         ids = class_ids(as_labels(labels, len(column)), self.classes_)
-        return evaluate(ids, self.predict_proba(column), [str(label) for label in self.classes_])
+        probabilities, names = self.predict_proba(column), [str(label) for label in self.classes_]
+        if warning := doubt(ids, probabilities, names):
+            logger.warning("%s", warning)
+        return evaluate(ids, probabilities, names)
 
     def explain(self, texts: Texts) -> list[Explanation]:
         """Explain each text's label: parts of the logits by word, n-gram and feature.

@@ -12,14 +12,19 @@ from textcnn.cli.terminal import TextLayout
 from textcnn.metrics import confusion_matrix, sparse_confusion
 
 
-def figures_of(ended) -> dict:
-    assert (ended.code, ended.err) == (0, "")
+def figures_of(ended, err="") -> dict:
+    assert (ended.code, ended.err) == (0, err)
     assert ended.out.count("\n") == 1
     return json.loads(ended.out)
 
 
+def learned(reviews) -> str:
+    """The warning where the texts of training are scored."""
+    return f"{reviews}: the model was trained on these texts: expect lower scores on new ones\n"
+
+
 def test_json_holds_all_figures(textcnn, model, reviews):
-    figures = figures_of(textcnn("evaluate", reviews, "-m", model, "--json"))
+    figures = figures_of(textcnn("evaluate", reviews, "-m", model, "--json"), learned(reviews))
     assert {key: figures[key] for key in ("model", "data", "split", "examples", "majority")} == {
         "model": str(model),
         "data": str(reviews),
@@ -38,12 +43,13 @@ def test_the_figures_are_those_of_the_predictions(textcnn, model, reviews):
     texts = [",".join(row[1:-1]).strip('"') for row in rows]
     predicted = load_model(model).predict(texts)
     accuracy = np.mean(predicted == np.array([row[-1] for row in rows]))
-    assert figures_of(textcnn("evaluate", reviews, "-m", model, "--json"))["accuracy"] == pytest.approx(accuracy)
+    figures = figures_of(textcnn("evaluate", reviews, "-m", model, "--json"), learned(reviews))
+    assert figures["accuracy"] == pytest.approx(accuracy)
 
 
 def test_a_table_for_the_reader(textcnn, model, reviews):
     ended = textcnn("evaluate", reviews, "-m", model)
-    assert (ended.code, ended.err) == (0, "")
+    assert (ended.code, ended.err) == (0, learned(reviews))
     number = r"\d\.\d{4}"
     assert re.fullmatch(
         rf"{re.escape(str(model))}\son\s{re.escape(str(reviews))}\s\(all\),\s60\stexts\n"
@@ -120,7 +126,7 @@ def test_unknown_labels_are_one_line(textcnn, model, tmp_path):
 
 
 def test_a_split_is_chosen(textcnn, model, reviews):
-    assert figures_of(textcnn("evaluate", "-m", model, "--json"))["split"] == "test"
+    assert figures_of(textcnn("evaluate", "sample", "-m", model, "--json"))["split"] == "test"
     figures = figures_of(textcnn("evaluate", "sample", "-m", model, "--json", "--split", "train"))
     assert (figures["split"], figures["examples"]) == ("train", 1000)
     ended = textcnn("evaluate", reviews, "-m", model, "--split", "test")
@@ -139,3 +145,27 @@ def test_missing_data_is_one_line(textcnn, model, tmp_path):
     ended = textcnn("evaluate", tmp_path / "held-out.csv", "-m", model)
     assert (ended.code, ended.out) == (2, "")
     assert re.fullmatch(r"Error: expected a corpus \(.*\), a file.*, found '.*held-out\.csv'.*\n", ended.err)
+
+
+@pytest.mark.parametrize("command", ["evaluate", "report", "filters"])
+def test_the_sample_is_not_taken_in_silence(textcnn, model, tmp_path, command):
+    """Without DATA only a model that was trained on the sample is scored on it."""
+    ended = textcnn(command, "-m", model, *(("-o", tmp_path / "r.html") if command == "report" else ()))
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        f"Error: expected DATA, found none, and {model} was not trained on the sample; name texts such as FILE.csv\n"
+    )
+
+
+def test_a_model_of_the_sample_is_scored_on_it(textcnn, tiny, tmp_path):
+    assert textcnn("train", "-o", tmp_path / "m", *tiny).code == 0
+    assert figures_of(textcnn("evaluate", "-m", tmp_path / "m", "--json"))["data"] == "sample"
+    assert textcnn("filters", "-m", tmp_path / "m").code == 0
+
+
+def test_one_class_for_all_texts_is_told(model, caplog):
+    texts = ["What a fine film!"] * 12
+    load_model(model).evaluate(texts, ["positive", "negative"] * 6)
+    assert [re.sub("'.*'", "...", message) for message in caplog.messages] == [
+        "the model predicts ... for each of 12 texts"
+    ]

@@ -66,6 +66,23 @@ def test_texts_as_arguments(textcnn, model, expected):
     assert (ended.code, ended.out, ended.err) == (0, as_text(expected), "")
 
 
+def test_the_name_of_a_file_is_no_text(textcnn, model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("reviews.csv").write_text("text\nfine\n")
+    Path("a fine film.").touch()
+    Path("fine").touch()
+    ended = textcnn("predict", "-m", model, "fine", "reviews.csv")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "Error: expected a text, found the name of a file: reviews.csv; read it with --input reviews.csv, "
+        "or give the name as a text on stdin\n"
+    )
+    assert "the name of a file: reviews.csv; give its lines" in textcnn("explain", "-m", model, "reviews.csv").err
+    assert textcnn("predict", "-m", model, stdin=b"reviews.csv").out.endswith("reviews.csv\n")
+    for text in ("a fine film.", "fine", "none.csv", "x." * 3000, "\0.a"):
+        assert textcnn("predict", "-m", model, text).code == 0
+
+
 def test_lines_on_stdin(textcnn, model, expected):
     ended = textcnn("predict", "-m", model, stdin="\n".join(TEXTS).encode())
     assert (ended.code, ended.out, ended.err) == (0, as_text(expected), "")

@@ -84,6 +84,28 @@ def test_test_texts_are_scored(textcnn, reviews, tmp_path, tiny):
     assert metrics["test"] == metrics["validation"]
 
 
+def test_many_classes_are_one_short_line(textcnn, tmp_path, tiny, caplog):
+    path = tmp_path / "rows.csv"
+    path.write_text("text,id\n" + "".join(f"text {i % 500},{i // 2}\n" for i in range(1000)), encoding="utf-8")
+    options = ("--label-column", "id")
+    ended = textcnn("train", path, "-o", tmp_path / "m", *tiny, *options, "--epochs", 1)
+    assert ended.code == 0, ended.err
+    assert f"{path}: 1,000 train; 500 classes (0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 490 more)\n" in ended.err
+    assert f"{path}: 500 classes for 1,000 training texts: does the column 'id' hold the labels?" in caplog.messages[0]
+    assert len((tmp_path / "m" / "README.md").read_text(encoding="utf-8").splitlines()[2]) < 300
+    ended = textcnn("data", path, *options)
+    assert "\n  49: 2 (0.2%)\n  and 450 more\n" in ended.out
+    assert len(ended.out.splitlines()) < 60
+
+
+def test_a_training_that_diverged_is_told(textcnn, tmp_path, tiny, caplog):
+    rows = "".join(f"word{i} word{i * 7 % 11},{'yes' if i * i % 7 > 2 else 'no'}\n" for i in range(100))
+    (tmp_path / "given.csv").write_text(f"text,label\n{rows}", encoding="utf-8")
+    textcnn("train", tmp_path / "given.csv", "-o", tmp_path / "m", *tiny, "--learning-rate", 1000)
+    [message] = caplog.messages
+    assert re.fullmatch(r"validation: the log-loss \d+\.\d\d is far above 0\.69, .*a smaller learning rate", message)
+
+
 def test_settings_reach_the_model(textcnn, reviews, tmp_path, tiny):
     given = ("--region-sizes", "2", "--keep-case", "--max-norm", "0", "--class-weight", "positive=2,negative=1")
     ended = textcnn("train", reviews, "-o", tmp_path / "model", *tiny, *given, "--seed", "3", "--min-count", "2")
@@ -136,7 +158,7 @@ def _contents(folder: Path) -> Mapping[str, bytes]:
         (["--pooling", "mean"], ("--pooling", "'max', 'average', 'k-max'", "'mean'")),
         (["--channels", "static"], ("channels static", "--vectors FILE")),
         (["--channels", "rand", "--vectors", "vectors.txt"], ("channels rand", "no word vectors")),
-        (["--class-weight", "positive=1"], ("--class-weight", "['negative', 'positive']", "{'positive': 1.0}")),
+        (["--class-weight", "positive=1"], ("--class-weight", "'negative', 'positive'", "for 'positive'")),
         (["--class-weight", "positive=1,negative=x"], ("--class-weight", "good=1,bad=2", "'positive=1,negative=x'")),
         (["--class-weight", '{"positive": 1'], ("--class-weight", '{"good": 1, "bad": 2}')),
         (["--class-weight", "positive=1,negative=-1"], ("--class-weight", "above 0", "-1.0")),

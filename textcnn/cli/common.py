@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,14 +12,17 @@ from typing import IO, TYPE_CHECKING, Any, TypeVar
 import click
 
 from textcnn.cli.terminal import TextLayout, neutralize
-from textcnn.errors import DataError
+from textcnn.errors import ConfigError, DataError
 from textcnn.files import check_output, written_whole
 
 if TYPE_CHECKING:
     import datasets
     from rich.text import Text
 
+    from textcnn.model import Model
+
 DEFAULT_MODEL = "textcnn-model"
+SAMPLE = "sample"  # the built-in corpus
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -167,6 +171,26 @@ def write_out(content: str | list[Text], output: Path | None, *, overwrite: bool
         click.echo(neutralize(content), nl=False)
     else:
         TextLayout().show(content)
+
+
+def data_or_sample(data: str | None, model: Model, path: Path) -> str:
+    """Return DATA, or the sample corpus where it is left out for a model that was trained on that.
+
+    Raises:
+        ConfigError: it is left out for another model.
+    """
+    if data is None and model.artifact.training.get("source") != SAMPLE:
+        raise ConfigError(
+            f"expected DATA, found none, and {path} was not trained on the sample; name texts such as FILE.csv"
+        )
+    return SAMPLE if data is None else data
+
+
+def warn_of_training_texts(data: str, split: str, model: Model) -> None:
+    """Say on stderr that texts are scored which the model was trained on, as far as their name tells."""
+    if split == "train" and data == model.artifact.training.get("source"):
+        line = f"{data}: the model was trained on these texts: expect lower scores on new ones"
+        click.echo(neutralize(line, sys.stderr), err=True)
 
 
 def split_option(command: Decorated) -> Decorated:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textcnn.cli.common import GroupedCommand, chosen_split, corpus_options, model_option, option, split_option
+from textcnn.cli.common import (
+    GroupedCommand,
+    chosen_split,
+    corpus_options,
+    data_or_sample,
+    model_option,
+    option,
+    split_option,
+    warn_of_training_texts,
+)
 from textcnn.cli.terminal import TextLayout, neutralize
 
 if TYPE_CHECKING:
@@ -19,13 +28,13 @@ _HEAD = 8  # columns of a class name above the confusion matrix
 
 
 @click.command(cls=GroupedCommand)
-@click.argument("data", default="sample")
+@click.argument("data", required=False)
 @model_option
 @corpus_options
 @split_option
 @option("--json", "as_json", is_flag=True, group="Output", help="Print all figures as one JSON object.")
 def command(
-    data: str,
+    data: str | None,
     model: Path,
     reading: dict[str, Any],
     split: str | None,
@@ -33,7 +42,7 @@ def command(
 ) -> None:
     """Score a saved model on DATA: a named corpus or a file of labelled texts.
 
-    Without DATA, the built-in sample corpus is used.
+    Without DATA, a model trained on the built-in sample corpus is scored on that.
 
     \b
     Examples:
@@ -44,8 +53,10 @@ def command(
     from textcnn.model import load_model
 
     trained = load_model(model)
+    data = data_or_sample(data, trained, model)
     corpus = load_corpus(data, known_classes=[str(label) for label in trained.classes_], **reading)
     split = chosen_split(corpus, data, split)
+    warn_of_training_texts(data, split, trained)
     table = corpus[split].with_format("arrow")[:]
     figures = trained.evaluate(table["text"], trained.classes_[table["label"].to_numpy()])
     figures = {"model": str(model), "data": data, "split": split if len(corpus) > 1 else "all", **figures}

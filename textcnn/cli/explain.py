@@ -75,7 +75,7 @@ def command(
 
     trained = load_model(model)
     form = form or ("html" if output is not None and output.suffix in (".html", ".htm") else "text")
-    columns = [argument_texts(texts)] if texts else stdin_lines(encoding)
+    columns = [argument_texts(texts, "give its lines on stdin")] if texts else stdin_lines(encoding)
     lines = [text for column in columns for text in column.to_pylist()]
     explanations = trained.explain(lines)
     changes = [trained.counterfactual(line, budget=budget) if flip else None for line in lines]

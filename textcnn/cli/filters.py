@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textcnn.cli.common import GroupedCommand, corpus_options, model_option, option, output_options, write_out
+from textcnn.cli.common import (
+    GroupedCommand,
+    corpus_options,
+    data_or_sample,
+    model_option,
+    option,
+    output_options,
+    write_out,
+)
 from textcnn.cli.terminal import TextLayout
 
 if TYPE_CHECKING:
@@ -23,7 +31,7 @@ _MARGIN = 9
 
 
 @click.command(cls=GroupedCommand)
-@click.argument("data", default="sample")
+@click.argument("data", required=False)
 @model_option
 @corpus_options
 @option(
@@ -57,7 +65,7 @@ _MARGIN = 9
 )
 @output_options
 def command(
-    data: str,
+    data: str | None,
     model: Path,
     reading: dict[str, Any],
     most: int,
@@ -71,9 +79,9 @@ def command(
     """Show what the filters of a model's first layer respond to.
 
     Filters are listed by importance: the class that each favours, the n-grams of DATA
-    (a named corpus or a file of texts; the sample corpus by default) that it picks,
-    with its responses, and the n-gram that it wants, the one of all words with the
-    largest response.
+    (a named corpus or a file of texts; left out, the sample corpus for a model trained
+    on it) that it picks, with its responses, and the n-gram that it wants, the one of
+    all words with the largest response.
 
     \b
     Examples:
@@ -91,7 +99,9 @@ def command(
         wanted = ascend(trained, most=most)
         content = _json([vars(one) for one in wanted]) if form == "json" else _second_layer(wanted, layout)
     else:
-        filters = trained.filters(_texts(data, reading), most=most, ngrams=ngrams, word=word)
+        filters = trained.filters(
+            _texts(data_or_sample(data, trained, model), reading), most=most, ngrams=ngrams, word=word
+        )
         rows = [one.to_json() for one in filters]
         content = _json(rows) if form == "json" else _first_layer(trained, filters, layout)
     write_out(content, output, overwrite=overwrite)

@@ -108,7 +108,9 @@ def command(
             _predict_file(writer, trained, source, batches, text_column)
         else:
             origins = "texts as arguments, on stdin or in a file (--input)"
-            columns = [argument_texts(texts)] if texts else stdin_lines(encoding, origins=origins)
+            columns = (
+                [argument_texts(texts, "read it with --input {}")] if texts else stdin_lines(encoding, origins=origins)
+            )
             _predict_texts(writer, trained, columns)
         stream.flush()
 

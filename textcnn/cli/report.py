@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textcnn.cli.common import GroupedCommand, chosen_split, corpus_options, model_option, option, split_option
+from textcnn.cli.common import (
+    GroupedCommand,
+    chosen_split,
+    corpus_options,
+    data_or_sample,
+    model_option,
+    option,
+    split_option,
+    warn_of_training_texts,
+)
 from textcnn.errors import DataError
 from textcnn.files import check_output
 
@@ -20,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=GroupedCommand)
-@click.argument("data", default="sample")
+@click.argument("data", required=False)
 @model_option
 @corpus_options
 @split_option
@@ -43,7 +52,7 @@ if TYPE_CHECKING:
     help="Folder to save the plots in too, as PNG and SVG.",
 )
 def command(
-    data: str,
+    data: str | None,
     model: Path,
     reading: dict[str, Any],
     split: str | None,
@@ -53,8 +62,8 @@ def command(
 ) -> None:
     """Write an HTML report on a saved model: its scores on DATA and its mistakes.
 
-    DATA is a named corpus or a file of labelled texts; without it, the built-in sample
-    corpus is used. If DATA has training texts, a linear baseline is fitted to them.
+    DATA is a named corpus or a file of labelled texts; without it, a model trained on
+    the built-in sample corpus is scored on that. If DATA has training texts, a linear baseline is fitted to them.
 
     \b
     Examples:
@@ -66,8 +75,10 @@ def command(
     from textcnn.model import load_model
 
     trained = load_model(model)
+    data = data_or_sample(data, trained, model)
     corpus = load_corpus(data, known_classes=[str(label) for label in trained.classes_], **reading)
     chosen = chosen_split(corpus, data, split)
+    warn_of_training_texts(data, chosen, trained)
     texts, labels = _labelled(corpus[chosen], trained)
     figures = trained.report(
         output,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -18,13 +19,35 @@ if TYPE_CHECKING:
 _READ = 1 << 20  # bytes of stdin answered as one batch, at most
 
 
-def argument_texts(texts: tuple[str, ...]) -> pa.StringArray:
+def _refuse_files(texts: Sequence[str], advice: str) -> None:
+    """Raise DataError for a text that is the name of a file: one with a suffix, without blanks, that exists.
+
+    Args:
+        texts: from arguments.
+        advice: how to read a file, with `{}` for its name.
+    """
+    for text in texts:
+        # os.path, since pathlib raises for some names, such as overlong ones
+        if os.path.splitext(text)[1] and not any(map(str.isspace, text)) and os.path.isfile(text):  # noqa: PTH113, PTH122
+            raise DataError(
+                f"expected a text, found the name of a file: {text}; {advice.format(text)}, or give the name as a text "
+                "on stdin"
+            )
+
+
+def argument_texts(texts: tuple[str, ...], advice: str) -> pa.StringArray:
     """Return texts from arguments as a column.
 
+    Args:
+        texts: the arguments.
+        advice: as for `_refuse_files`.
+
     Raises:
-        DataError: an argument holds bytes that are not text.
+        DataError: an argument holds bytes that are not text, or is the name of a file.
     """
     from textcnn.cli.writers import strings
+
+    _refuse_files(texts, advice)
 
     try:
         return strings(texts)

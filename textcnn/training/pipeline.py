@@ -23,7 +23,7 @@ from textcnn.data.splits import stratified_split
 from textcnn.errors import ConfigError, DataError, TrainingError, VectorsError
 from textcnn.inference.artifact import Artifact, load_artifact, weight_shapes
 from textcnn.inference.scorer import word_rows
-from textcnn.metrics import evaluate, fit_temperature, softmax
+from textcnn.metrics import doubt, evaluate, fit_temperature, softmax
 from textcnn.settings.architectures import make_network
 from textcnn.settings.config import TrainingConfig, to_json
 from textcnn.settings.options import Settings
@@ -207,6 +207,8 @@ def package(prepared: Prepared, fitted: Fitted) -> Artifact:
     logits = np.log(np.maximum(fitted.probabilities, np.finfo(np.float32).tiny))
     temperature = fit_temperature(logits, labels)
     names = [str(label) for label in prepared.classes]
+    if warning := doubt(labels, fitted.probabilities, names):
+        logger.warning("validation: %s; try other settings, such as a smaller learning rate", warning)
     return Artifact(
         text=prepared.settings.text,
         model=prepared.settings.model,
