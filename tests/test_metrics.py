@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from textcnn.metrics import (
-    doubt,
     LEAST,
     MOST,
     calibration_error,
     confusion_matrix,
+    doubt,
     evaluate,
     fit_temperature,
     log_loss,

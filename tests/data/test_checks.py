@@ -104,3 +104,21 @@ def test_fitting_warns(caplog):
         "4 of 4 validation texts are training texts too",
         "44 of 48 training texts repeat another one, 4 are distinct; equal texts are held out together",
     ]
+
+
+def test_untrained_vectors_are_told(caplog, tmp_path):
+    texts = ["a good film", "good fun", "a bad film", "bad jokes"]
+    words = sorted({word for text in texts for word in text.split()})
+    (tmp_path / "v.txt").write_text("".join(f"{word} 1 1.0{i} 1\n" for i, word in enumerate(words)))
+    TextCNNClassifier(vectors=tmp_path / "v.txt", feature_maps=2, max_epochs=1).fit(texts, ["y", "y", "n", "n"])
+    assert "words are almost the same (mean cosine 1.00)" in caplog.text
+
+
+def test_repeated_texts_do_not_raise_the_validation_score():
+    """Labels drawn by chance cannot be told from the texts, however often these are repeated."""
+    rng = np.random.default_rng(0)
+    texts = [" ".join(f"w{i}" for i in rng.integers(0, 500, 6)) for _ in range(200)] * 5
+    labels = np.tile(rng.integers(0, 2, 200), 5)
+    classifier = TextCNNClassifier(dimension=16, feature_maps=8, max_epochs=8).fit(texts, labels)
+    assert classifier.score(texts, labels) > 0.9
+    assert classifier.history_.epochs[-1].accuracy < 0.8

@@ -152,3 +152,17 @@ def test_summary():
     assert summary["folds"] == 3
     assert summary["accuracy"]["mean"] == pytest.approx(0.7)
     assert summary["accuracy"]["standard_deviation"] == pytest.approx(statistics.stdev((0.5, 0.7, 0.9)))
+
+
+def test_equal_texts_are_in_one_fold(monkeypatch):
+    labelled = data(20).take(np.arange(60) % 20)
+    texts, seen = np.array(labelled.texts.to_pylist()), []
+
+    def score(number, _data, rows, *others):
+        assert not set(texts[rows]) & set(np.delete(texts, rows))
+        seen.extend(rows)
+        return Fold(number=number, examples=len(rows), accuracy=1.0, macro_f1=1.0, log_loss=0.0, best_epoch=1)
+
+    monkeypatch.setattr("textcnn.training.cross_validation._score_fold", score)
+    cross_validate(labelled, CLASSES, settings(), folds=4)
+    assert sorted(seen) == [*range(60)]

@@ -81,32 +81,51 @@ def test_a_word_with_a_zero_vector(path):
     assert found.zero_vectors == {"zero"}
     assert found.neighbours["zero"] == ()
     assert found.neighbours["none"] is None
-    assert found.alike is None
+    assert found.untrained is None
 
 
 def test_a_word_alone_has_no_neighbours(path):
     path.write_bytes(b"good 1 0\n")
     found = describe_vectors(path, near=["good"])
-    assert (found.neighbours, found.zero_vectors, found.alike) == ({"good": ()}, frozenset(), None)
+    assert (found.neighbours, found.zero_vectors, found.untrained) == ({"good": ()}, frozenset(), None)
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.1])
 def test_vectors_that_hardly_differ_are_reported(path, spread):
     rows = 1 + spread * np.random.default_rng(0).normal(size=(50, 8))
     path.write_text("".join(f"w{i} {' '.join(map(str, row))}\n" for i, row in enumerate(rows)))
-    assert re.search(r"first 50 words are almost the same \(mean cosine (1\.00|0\.99)\)", describe_vectors(path).alike)
+    found = describe_vectors(path).untrained
+    assert re.search(r"first 50 words are almost the same \(mean cosine (1\.00|0\.99)\)", found)
 
 
 def test_vectors_of_zeros_are_reported(path):
     path.write_text("".join(f"w{i} 0 0 0\n" for i in range(9)))
-    assert "first 9 words are zero" in describe_vectors(path).alike
+    assert "first 9 words are zero" in describe_vectors(path).untrained
+
+
+def test_frequent_words_that_hardly_differ_are_reported(path):
+    """Of a small corpus only the frequent words were trained at all; the others are as they were drawn."""
+    rows = np.random.default_rng(0).normal(size=(1000, 8))
+    rows[:120] = 1 + 0.1 * rows[:120]
+    path.write_text("".join(f"w{i} {' '.join(map(str, row))}\n" for i, row in enumerate(rows)))
+    assert "first 100 words are almost the same" in describe_vectors(path).untrained
+
+
+@pytest.mark.parametrize("dimension", [8, 300])
+def test_random_vectors_are_reported(path, dimension):
+    rows = np.random.default_rng(0).uniform(-1, 1, size=(100, dimension))
+    path.write_text("".join(f"w{i} {' '.join(map(str, row))}\n" for i, row in enumerate(rows)))
+    assert "first 100 words look random" in describe_vectors(path).untrained
+    trained = rows * np.geomspace(1, 0.1, dimension)  # some directions matter more
+    path.write_text("".join(f"w{i} {' '.join(map(str, row))}\n" for i, row in enumerate(trained)))
+    assert describe_vectors(path).untrained is None
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.5])
 def test_vectors_that_differ_are_not_reported(path, shift):
     rows = shift + np.random.default_rng(0).normal(size=(50, 8))
     path.write_text("".join(f"w{i} {' '.join(map(str, row))}\n" for i, row in enumerate(rows)))
-    assert describe_vectors(path).alike is None
+    assert describe_vectors(path).untrained is None
 
 
 def test_the_first_words_alone(path):

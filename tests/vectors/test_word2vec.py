@@ -222,3 +222,9 @@ def test_texts_that_are_no_strings(output):
 def test_settings_out_of_range(output, name, value, expected):
     assert message(ConfigError, TEXTS, output, **{name: value}) == f"{name}: expected {expected}"
     assert names(output) == []
+
+
+def test_too_little_training_is_told(tmp_path, caplog):
+    texts = [" ".join(f"w{i}" for i in row) for row in np.random.default_rng(0).integers(0, 150, (300, 20))]
+    train_vectors(texts, tmp_path / "v.bin", dimension=8, epochs=1, min_count=1, workers=1)
+    assert re.search("v.bin: the vectors of the first 100 words (are almost the same|look random).*; give", caplog.text)

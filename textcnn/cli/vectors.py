@@ -263,7 +263,7 @@ def _print_file(found: VectorsFile, max_words: int | None) -> None:
         ("format", found.format),
         ("words", f"{found.words:,}" + (" (--max-words)" if limited else "")),
         ("dimension", f"{found.dimension:,}"),
-        *([] if found.alike is None else [("warning", found.alike)]),
+        *([] if found.untrained is None else [("warning", found.untrained)]),
     ]
     click.echo(f"file        {found.path}, {_size(found.size)}")
     layout = TextLayout()

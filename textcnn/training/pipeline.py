@@ -33,7 +33,7 @@ from textcnn.text.tokenizer import Tokenizer
 from textcnn.text.vocabulary import FIRST_WORD, Vocabulary, build_vocabulary
 from textcnn.training.progress import History, Progress
 from textcnn.vectors import VectorsSource, WordVectors, load_vectors, with_unseen_words
-from textcnn.vectors.neighbours import neighbours_of_probes
+from textcnn.vectors.neighbours import neighbours_of_probes, untrained
 
 if TYPE_CHECKING:
     from textcnn.nn.base import TextNetwork
@@ -267,6 +267,8 @@ def _report_coverage(source: VectorsSource, vectors: WordVectors, seen: int) -> 
             f"{name}: expected vectors of words of the training texts, found none of their {seen:,} distinct words "
             f"({vectors.words_in_file:,} words, {vectors.dimension}-d); use a file in their language and spelling"
         )
+    if warning := untrained(vectors.matrix[:seen][vectors.found[:seen]]):
+        logger.warning("%s: %s", name, warning)
     low = found < _LOW_COVERAGE * seen
     logger.log(
         logging.WARNING if low else logging.INFO,

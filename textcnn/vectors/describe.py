@@ -14,15 +14,13 @@ from textcnn.errors import VectorsError
 from textcnn.text.tokenizer import Tokenizer
 from textcnn.text.vocabulary import count_words
 from textcnn.vectors._reading import first_words, load_vectors
-from textcnn.vectors.neighbours import nearest_rows, unit_rows
+from textcnn.vectors.neighbours import nearest_rows, untrained
 
 _CANDIDATES = 20_000  # first words of a file, among which neighbours are searched
 _USUAL = 100  # words so frequent that their neighbours say little
 _EXAMPLES = 3
 _NEIGHBOURS = 5
 _MISSING = 20
-_COMPARED = 1_000  # first words of a file, whose vectors are compared with each other
-_ALIKE = 0.9  # mean cosine of vectors that differ too little; those of a trained file are far below
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ class VectorsFile:
         candidates: Number of words, from the beginning of the file, among which neighbours are searched.
         neighbours: Words with their nearest neighbours and cosines; None for a word that is not in the file.
         zero_vectors: Those of these words whose vector is zero, so that they have no neighbours.
-        alike: What is wrong if the vectors hardly differ from each other, else None.
+        untrained: What shows that the vectors are hardly trained, else None.
         coverage: Of the texts, if any were given.
     """
 
@@ -69,7 +67,7 @@ class VectorsFile:
     candidates: int
     neighbours: dict[str, tuple[tuple[str, float], ...] | None]
     zero_vectors: frozenset[str]
-    alike: str | None
+    untrained: str | None
     coverage: Coverage | None
 
 
@@ -125,7 +123,7 @@ def describe_vectors(
             for word, vector, found in zip(near, queries, vectors.found[first:last], strict=True)
             if found and not vector.any()
         ),
-        alike=_alike(rows[:_COMPARED]),
+        untrained=untrained(rows),
         coverage=None if texts is None else _coverage(words, counts, vectors.found[last:]),
     )
 
@@ -160,18 +158,3 @@ def _neighbours(
         named = tuple((candidates[index], cosine) for index, cosine in pairs) if vector.any() else ()
         neighbours[word] = named if is_found else None
     return neighbours
-
-
-def _alike(rows: np.ndarray) -> str | None:
-    """Return what is wrong with vectors, (V, D), that are all zero or have almost the same direction."""
-    unit = unit_rows(rows[rows.any(axis=1)])
-    count = len(unit)
-    if not count:
-        return f"the vectors of the first {len(rows):,} words are zero"
-    if count < 3:
-        return None
-    # The squared sum of unit vectors holds each cosine twice, and 1 for each vector with itself.
-    mean = (np.square(unit.sum(axis=0, dtype=np.float64)).sum() - count) / (count * (count - 1))
-    if mean < _ALIKE:
-        return None
-    return f"the vectors of the first {count:,} words are almost the same (mean cosine {mean:.2f}): too little training"

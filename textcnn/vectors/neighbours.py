@@ -12,12 +12,42 @@ from textcnn.text.vocabulary import FIRST_WORD
 PROBES = ("good", "bad", "great", "terrible", "not", "never")
 NEAREST = 6
 
+_COMPARED = 100  # first words of a file, usually the most frequent, whose vectors are compared with each other
+_ALIKE = 0.9  # mean cosine of vectors that differ too little; those of a trained file are far below
+_RANDOM = (0.9, 1.1)  # mean squared cosine of random vectors, times their length; trained ones are far above
 _SMALLEST = 1e-12  # a norm to divide by; the cosines of a zero vector are 0
 
 
 def unit_rows(matrix: np.ndarray) -> np.ndarray:
     """Return the rows of a matrix (V, D) scaled to length 1; rows of zeros stay zeros."""
     return matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), _SMALLEST)
+
+
+def untrained(rows: np.ndarray) -> str | None:
+    """Return what shows that vectors are hardly trained, or None.
+
+    Args:
+        rows: Vectors of words, the most frequent first, (V, D).
+
+    Returns:
+        That the first are all zero, have almost the same direction, as after too little training, or are spread as
+        evenly as random ones.
+    """
+    rows = rows[:_COMPARED]
+    unit = unit_rows(rows[rows.any(axis=1)]).astype(np.float64)
+    count, dimension = unit.shape
+    if not count:
+        return f"the vectors of the first {len(rows):,} words are zero" if len(rows) else None
+    if count < 3:
+        return None
+    cosines = (unit @ unit.T)[~np.eye(count, dtype=bool)]
+    mean, spread = cosines.mean(), np.square(cosines).mean() * dimension
+    if mean >= _ALIKE:
+        found = f"almost the same (mean cosine {mean:.2f}): too little training"
+        return f"the vectors of the first {count:,} words are {found}"
+    if count == _COMPARED and _RANDOM[0] < spread < _RANDOM[1]:
+        return f"the vectors of the first {count:,} words look random: they are as far apart as vectors drawn by chance"
+    return None
 
 
 def nearest_rows(

@@ -32,6 +32,7 @@ from textcnn.text.tokens import Tokens
 from textcnn.text.vocabulary import count_words
 from textcnn.vectors._formats import MAX_WORD
 from textcnn.vectors._word_rows import MAX_DIMENSION
+from textcnn.vectors.neighbours import untrained
 
 logger = logging.getLogger(__name__)
 
@@ -179,6 +180,8 @@ def train_vectors(
         threads = config.workers or os.cpu_count() or 1
         vectors = _train(corpus, kept, config, threads)
         _write(vectors, list(kept), file, zipped=path.suffix == ".gz")
+    if warning := untrained(vectors):
+        logger.warning("%s: %s; give more texts or --epochs", path, warning)
     return TrainedVectors(
         path=path,
         size=path.stat().st_size,
