@@ -31,7 +31,7 @@ def test_it_predicts_and_scores(model):
     figures = model.evaluate(TEXTS[:6], list(LABELS[:6]))
     assert (figures["accuracy"], figures["examples"]) == (1.0, 6)
     np.testing.assert_allclose(np.exp(model.predict_log_proba(TEXTS[:5])), model.predict_proba(TEXTS[:5]), rtol=1e-6)
-    with pytest.raises(DataError, match=r"\['no', 'yes'\].*'maybe'"):
+    with pytest.raises(DataError, match=r"\('no', 'yes'\).*'maybe'"):
         model.score(["a text"], ["maybe"])
     with pytest.raises(DataError, match="one label for each of the 2 texts"):
         model.score(["a", "b"], ["yes"])
