@@ -232,7 +232,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         training = Labelled(texts, ids, _groups(groups, len(texts)), _weights(sample_weight, len(texts)))
         validation = None if validation_data is None else self._validation(*validation_data)
         parts = {"train": training} | ({} if validation is None else {"validation": validation})
-        for line in doubts(parts, self.classes_):
+        for line in doubts(parts, self.classes_.tolist()):
             logger.warning("%s", line)
         artifact, self.history_ = train_model(
             training,

@@ -30,7 +30,8 @@ def doubts(parts: Mapping[str, Labelled], classes: Sequence[object], *, column: 
         column: The column of the labels; None if there is no choice of columns.
     """
     names = [str(label) for label in classes]
-    texts = pa.chunked_array([chunk for part in parts.values() for chunk in part.texts.chunks], pa.string())
+    kind = pa.large_string()
+    texts = pa.chunked_array([chunk for part in parts.values() for chunk in part.texts.cast(kind).chunks], kind)
     labels = np.concatenate([part.labels for part in parts.values()])
     ends = np.cumsum([len(part) for part in parts.values()])
     first = first_equal(texts)
