@@ -92,7 +92,7 @@ def test_many_classes_are_one_short_line(textcnn, tmp_path, tiny, caplog):
     assert ended.code == 0, ended.err
     assert f"{path}: 1,000 train; 500 classes (0, 1, 2, 3, 4, 5, 6, 7, 8, 9 and 490 more)\n" in ended.err
     assert f"{path}: 500 classes for 1,000 training texts: does the column 'id' hold the labels?" in caplog.messages[0]
-    assert len((tmp_path / "m" / "README.md").read_text(encoding="utf-8").splitlines()[2]) < 300
+    assert len((tmp_path / "m" / "README.md").read_text(encoding="utf-8")) < 10_000
     ended = textcnn("data", path, *options)
     assert "\n  49: 2 (0.2%)\n  and 450 more\n" in ended.out
     assert len(ended.out.splitlines()) < 60
