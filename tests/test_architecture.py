@@ -150,8 +150,10 @@ def test_no_two_modules_and_no_two_classes_share_a_name():
     assert [name for name, count in (modules + classes).items() if count > 1] == []
 
 
-def test_only_the_command_line_prints():
+def test_only_the_command_line_and_the_progress_that_is_asked_for_print():
     for path, tree in TREES.items():
+        if path == ROOT / "training" / "progress.py":
+            continue
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                 assert node.func.id != "print", path

@@ -185,7 +185,7 @@ def test_settings_are_stored_unchanged():
     with pytest.raises(ConfigError, match="^dropout: .*found 'nonsense'"):
         model.fit(TEXTS, LABELS)
     names = set(inspect.signature(TextCNNClassifier.__init__).parameters) - {"self"}
-    assert names == {*all_settings(), "vectors", "trust_pickle", "init_from"}
+    assert names == {*all_settings(), "vectors", "trust_pickle", "max_words", "init_from", "verbose"}
 
 
 def test_before_fit():
@@ -418,3 +418,45 @@ def test_training_in_a_process_forked_after_training(arch):
     command = [sys.executable, "-W", "ignore", "-c", FORKED, arch]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment, timeout=120)
     assert done.stdout == "0\n", done.stderr
+
+
+@pytest.mark.parametrize(("max_words", "found"), [(None, 3), (3, 3), (1, 1)])
+def test_only_the_first_words_of_the_vectors_are_read(tmp_path, max_words, found):
+    path = tmp_path / "vectors.txt"
+    path.write_text("good 1 2\nbad 2 1\nfilm 1 1\n", encoding="utf-8")
+    model = TextCNNClassifier(vectors=path, max_words=max_words, feature_maps=2, max_epochs=1, unseen_words=5)
+    model.fit(["a good film", "a bad film"] * 10, ["p", "n"] * 10)
+    facts = model.model_.artifact.training["vectors"]
+    assert (facts["found"], facts["unseen"]) == (found, 0)
+    with pytest.raises(ConfigError, match="max_words: expected a whole number of at least 1, found 0"):
+        model.set_params(max_words=0).fit(TEXTS, LABELS)
+    with pytest.raises(ConfigError, match="max_words: expected a file of word vectors with it"):
+        TextCNNClassifier(max_words=2).fit(TEXTS, LABELS)
+
+
+@pytest.mark.parametrize("verbose", [0, False, 1, True])
+def test_epochs_are_printed_where_asked_for(capsys, verbose):
+    model = TextCNNClassifier(dimension=4, feature_maps=2, max_epochs=2, patience=2, verbose=verbose)
+    model.fit(TEXTS, LABELS)
+    out, err = capsys.readouterr()
+    assert err == ""
+    lines = out.splitlines()
+    if verbose:
+        assert [line.split("  loss")[0] for line in lines] == ["epoch  1", "epoch  2", lines[-1]]
+        assert lines[-1].startswith("best epoch: ")
+        model.fit(TEXTS, LABELS, progress=Progress())
+        assert capsys.readouterr().out == ""
+    else:
+        assert lines == []
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [[["a"], ["b", "c"]], [("a",), ("b", "c")], [{"a"}, {"b"}], ["a", ["b"]], [np.array(["a"]), np.array(["b", "c"])]],
+)
+@pytest.mark.parametrize(
+    "container", [list, lambda labels: pd.Series(labels), lambda labels: np.array([*labels, 0], object)[:-1]]
+)
+def test_several_labels_of_a_text_are_refused(labels, container):
+    with pytest.raises(DataError, match="^y: expected one label for each text, .* a text has exactly one class$"):
+        TextCNNClassifier().fit(["x", "y"], container(labels))

@@ -24,7 +24,7 @@ from textcnn.settings.options import all_settings, make_settings, ordered_class_
 from textcnn.settings.presets import preset_keywords
 from textcnn.text.columns import Texts, as_column
 from textcnn.training.pipeline import train_model
-from textcnn.training.progress import Progress
+from textcnn.training.progress import PrintedProgress, Progress
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +43,12 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
     Args:
         arch: `kim`, `dcnn` or `stacked`.
         vectors: file of word vectors (word2vec, GloVe or fastText), or gensim's `KeyedVectors`.
+        max_words: number of words of the file of word vectors to read, from the first; None reads all.
         trust_pickle: read a vectors file in gensim's own form, which is unpickled and can run code.
         init_from: folder of a saved model to start from (`textcnn.training.transfer`), whose settings are then taken.
         class_weight: None, `balanced`, or a mapping of every label to its weight.
         random_state: an integer gives the same bits on the same machine; None or a `RandomState` draws a seed.
+        verbose: 1 prints a line per epoch of `fit`, as in a notebook one may want; 0 nothing.
 
     Attributes:
         classes_: the labels, sorted, (K,).
@@ -101,7 +103,9 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         freeze: tuple[str, ...] = (),
         vector_norm: float = 5.0,
         init_from: str | Path | None = None,
+        max_words: int | None = None,
         trust_pickle: bool = False,
+        verbose: int = 0,
     ) -> None:
         self.arch = arch
         self.channels = channels
@@ -141,7 +145,9 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.freeze = freeze
         self.vector_norm = vector_norm
         self.init_from = init_from
+        self.max_words = max_words
         self.trust_pickle = trust_pickle
+        self.verbose = verbose
 
     @classmethod
     def from_preset(cls, name: str, corpus: str | None = None, **settings: Any) -> TextCNNClassifier:
@@ -208,7 +214,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             sample_weight: weights of the texts in the loss, N numbers from 0 on; their scale does not matter.
             groups: rows of one group stay together when validation texts are held out, N.
             validation_data: texts and labels that choose the epoch; None holds out `validation_share` of X.
-            progress: receives how training goes.
+            progress: receives how training goes, in the place of what `verbose` prints.
             checkpoint: file that keeps the run after each epoch, and is left when it ends.
             resume: continue from that file if it exists.
 
@@ -227,6 +233,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             self._keywords(),
             vectors=Path(self.vectors) if isinstance(self.vectors, (str, PathLike)) else self.vectors,
             trust_pickle=self.trust_pickle,
+            max_words=self.max_words,
             init_from=None if self.init_from is None else Path(self.init_from),
         )
         training = Labelled(texts, ids, _groups(groups, len(texts)), _weights(sample_weight, len(texts)))
@@ -239,7 +246,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             self.classes_,
             settings,
             validation=validation,
-            progress=progress,
+            progress=progress or (PrintedProgress() if self.verbose else None),
             checkpoint=None if checkpoint is None else Path(checkpoint),
             resume=resume,
         )

@@ -24,7 +24,9 @@ def test_every_field_is_a_setting():
 def test_the_estimators_defaults_are_the_settings():
     keywords = TextCNNClassifier().get_params()
     assert keywords.pop("vectors") is keywords.pop("init_from") is None
+    assert keywords.pop("max_words") is None
     assert keywords.pop("trust_pickle") is False
+    assert keywords.pop("verbose") == 0
     assert keywords == {keyword: setting.default for keyword, setting in all_settings().items()}
 
 

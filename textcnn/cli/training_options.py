@@ -99,5 +99,5 @@ def flags_in_errors() -> Iterator[None]:
         yield
     except ConfigError as error:
         name, colon, reason = str(error).partition(":")
-        flags = {setting.name: setting.flag for setting in all_settings().values()}
+        flags = {setting.name: setting.flag for setting in all_settings().values()} | {"max_words": "--max-words"}
         raise ConfigError(f"{flags.get(name, name)}{colon}{reason}") from None

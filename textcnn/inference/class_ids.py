@@ -37,6 +37,12 @@ def as_labels(y: Any, texts: int, *, what: str = "y") -> np.ndarray:
     if labels.dtype == object:
         labels = _plain(labels)
         kinds = {type(label) for label in labels}
+        if kinds & {list, tuple, set, frozenset, np.ndarray}:
+            found = next(label for label in labels if not isinstance(label, str))
+            raise DataError(
+                f"{what}: expected one label for each text, such as 'a', found {found!r:.60} for one; "
+                "a text has exactly one class"
+            )
         if len(kinds) > 1:
             names = ", ".join(sorted(kind.__name__ for kind in kinds))
             raise DataError(f"{what}: expected labels of one type, none missing, found {names}")

@@ -28,6 +28,7 @@ class Settings:
         vectors: file of word vectors, or gensim's `KeyedVectors`; None for none.
         vector_dimension: the dimension that they must have; None takes theirs.
         trust_pickle: whether a file of gensim's own form, which is unpickled, may be read.
+        max_words: number of words of `vectors` to read, from the first; None reads all.
         init_from: folder of a saved model to start from, or None.
     """
 
@@ -37,6 +38,7 @@ class Settings:
     vectors: Any = None
     vector_dimension: int | None = None
     trust_pickle: bool = False
+    max_words: int | None = None
     init_from: Path | None = None
 
     def identity(self) -> dict[str, Any]:
@@ -111,7 +113,12 @@ def _setting_of_networks(name: str, fields: dict[str, dataclasses.Field[Any]]) -
 
 
 def make_settings(
-    keywords: Mapping[str, Any], *, vectors: Any = None, trust_pickle: bool = False, init_from: Path | None = None
+    keywords: Mapping[str, Any],
+    *,
+    vectors: Any = None,
+    trust_pickle: bool = False,
+    max_words: int | None = None,
+    init_from: Path | None = None,
 ) -> Settings:
     """Return settings from flat keywords (`all_settings`); those left out take their defaults.
 
@@ -136,6 +143,7 @@ def make_settings(
         vectors=vectors,
         vector_dimension=parts["model"]["dimension"],
         trust_pickle=trust_pickle,
+        max_words=max_words,
         init_from=init_from,
     )
     _check_together(settings, architecture.name)
@@ -149,6 +157,8 @@ def _check_together(settings: Settings, arch: str) -> None:
             f"precision: expected fp32 for the architecture {arch}, whose first layer is no matrix product, "
             f"found {settings.training.precision!r}; leave it out"
         )
+    if settings.max_words is not None and settings.vectors is None:
+        raise ConfigError("max_words: expected a file of word vectors with it, found none; give one (--vectors FILE)")
     if settings.init_from is not None:
         return  # the channels are those of that model
     if settings.model.pretrained and settings.vectors is None:

@@ -242,12 +242,13 @@ def _read_words(
     seen = len(vocabulary.words)
     if settings.vectors is None:
         return vocabulary, None, seen
-    vocabulary = with_unseen_words(vocabulary, settings.vectors, settings.text, trust_pickle=settings.trust_pickle)
+    reading: dict[str, Any] = {"max_words": settings.max_words, "trust_pickle": settings.trust_pickle}
+    vocabulary = with_unseen_words(vocabulary, settings.vectors, settings.text, **reading)
     vectors = load_vectors(
         settings.vectors,
         vocabulary.words,
         dimension=settings.vector_dimension,
-        trust_pickle=settings.trust_pickle,
+        **reading,
         progress=lambda done: progress.stage("reading vectors", done),
     )
     _report_coverage(settings.vectors, vectors, seen)

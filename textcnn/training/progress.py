@@ -92,6 +92,18 @@ class Progress:
         """Receive the history at the end of training."""
 
 
+class PrintedProgress(Progress):
+    """Prints a line per epoch, and which epoch's weights are kept."""
+
+    def epoch(self, epoch: Epoch) -> None:
+        """Print an epoch's figures."""
+        print(describe_epoch(epoch), flush=True)  # noqa: T201
+
+    def end(self, history: History) -> None:
+        """Print the number of the best epoch."""
+        print(f"best epoch: {history.best_epoch} of {len(history.epochs)}", flush=True)  # noqa: T201
+
+
 def describe_score(epoch: Epoch) -> str:
     """Return the validation score in words: macro-F1 where it chooses the epoch, else accuracy."""
     if epoch.monitor == "macro_f1":

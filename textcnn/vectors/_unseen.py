@@ -12,7 +12,12 @@ from textcnn.vectors._reading import VectorsSource, first_words
 
 
 def with_unseen_words(
-    vocabulary: Vocabulary, source: VectorsSource, config: TextConfig, *, trust_pickle: bool = False
+    vocabulary: Vocabulary,
+    source: VectorsSource,
+    config: TextConfig,
+    *,
+    max_words: int | None = None,
+    trust_pickle: bool = False,
 ) -> Vocabulary:
     """Return the vocabulary followed by the first words of a word-vector file that it lacks.
 
@@ -23,15 +28,18 @@ def with_unseen_words(
         vocabulary: Of the training texts.
         source: As for `load_vectors`.
         config: The tokenizer, and the number of words to add at most (`unseen_words`).
+        max_words: As for `load_vectors`.
         trust_pickle: As for `load_vectors`.
 
     Raises:
         VectorsError: The file cannot be read (see `load_vectors`).
+        ConfigError: `max_words` is out of range.
     """
     if not config.unseen_words:
         return vocabulary
     # Twice as many, as some differ only in case and some are not one token.
-    names = first_words(source, 2 * (config.unseen_words + len(vocabulary.words)), trust_pickle=trust_pickle)
+    limit = 2 * (config.unseen_words + len(vocabulary.words))
+    names = first_words(source, limit, max_words=max_words, trust_pickle=trust_pickle)
     known = set(vocabulary.words)
     unseen: dict[str, None] = {}
     for tokens in Tokenizer(config).columns(pa.array(names, pa.string())):
