@@ -340,3 +340,92 @@ def test_ctrl_c_while_waiting_for_lines(model):
         process.send_signal(signal.SIGINT)
         assert process.wait() == 130
         assert process.stderr.read() == b"\nError: interrupted\n"
+
+
+def labelled(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_a_file_without_a_header_is_written_with_one(textcnn, model, tmp_path, expected):
+    source = tmp_path / "in.csv"
+    with source.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([i, text] for i, text in enumerate(TEXTS))
+    arguments = ("predict", "-m", model, "--input", source, "--no-header", "--text-column", "2")
+    rows = labelled(textcnn(*arguments).out)
+    assert [(row["1"], row["2"]) for row in rows] == [(str(i), text) for i, text in enumerate(TEXTS)]
+    assert [row["prediction"] for row in rows] == [label for label, _ in expected]
+    rows = [json.loads(line) for line in textcnn(*arguments, "--format", "json").out.splitlines()]
+    assert [row["2"] or "" for row in rows] == TEXTS
+    for column in ("0", "3", "text"):
+        ended = textcnn(*arguments[:-1], column)
+        assert ended.code == 2
+        assert "only ['1', '2'] were found" in ended.err
+        assert "by number from 1" in ended.err
+        assert ended.err.count("\n") == 1
+
+
+def test_fields_are_read_as_written(textcnn, model, tmp_path):
+    source = tmp_path / "in.csv"
+    source.write_text('text,n\n"What a fine film,1\n', encoding="utf-8")
+    ended = textcnn("predict", "-m", model, "--input", source)
+    assert ended.code == 2
+    assert "--quoting none" in ended.err
+    [row] = labelled(textcnn("predict", "-m", model, "--input", source, "--quoting", "none").out)
+    assert (row["text"], row["n"], row["prediction"]) == ('"What a fine film', "1", "positive")
+
+
+def test_joined_columns_are_labelled_as_one_text(textcnn, model, tmp_path, expected):
+    source = tmp_path / "in.csv"
+    source.write_text('title,body\nWhat a,fine film!\n,\nWhat a dull,""\n,meal\n', encoding="utf-8")
+    arguments = ("predict", "-m", model, "--input", source, "--text-column", "title,body")
+    rows = labelled(textcnn(*arguments).out)
+    joined = ["What a fine film!", "", "What a dull", "meal"]
+    assert [row["prediction"] for row in rows] == load_model(model).predict(joined).tolist()
+    assert [row["title"] for row in rows] == ["What a", "", "What a dull", ""]
+    assert [line.split("\t")[2] for line in textcnn(*arguments, "--format", "text").out.splitlines()] == joined
+
+
+@pytest.mark.parametrize(
+    "option", [("--no-header",), ("--quoting", "none"), ("--delimiter", ";"), ("--text-column", "a")]
+)
+def test_options_on_columns_need_a_file(textcnn, model, option):
+    ended = textcnn("predict", "-m", model, *option, "a text")
+    assert ended.code == 2
+    assert f"{option[0]}: expected a file with columns, found none" in ended.err
+
+
+def test_formulas_are_escaped_where_asked_for(textcnn, model, tmp_path):
+    source = tmp_path / "in.csv"
+    source.write_text("=id,text\n+1-2,=1+1\n-5,@SUM(A1)\n", encoding="utf-8")
+    rows = labelled(textcnn("predict", "-m", model, "--input", source).out)
+    assert [(row["=id"], row["text"]) for row in rows] == [("+1-2", "=1+1"), ("-5", "@SUM(A1)")]
+    rows = labelled(textcnn("predict", "-m", model, "--input", source, "--escape-formulas").out)
+    assert [(row["'=id"], row["text"]) for row in rows] == [("'+1-2", "'=1+1"), ("-5", "'@SUM(A1)")]
+    ended = textcnn("predict", "-m", model, "a text", "--escape-formulas")
+    assert ended.code == 2
+    assert "--escape-formulas: expected CSV to write, found text; leave it out" in ended.err
+
+
+@pytest.mark.parametrize("ending", ["csv", "jsonl"])
+def test_the_output_of_an_earlier_run_can_be_labelled_again(textcnn, model, tmp_path, ending):
+    first = tmp_path / f"first.{ending}"
+    arguments = ("predict", "-m", model, "--format", "csv" if ending == "csv" else "json", "--top-k", "2")
+    first.write_text(textcnn(*arguments, *TEXTS).out, encoding="utf-8")
+    ended = textcnn(*arguments, "--input", first)
+    assert ended.code == 2
+    assert "'prediction'" in ended.err
+    assert "--replace-columns" in ended.err
+    again = textcnn(*arguments, "--input", first, "--replace-columns")
+    assert again.code == 0
+    if ending == "csv":
+        assert labelled(again.out) == labelled(first.read_text(encoding="utf-8"))
+    else:
+        assert again.out == first.read_text(encoding="utf-8")
+
+
+def test_the_column_of_texts_is_never_replaced(textcnn, model, tmp_path):
+    source = tmp_path / "in.csv"
+    source.write_text("note,n\na fine film,1\n", encoding="utf-8")
+    ended = textcnn("predict", "-m", model, "--input", source, "--text-column", "note", "--replace-columns")
+    assert ended.code == 2
+    assert "expected texts in another column than 'note'" in ended.err

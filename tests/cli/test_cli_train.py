@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import inspect
 import io
 import json
@@ -25,6 +26,7 @@ from textcnn.training.progress import Epoch, History, describe_epoch
 # Options that are not settings of a model: where texts come from, where the model goes, and what is run.
 PLACES = {
     *("data", "output", "overwrite", "data_dir", "hub", "text_column", "label_column", "encoding", "delimiter"),
+    *("quoting", "header", "skip_missing"),
     *("validation", "test", "phrases", "preset", "resume", "folds", "final", "report"),
 }
 
@@ -49,8 +51,8 @@ def test_every_setting_is_an_option_and_a_keyword_with_one_default(row):
 
 def test_estimator_and_command_have_no_other_settings():
     keywords = set(inspect.signature(package.TextCNNClassifier).parameters)
-    named = {*all_settings(), "vectors", "trust_pickle", "init_from"}
-    assert keywords == named
+    named = {*all_settings(), "vectors", "trust_pickle", "max_words", "init_from"}
+    assert keywords == named | {"verbose"}
     assert set(options()) - PLACES == named
     assert options()["vectors"].opts == ["--vectors"]
     assert options()["init_from"].opts == ["--init-from"]
@@ -328,3 +330,52 @@ def test_a_model_to_start_from(textcnn, reviews, tmp_path, tiny):
     assert ended.code == 2
     assert ended.err == "Error: --freeze: expected one of embeddings, convolution, found 'all'\n"
     assert not (tmp_path / "third").exists()
+
+
+def test_files_are_read_as_the_options_say_by_every_command(textcnn, tmp_path, tiny, caplog):
+    rows = [("fine", "positive"), ("dull", "negative")] * 20
+    lines = [f'{label};"What a;{word} film {i}\n' for i, (word, label) in enumerate(rows)]
+    data, missing = tmp_path / "data.csv", tmp_path / "missing.csv"
+    data.write_text("".join(lines), encoding="utf-8")
+    missing.write_text("".join([*lines, ";a;b\n", "positive;;\n"]), encoding="utf-8")
+    reading = ("--no-header", "--quoting", "none", "--delimiter", ";", "--text-column", "2,3", "--label-column", "1")
+    model = tmp_path / "model"
+    for arguments in (
+        ("train", data, "-o", model, *tiny, "--test", data),
+        ("data", data),
+        ("evaluate", data, "-m", model),
+        ("report", data, "-m", model, "-o", tmp_path / "a.html"),
+        ("vectors", data, "-o", tmp_path / "v.bin", "--epochs", "1", "--dimension", "2", "--workers", "1"),
+    ):
+        ended = textcnn(*arguments, *reading)
+        assert ended.code == 0, ended.err
+        if arguments[0] in ("train", "data", "evaluate"):
+            arguments = [missing if argument == data else argument for argument in arguments]
+            more = ("--overwrite",) if arguments[0] == "train" else ()
+            ended = textcnn(*arguments, *reading, *more)
+            assert ended.code == 2
+            assert "--skip-missing" in ended.err
+            caplog.clear()
+            ended = textcnn(*arguments, *reading, *more, "--skip-missing")
+            assert ended.code == 0, ended.err
+            assert "2 of 42 rows have no text or label: left out" in caplog.text
+    assert '"what' not in textcnn("vectors", "--info", tmp_path / "v.bin", "--near", "film").out
+    ended = textcnn("predict", "-m", model, "--input", data, *reading[:-2])
+    assert [row[0] for row in csv.reader(io.StringIO(ended.out))] == ["1", *(label for _, label in rows)]
+
+
+def test_only_the_first_words_of_a_vectors_file_are_read(textcnn, reviews, tmp_path, tiny):
+    vectors = tmp_path / "vectors.txt"
+    vectors.write_text("fine 1 2\nfilm 2 1\ndull 1 1\nnot numbers\n", encoding="utf-8")
+    arguments = ("train", reviews, *tiny[2:], "--vectors", vectors, "-o", tmp_path / "model")
+    assert textcnn(*arguments).code == 2
+    ended = textcnn(*arguments, "--max-words", "2")
+    assert ended.code == 0, ended.err
+    assert "2 of " in ended.out
+    for number in ("0", "-1", "1.5", "x"):
+        ended = textcnn(*arguments, "--overwrite", "--max-words", number)
+        assert ended.code == 2
+        assert "--max-words" in ended.err
+    ended = textcnn("train", reviews, *tiny, "-o", tmp_path / "other", "--max-words", "2")
+    assert ended.code == 2
+    assert "--max-words: expected a file of word vectors with it, found none; give one (--vectors FILE)" in ended.err

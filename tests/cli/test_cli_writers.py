@@ -221,7 +221,8 @@ def test_a_column_that_a_prediction_is_written_to_is_refused(form, options, take
     with pytest.raises(DataError) as error:
         Writer(io.BytesIO(), CLASSES, form, **options).begin(["text", taken])
     assert str(error.value) == (
-        f"expected an input without the column {taken!r}, which a prediction is written to; rename or remove it"
+        f"expected an input without the column {taken!r}, which a prediction is written to; rename or remove it, "
+        "or replace it with --replace-columns"
     )
     Writer(io.BytesIO(), CLASSES, "text", **options).begin(["text", taken])
 
@@ -274,3 +275,46 @@ def test_nothing_is_predicted_below_the_confidence_asked_for(form):
         assert [json.loads(line)["probability"] for line in out.splitlines()] == [0.5, 0.4, 1.0]
     else:
         assert [row["prediction"] for row in rows_of(out)] == ["good", "", "good"]
+
+
+CELLS = [
+    "=1+1",
+    "+1",
+    "-1.5e3",
+    "-1 day",
+    "@a",
+    "\ta",
+    "\ra",
+    "\n=1",
+    "a=1",
+    "",
+    "'=1",
+    "\uff1d1",
+    "+",
+    "5",
+    "-.",
+    "-.5",
+]
+ESCAPED = {"=1+1", "-1 day", "@a", "\ta", "\ra", "\n=1", "\uff1d1", "+", "-."}
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string()), pa.binary()])
+def test_cells_that_a_spreadsheet_would_run(kind):
+    table = pa.table({"text": TEXTS[:1] * len(CELLS), "cell": pa.array([*CELLS]).cast(kind), "n": [-1] * len(CELLS)})
+    assert [row["cell"] for row in rows_of(written(table, "csv"))] == CELLS
+    rows = rows_of(written(table, "csv", escape_formulas=True))
+    assert [row["cell"] for row in rows] == [f"'{cell}" if cell in ESCAPED else cell for cell in CELLS]
+    assert {row["n"] for row in rows} == {"-1"}
+
+
+def test_labels_that_a_spreadsheet_would_run():
+    text = written(TABLE, "csv", classes=["=a", "-b", "c"], escape_formulas=True, proba=True)
+    assert {row["prediction"] for row in rows_of(text)} == {"'=a", "'-b"}
+    table = TABLE.append_column("x", pa.nulls(3, pa.string()))
+    assert [row["x"] for row in rows_of(written(table, "csv", escape_formulas=True))] == ["", "", ""]
+
+
+@pytest.mark.parametrize("form", ["csv", "json"])
+def test_columns_of_a_prediction_are_replaced(form):
+    table = TABLE.append_column("note", pa.array(["x"] * 3)).append_column("prediction", pa.array(["y"] * 3))
+    assert written(table, form, replace_columns=True) == written(TABLE, form)

@@ -89,11 +89,114 @@ def test_columns_are_those_of_train():
     corpus = load_corpus("a.csv", text_column="t", label_column="l", test=write("b.csv", "l,t\n1,q\n"))
     assert corpus["train"]["text"][:] == ["x", "z"]
     assert corpus["test"].to_list() == [{"text": "q", "label": 1}]
-    write("c.csv", "sentence,label\nx,1\n")
+    write("c.csv", "words,label\nx,1\n")
     write("d.csv", "text,label\nx,1\nx,0\n")
-    assert "the columns ['text', 'label'], but only ['sentence', 'label'] were found in c.csv" in error(
+    assert "the columns ['text', 'label'], but only ['words', 'label'] were found in c.csv" in error(
         "d.csv", validation="c.csv"
     )
+
+
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_columns_of_other_names_are_found_by_their_usual_names(split):
+    write("a.csv", "t,l\nx,1\nz,0\n")
+    names = {"text_column": "t", "label_column": "l"}
+    for text in ("sentence,class\nq,1\n", "t,label\nq,1\n", "text,l\nq,1\n", "text,other,l\nq,,1\n"):
+        corpus = load_corpus("a.csv", **names, **{split: write("b.csv", text)})
+        assert corpus[split].to_list() == [{"text": "q", "label": 1}]
+        assert load_corpus("a.csv", **names, **{split: "b.csv"}, known_classes=["0", "1"])[split].num_rows == 1
+    for text, found in (("a,b\nq,1\n", "['a', 'b']"), ("text,b\nq,1\n", "['text', 'b']")):
+        refusal = error("a.csv", **names, **{split: write("b.csv", text)})
+        assert f"only {found} were found in b.csv" in refusal
+    # the file that the names are given for has them
+    assert "['t', 'l']" in error(write("c.csv", "text,label\nq,1\n"), **names)
+    assert "['t', 'l']" in error("sample", **names, **{split: "c.csv"})
+
+
+def test_several_text_columns_are_joined():
+    write("a.csv", 'title,body,label\nGood,film,1\n,alone,0\nOnly,,1\n"","",0\n')
+    for named in ("title,body", "title, body", ["title", "body"], ("title", "body")):
+        corpus = load_corpus("a.csv", text_column=named)
+        assert corpus["train"]["text"][:] == ["Good film", "alone", "Only", ""]
+    assert load_corpus("a.csv", text_column=["body"], skip_missing=True)["train"]["text"][:] == ["film", "alone", ""]
+    # a test file that is joined already, but none that has only some of them
+    write("b.csv", "text,label\nGood film,1\n")
+    assert load_corpus("a.csv", text_column="title,body", test="b.csv")["test"]["text"][:] == ["Good film"]
+    assert "['title', 'body', 'label']" in error(
+        "a.csv", text_column="title,body", test=write("c.csv", "body,label\nx,1\n")
+    )
+    write("d.csv", '"title,body",title,body,label\nboth,a,b,1\nfirst,c,d,0\n')
+    assert load_corpus("d.csv", text_column="title,body")["train"]["text"][:] == ["both", "first"]
+    assert load_corpus("d.csv", text_column=["title", "title,body"])["train"]["text"][:] == ["a both", "c first"]
+    assert "row 2 has none" in error(write("e.csv", "a,b,label\nx,,1\n,,0\n"), text_column="a,b")
+
+
+@pytest.mark.parametrize("named", [[], [None], ["title", 1.5], "title,title", ["title", "title"]])
+def test_text_columns_that_are_none(named):
+    write("a.csv", "title,body,label\na,b,1\nc,d,0\n")
+    with pytest.raises(ConfigError, match="text column"):
+        load_corpus("a.csv", text_column=named)
+
+
+@pytest.mark.parametrize("named", [{"text_column": "3", "label_column": "1"}, {"text_column": 3, "label_column": 1}])
+def test_a_file_without_a_header(named):
+    write("a.csv", "pos,1,good film\nneg,2,bad film\n")
+    write("b.csv", "neg,3,so\n")
+    corpus = load_corpus("a.csv", header=False, test="b.csv", **named)
+    assert corpus["train"].to_list() == [{"text": "good film", "label": 1}, {"text": "bad film", "label": 0}]
+    assert corpus["test"].to_list() == [{"text": "so", "label": 0}]
+    joined = load_corpus("a.csv", header=False, text_column=[2, 3], label_column=1)
+    assert joined["train"]["text"][:] == ["1 good film", "2 bad film"]
+
+
+def test_columns_of_a_file_without_a_header_must_be_named():
+    write("a.csv", "pos,good film\nneg,bad film\n")
+    by_number = "only ['1', '2'] were found in a.csv; name them with --text-column / --label-column, by number from 1"
+    assert by_number in error("a.csv", header=False)
+    for text, label in (("0", "1"), ("3", "1"), ("2", "0"), ("text", "1")):
+        assert "only ['1', '2'] were found" in error("a.csv", header=False, text_column=text, label_column=label)
+    assert "'2' for both" in error("a.csv", header=False, text_column="2", label_column="2")
+    assert "give --no-header if the first row is no header" in error("a.csv")
+    assert "--no-header" not in error(write("a.jsonl", '{"a": "b"}'))
+    assert "the delimiter with --delimiter" in error(
+        write("b.csv", "pos;good\nneg;bad\n"), header=False, text_column="2", label_column="1"
+    )
+
+
+def test_only_csv_is_read_without_a_header():
+    write("a.jsonl", '{"text": "a", "label": "b"}')
+    Path("d").mkdir()
+    write("d/pos/a.txt", "a")
+    write("h/train.jsonl", '{"text": "a", "label": "b"}')
+    for source in ("a.jsonl", "sample", "d", "h"):
+        with pytest.raises(ConfigError, match="expected a CSV or TSV to read without a header, found .*--no-header"):
+            load_corpus(source, header=False)
+    with pytest.raises(ConfigError, match="--no-header"):
+        load_corpus("user/name", header=False)
+    with pytest.raises(ConfigError, match="--no-header"):
+        load_corpus("user/name", header=False, hub=True)
+
+
+def test_rows_without_text_or_label_are_left_out(caplog):
+    write("a.csv", "text,label\ngood,pos\n,pos\nbad,neg\nso,\n,\n,odd\nso,  \n")
+    assert "row 2 (and 5, 6) has none; fill or remove it, or leave such rows out with --skip-missing" in error("a.csv")
+    corpus = load_corpus("a.csv", skip_missing=True)
+    assert corpus["train"].to_list() == [{"text": "good", "label": 1}, {"text": "bad", "label": 0}]
+    assert corpus["train"].features["label"].names == ["neg", "pos"]  # no class of a row that is left out
+    assert "a.csv: 5 of 7 rows have no text or label: left out" in caplog.text
+    found = load_corpus("a.csv", known_classes=["pos", "neg", "odd"], skip_missing=True)
+    assert found["train"]["label"][:] == [0, 1]
+
+
+def test_leaving_rows_out_hides_nothing_else(caplog):
+    write("train.csv", "text,label\na,x\nb,y\n")
+    assert load_corpus("train.csv", skip_missing=True)["train"].num_rows == 2
+    assert not caplog.records
+    write("b.csv", "text,label\na,x\n,x\nb,z\n")
+    assert "'z' in row 3" in error("train.csv", test="b.csv", skip_missing=True)  # the row of the file
+    for text in ("text,label\na,\n,x\n", "text,label\na,\nb,\n"):
+        assert "rows with a text and a label in b.csv, found none" in error(write("b.csv", text), skip_missing=True)
+    write("a.jsonl", '{"text": "a", "label": true}\n{"text": null, "label": false}\n{"text": "c", "label": false}\n{}')
+    assert load_corpus("a.jsonl", skip_missing=True)["train"]["text"][:] == ["a", "c"]
 
 
 def test_encoding():
@@ -342,8 +445,8 @@ def test_splits_that_have_labels_are_never_left_out():
     write("d/test.csv", "text,label\na,-1\nb,\n")
     assert "row 2 has none" in error("d")
     write("d/test.csv", "text,Label\na,1\n")
-    assert "'Label'" in error("d")
-    write("d/test.csv", "sentences,b\na,1\n")
+    assert load_corpus("d")["test"]["label"][:] == [1]
+    write("d/test.csv", "words,b\na,1\n")
     assert "['text']" in error("d")
     # asked for by name, or to evaluate on
     write("d/test.csv", "text\na\n")

@@ -127,6 +127,80 @@ def test_delimiter_that_is_none(write, given):
         read_table(write("a.csv", CSV), delimiter=given)
 
 
+@pytest.mark.parametrize("block", [3, 1 << 20])
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+def test_fields_as_written(write, monkeypatch, block, name):
+    monkeypatch.setattr(decoding, "BLOCK", block)
+    mark = "," if name == "a.csv" else "\t"
+    rows = [['"a', 'b"'], ['say "hi"', '""'], ['"quoted"', "x"], ["'", '"'], ["", "y"]]
+    data = "".join(f"{mark.join(row)}\n" for row in [["text", "label"], *rows]).encode()
+    found = read_table(write(name, data), quoting="none").to_pylist()
+    assert [[row["text"] or "", row["label"]] for row in found] == rows
+    assert found[-1]["text"] is None
+    found = read_table(write(name, data), quoting="none", header=False).to_pylist()
+    assert [[row["1"] or "", row["2"]] for row in found] == [["text", "label"], *rows]
+
+
+@given(
+    st.lists(
+        st.tuples(*[st.text(st.characters(exclude_characters="\r\n\0,", codec="utf-8"), min_size=1)] * 2), min_size=1
+    )
+)
+def test_fields_as_written_are_those_between_delimiters(tmp_path_factory, rows):
+    path = tmp_path_factory.mktemp("csv") / "a.csv"
+    path.write_text("".join(f"{a},{b}\n" for a, b in [("text", "label"), *rows]), encoding="utf-8", newline="")
+    found = read_table(path, quoting="none").to_pydict()
+    assert list(zip(found["text"], found["label"], strict=True)) == rows
+
+
+def test_a_delimiter_within_a_field_as_written(write):
+    write("a.csv", b'text,label\na,1\n"b, c",2\n')
+    assert "line 3 has 3; fields as written (--quoting none) cannot contain a comma" in message("a.csv", quoting="none")
+    assert "line 3 has 1; quote" in message(write("a.csv", b"text,label\na,1\nb\n"), quoting="none")
+    assert read_table(write("a.csv", b'text;label\n"a;1\n'), quoting="none").to_pylist() == [
+        {"text": '"a', "label": "1"}
+    ]
+    assert "--quoting none" in message(write("a.csv", b'text,label\n"a" b,1\n'))
+    assert "--quoting none" in message(write("a.csv", b'text,label\n"a,1\n'))
+    with pytest.raises(ConfigError, match="expected auto or none as quoting, found 'all'"):
+        read_table("a.csv", quoting="all")
+
+
+@pytest.mark.parametrize("block", [3, 1 << 20])
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.csv", b'1,"a, b",x\n2,c,y\n'),
+        ("a.csv", b'\xef\xbb\xbf\n\r\n1,"a, b",x\r\n2,c,y'),
+        ("a.csv", b'sep=;\n1;"a, b";x\n2;c;y\n'),
+        ("a.tsv", b"1\ta, b\tx\n2\tc\ty\n"),
+    ],
+)
+def test_columns_without_a_header_are_numbered(write, monkeypatch, block, name, data):
+    monkeypatch.setattr(decoding, "BLOCK", block)
+    assert read_table(write(name, data), header=False).to_pydict() == {
+        "1": ["1", "2"],
+        "2": ["a, b", "c"],
+        "3": ["x", "y"],
+    }
+
+
+def test_without_a_header_no_row_is_taken_for_anything_else(write):
+    rows = read_table(write("a.csv", b"#a,b\n#c,d\nc,d\n"), header=False)
+    assert rows["1"].to_pylist() == ["#a", "#c", "c"]
+    assert read_table(write("a.csv", b"a;b\nc;d\n"), header=False).to_pydict() == {"1": ["a;b", "c;d"]}
+    found = read_table(write("a.csv", b"a;b\nc;d\n"), header=False, delimiter=";").to_pydict()
+    assert found == {"1": ["a", "c"], "2": ["b", "d"]}
+    assert read_table(write("a.csv", b"a,b"), header=False).to_pylist() == [{"1": "a", "2": "b"}]
+    assert "expected 2 columns in every row of a.csv, as in its first, but line 2 has 3" in message(
+        write("a.csv", b"a,b\nc,d,e\n"), header=False
+    )
+    assert "rows of text" in message(write("a.csv", b"\n\n"), header=False)
+    for name in ("a.jsonl", "a.txt", "a.parquet"):
+        with pytest.raises(ConfigError, match=f"a CSV or TSV to read without a header, found {name}; leave out"):
+            read_table(write(name, b"a"), header=False)
+
+
 def test_what_is_no_dialect(write):
     assert read_table(write("a.csv", b"#id,text\n1,a\n")).column_names == ["#id", "text"]
     assert read_table(write("a.csv", b"#text\na\n")).column_names == ["#text"]

@@ -16,24 +16,31 @@ from textcnn.errors import DataError
     ],
 )
 def test_usual_columns(names, picked):
-    assert pick_columns(names, path="a.csv") == picked
+    assert pick_columns(names, path="a.csv") == ((picked[0],), picked[1])
 
 
 def test_given_columns():
-    assert pick_columns(["text", "label", "t", "l"], "t", "l", path="a.csv") == ("t", "l")
-    assert pick_columns(["t"], "t", path="a.csv", need_label=False) == ("t", None)
-    assert pick_columns(["text", "y"], path="a.csv", need_label=False) == ("text", "y")
+    assert pick_columns(["text", "label", "t", "l"], "t", "l", path="a.csv") == (("t",), "l")
+    assert pick_columns(["t"], "t", path="a.csv", need_label=False) == (("t",), None)
+    assert pick_columns(["text", "y"], path="a.csv", need_label=False) == (("text",), "y")
 
 
 BOTH = "name them with --text-column / --label-column"
+HEADER = ", or give --no-header if the first row is no header"
+NO_HEADER = BOTH + HEADER
 
 
 @pytest.mark.parametrize(
     ("names", "given", "expected", "advice"),
     [
-        (["a", "b"], {}, "expected the columns ['text', 'label'], but only ['a', 'b'] were found in a.csv", BOTH),
-        (["a", "y"], {}, "expected the columns ['text', 'y'], but only ['a', 'y'] were", BOTH),
-        (["body", "b"], {}, "expected the columns ['body', 'label'], but only ['body', 'b'] were", BOTH),
+        (
+            ["a", "b"],
+            {},
+            "expected the columns ['text', 'label'], but only ['a', 'b'] were found in a.csv",
+            NO_HEADER,
+        ),
+        (["a", "y"], {}, "expected the columns ['text', 'y'], but only ['a', 'y'] were", NO_HEADER),
+        (["body", "b"], {}, "expected the columns ['body', 'label'], but only ['body', 'b'] were", NO_HEADER),
         (
             ["text", "label"],
             {"text_column": "txt"},
@@ -46,7 +53,12 @@ BOTH = "name them with --text-column / --label-column"
             "expected the columns ['text', 'mood'], but only ['text'] were",
             BOTH,
         ),
-        (["a"], {"need_label": False}, "the columns ['text'], but only ['a'] were", "name it with --text-column"),
+        (
+            ["a"],
+            {"need_label": False},
+            "the columns ['text'], but only ['a'] were",
+            f"name it with --text-column{HEADER}",
+        ),
         (["text", "label"], {"label_column": "text"}, "a.csv, found 'text' for both texts and labels", BOTH),
         (["text", "label", "text"], {}, "expected one column 'text' in a.csv, found 2", "rename the others"),
     ],

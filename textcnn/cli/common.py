@@ -75,61 +75,78 @@ def model_option(command: Decorated) -> Decorated:
     )(command)
 
 
-def delimiter_option(command: Decorated) -> Decorated:
-    """Add `--delimiter`."""
-    return option(
+def _collecting(keyword: str, options: dict[str, Callable[[Any], Any]]) -> Callable[..., Any]:
+    """Return a decorator that adds options by name, whose values the command receives as one mapping."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(command)
+        def collected(*args: Any, **others: Any) -> Any:
+            values = {name: others.pop(name) for name in options}
+            return command(*args, **{keyword: values}, **others)
+
+        decorated: Callable[..., Any] = collected
+        for add in reversed(options.values()):
+            decorated = add(decorated)
+        return decorated
+
+    return decorate
+
+
+text_column_option = option(
+    "--text-column",
+    metavar="NAME",
+    group="Data",
+    help="Column of the texts [found by usual names]; several are joined: title,body.",
+)
+
+_FORM: dict[str, Callable[[Any], Any]] = {
+    "encoding": option(
+        "--encoding", default="utf-8", metavar="NAME", show_default=True, group="Data", help="Encoding of text files."
+    ),
+    "delimiter": option(
         "--delimiter", metavar="CHAR", group="Data", help="Delimiter of CSV files, such as ; or tab [found by header]."
-    )(command)
+    ),
+    "quoting": option(
+        "--quoting",
+        type=click.Choice(("auto", "none")),
+        default="auto",
+        show_default=True,
+        group="Data",
+        help="Quotes in CSV files: around fields (auto), or part of the text (none).",
+    ),
+    "header": option(
+        "--header/--no-header",
+        default=True,
+        group="Data",
+        help="Whether CSV files have a header [default: header]; if not, columns are named by number, from 1.",
+    ),
+}
 
+form_options = _collecting("reading", _FORM)
+"""Adds the options on how a file is written; the command receives them as `reading`, keywords of `read_batches`."""
 
-def corpus_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options on how to read DATA; the command receives them as `reading`, keywords of `load_corpus`."""
-
-    @functools.wraps(command)
-    def collected(
-        *args: Any,
-        data_dir: Path | None,
-        hub: bool,
-        text_column: str | None,
-        label_column: str | None,
-        encoding: str,
-        delimiter: str | None,
-        **others: Any,
-    ) -> Any:
-        reading = {
-            "data_dir": data_dir,
-            "hub": hub,
-            "text_column": text_column,
-            "label_column": label_column,
-            "encoding": encoding,
-            "delimiter": delimiter,
-        }
-        return command(*args, reading=reading, **others)
-
-    path = click.Path(path_type=Path)
-    for add in (
-        delimiter_option,
-        option(
-            "--encoding",
-            default="utf-8",
-            metavar="NAME",
-            show_default=True,
-            group="Data",
-            help="Encoding of text files.",
-        ),
-        option("--label-column", metavar="NAME", group="Data", help="Column of the labels [found by usual names]."),
-        option("--text-column", metavar="NAME", group="Data", help="Column of the texts [found by usual names]."),
-        option("--hub", is_flag=True, group="Data", help="Fetch a named corpus from the Hugging Face hub."),
-        option(
+corpus_options = _collecting(
+    "reading",
+    {
+        "data_dir": option(
             "--data-dir",
-            type=path,
+            type=click.Path(path_type=Path),
             metavar="FOLDER",
             group="Data",
             help="Folder of a named corpus's original files.",
         ),
-    ):
-        collected = add(collected)
-    return collected
+        "hub": option("--hub", is_flag=True, group="Data", help="Fetch a named corpus from the Hugging Face hub."),
+        "text_column": text_column_option,
+        "label_column": option(
+            "--label-column", metavar="NAME", group="Data", help="Column of the labels [found by usual names]."
+        ),
+        **_FORM,
+        "skip_missing": option(
+            "--skip-missing", is_flag=True, group="Data", help="Leave out rows without a text or label."
+        ),
+    },
+)
+"""Adds the options on how to read DATA; the command receives them as `reading`, keywords of `load_corpus`."""
 
 
 @contextmanager

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from textcnn.cli.common import GroupedCommand, delimiter_option, model_option, option, replacing
+from textcnn.cli.common import GroupedCommand, form_options, model_option, option, replacing, text_column_option
 from textcnn.cli.stdin import argument_texts, stdin_lines
 from textcnn.cli.terminal import safe_stream
 from textcnn.errors import ConfigError, DataError
@@ -35,9 +35,8 @@ _FORM_OF_SUFFIX = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": 
     group="Data",
     help="File of texts to label: lines (.txt), CSV, TSV, JSON Lines or Parquet.",
 )
-@option("--text-column", metavar="NAME", group="Data", help="Column of the texts [found by usual names].")
-@option("--encoding", default="utf-8", metavar="NAME", show_default=True, group="Data", help="Encoding of the input.")
-@delimiter_option
+@text_column_option
+@form_options
 @option("--output", type=click.Path(path_type=Path), metavar="FILE", group="Output", help="File to write to [stdout].")
 @option("--overwrite", is_flag=True, group="Output", help="Replace the output file if it exists.")
 @option(
@@ -46,6 +45,18 @@ _FORM_OF_SUFFIX = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": 
     type=click.Choice(("text", "json", "csv")),
     group="Output",
     help="Form of the output [by the output's name, else csv for an input with columns, else text].",
+)
+@option(
+    "--escape-formulas",
+    is_flag=True,
+    group="Output",
+    help="In CSV, put a ' before cells that a spreadsheet would run as formulas.",
+)
+@option(
+    "--replace-columns",
+    is_flag=True,
+    group="Output",
+    help="Replace the input's columns that have the names of a prediction's, such as those of an earlier run.",
 )
 @option("--proba", is_flag=True, group="Output", help="Give the probability of every class.")
 @option(
@@ -70,11 +81,12 @@ def command(
     model: Path,
     source: Path | None,
     text_column: str | None,
-    encoding: str,
-    delimiter: str | None,
+    reading: dict[str, Any],
     output: Path | None,
     overwrite: bool,
     form: str | None,
+    escape_formulas: bool,
+    replace_columns: bool,
     proba: bool,
     top_k: int,
     min_confidence: float,
@@ -94,31 +106,57 @@ def command(
         raise ConfigError("--min-confidence: expected a probability from 0 to 1, found nan")
     if texts and source is not None:
         raise ConfigError("expected texts or --input, found both; leave one out")
-    if text_column is not None and source is None:
-        raise ConfigError("--text-column: expected a file with columns, found none; give one (--input FILE)")
+    if source is None:
+        _check_no_file_options(text_column, reading)
     from textcnn.cli.writers import Writer
     from textcnn.model import load_model
 
     trained = load_model(model)
-    batches = _read(source, encoding, delimiter) if source is not None else ()
+    batches = _read(source, reading) if source is not None else ()
     form = form or _default_form(source, output)
+    if escape_formulas and form != "csv":
+        raise ConfigError(f"--escape-formulas: expected CSV to write, found {form}; leave it out")
     with _target(output, source, overwrite=overwrite) as stream:
-        writer = Writer(stream, trained.classes_.tolist(), form, proba, top_k, min_confidence)
+        writer = Writer(
+            stream,
+            trained.classes_.tolist(),
+            form,
+            proba,
+            top_k,
+            min_confidence,
+            escape_formulas=escape_formulas,
+            replace_columns=replace_columns,
+        )
         if source is not None:
             _predict_file(writer, trained, source, batches, text_column)
         else:
             origins = "texts as arguments, on stdin or in a file (--input)"
             columns = (
-                [argument_texts(texts, "read it with --input {}")] if texts else stdin_lines(encoding, origins=origins)
+                [argument_texts(texts, "read it with --input {}")]
+                if texts
+                else stdin_lines(reading["encoding"], origins=origins)
             )
             _predict_texts(writer, trained, columns)
         stream.flush()
 
 
-def _read(source: Path, encoding: str, delimiter: str | None) -> Iterable[pa.RecordBatch]:
+def _check_no_file_options(text_column: str | None, reading: dict[str, Any]) -> None:
+    """Refuse options on a file with columns where there is none."""
+    given = {
+        "--text-column": text_column is not None,
+        "--delimiter": reading["delimiter"] is not None,
+        "--quoting": reading["quoting"] != "auto",
+        "--no-header": not reading["header"],
+    }
+    for flag, is_given in given.items():
+        if is_given:
+            raise ConfigError(f"{flag}: expected a file with columns, found none; give one (--input FILE)")
+
+
+def _read(source: Path, reading: dict[str, Any]) -> Iterable[pa.RecordBatch]:
     from textcnn.data.local_files import read_batches
 
-    return read_batches(source, encoding=encoding, delimiter=delimiter)
+    return read_batches(source, **reading)
 
 
 def _default_form(source: Path | None, output: Path | None) -> str:
@@ -160,22 +198,23 @@ def _predict_file(
     writer: Writer, model: Model, source: Path, batches: Iterable[pa.RecordBatch], text_column: str | None
 ) -> None:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     from textcnn.cli.display import make_counter
-    from textcnn.data.table_columns import pick_columns, texts_of
+    from textcnn.data.table_columns import joined_texts, pick_columns
 
-    def numbered() -> Iterator[tuple[int, pa.RecordBatch, str]]:
-        row, name = 1, None
+    def numbered() -> Iterator[tuple[int, pa.RecordBatch, tuple[str, ...]]]:
+        row, names = 1, None
         for batch in batches:
-            if name is None:
-                name, _ = pick_columns(batch.schema.names, text_column, None, path=source, need_label=False)
-                writer.begin(batch.schema.names)
-            yield row, batch, name
+            if names is None:
+                names = pick_columns(batch.schema.names, text_column, path=source, need_label=False).texts
+                writer.begin(batch.schema.names, names)
+            yield row, batch, names
             row += len(batch)
 
-    def texts(item: tuple[int, pa.RecordBatch, str]) -> pa.Array:
-        row, batch, name = item
-        return texts_of(batch.column(name), path=source, first_row=row, missing_as_empty=True)
+    def texts(item: tuple[int, pa.RecordBatch, tuple[str, ...]]) -> pa.Array:
+        row, batch, names = item
+        return pc.fill_null(joined_texts(batch, names, path=source, first_row=row), "")
 
     with make_counter("texts", writer.stream) as advance:
         for item, scores in model.stream(numbered(), texts):

@@ -73,6 +73,13 @@ _MARGIN = 12
     group="Model",
     help="File of word vectors: word2vec, GloVe, fastText or gensim .kv.",
 )
+@option(
+    "--max-words",
+    type=click.IntRange(min=1),
+    metavar="N",
+    group="Model",
+    help="Read only the first N words of the vectors file.",
+)
 @option("--trust-pickle", is_flag=True, group="Model", help="Read vectors in gensim's own form, which can run code.")
 @option(
     "--init-from",
@@ -116,6 +123,7 @@ def command(
     test: str | None,
     phrases: bool,
     vectors: Path | None,
+    max_words: int | None,
     trust_pickle: bool,
     init_from: Path | None,
     preset: str | None,
@@ -155,7 +163,9 @@ def command(
     # Settings are checked before the corpus is read; class weights need its names.
     weights = keywords.pop("class_weight")
     with flags_in_errors():
-        settings = make_settings(keywords, vectors=vectors, trust_pickle=trust_pickle, init_from=init_from)
+        settings = make_settings(
+            keywords, vectors=vectors, trust_pickle=trust_pickle, max_words=max_words, init_from=init_from
+        )
         check_start(settings)
 
     from textcnn.cli.display import make_progress

@@ -168,39 +168,42 @@ def _check(
         )
 
 
-def _texts(
-    sources: Sequence[str], *, unsupervised: bool, text_column: str | None, encoding: str, **options: Any
-) -> Iterator[pa.ChunkedArray | pa.Array]:
+def _texts(sources: Sequence[str], *, unsupervised: bool, **reading: Any) -> Iterator[pa.ChunkedArray | pa.Array]:
     """Yield the training texts of all sources, column by column."""
     from textcnn.data import corpus_names, load_corpus
 
     for source in sources:
         if source in corpus_names():
+            # Of several sources, the options on files are meant for the others.
+            of_files = {} if len(sources) == 1 else {"text_column": None, "header": True}
             corpus = load_corpus(
                 source,
-                text_column=text_column if len(sources) == 1 else None,  # otherwise it names one of the files
                 phrases=False,  # they only repeat parts of their sentences
                 unsupervised=unsupervised and source == "imdb",
-                **options,
+                **{**reading, **of_files},
             )
         elif Path(source).is_file():
-            yield from _texts_of_file(Path(source), text_column, encoding, options.get("delimiter"))
+            yield from _texts_of_file(Path(source), **reading)
             continue
         else:
-            corpus = load_corpus(source, text_column=text_column, encoding=encoding, **options)
+            corpus = load_corpus(source, **reading)
         for split in ("train", "unsupervised"):
             if split in corpus:
                 yield corpus[split].with_format("arrow")[:]["text"]
 
 
-def _texts_of_file(path: Path, text_column: str | None, encoding: str, delimiter: str | None) -> Iterator[pa.Array]:
-    from textcnn.data.local_files import read_batches
-    from textcnn.data.table_columns import pick_columns, texts_of
+def _texts_of_file(
+    path: Path, *, text_column: str | None, encoding: str, delimiter: str | None, quoting: str, header: bool, **_: Any
+) -> Iterator[pa.Array]:
+    import pyarrow.compute as pc
 
-    row = 1
-    for batch in read_batches(path, encoding=encoding, delimiter=delimiter):
-        name, _ = pick_columns(batch.schema.names, text_column, None, path=path, need_label=False)
-        yield texts_of(batch.column(name), path=path, first_row=row, missing_as_empty=True)
+    from textcnn.data.local_files import read_batches
+    from textcnn.data.table_columns import joined_texts, pick_columns
+
+    row, names = 1, None
+    for batch in read_batches(path, encoding=encoding, delimiter=delimiter, quoting=quoting, header=header):
+        names = names or pick_columns(batch.schema.names, text_column, path=path, need_label=False).texts
+        yield pc.fill_null(joined_texts(batch, names, path=path, first_row=row), "")
         row += len(batch)
 
 

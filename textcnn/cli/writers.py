@@ -25,6 +25,10 @@ FORMATS = ("text", "json", "csv")
 DIGITS = 6
 _BREAKS = r"[\t\r\n]+"
 _NOTES = ("", "unknown", "empty")
+# The characters of OWASP's advice on CSV injection, with their full-width forms.
+_FORMULA = r"\A[=+\-@\t\r\n\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}]"
+_NUMBER = r"\A[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\z"
+_STRING_TYPES = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view")
 
 
 @dataclass
@@ -38,6 +42,8 @@ class Writer:
         proba: write the probability of every class.
         top_k: number of classes to write, best first; all if there are fewer.
         min_confidence: predict no label (null, `-` in text) where the best probability is lower.
+        escape_formulas: in CSV, put an apostrophe before cells that a spreadsheet would run as formulas.
+        replace_columns: leave out columns of the input that have the name of a prediction's.
     """
 
     stream: IO[bytes]
@@ -46,18 +52,27 @@ class Writer:
     proba: bool = False
     top_k: int = 1
     min_confidence: float = 0.0
+    escape_formulas: bool = False
+    replace_columns: bool = False
     _names: list[str] = field(default_factory=list, init=False)  # the input's columns
+    _texts: Sequence[str] = field(default=(), init=False)  # those of the texts
+    _kept: list[int] = field(default_factory=list, init=False)  # those that are written
 
-    def begin(self, names: Sequence[str]) -> None:
-        """Write what comes before the first row; `names` are the input's columns.
+    def begin(self, names: Sequence[str], texts: Sequence[str] = ()) -> None:
+        """Write what comes before the first row.
+
+        Args:
+            names: the input's columns.
+            texts: those of the texts, which are never left out.
 
         Raises:
             DataError: a name is that of a prediction's column or, in JSON, occurs twice.
         """
-        self._names = list(names)
-        self._check_names()
+        self._texts = texts
+        self._take_names(names)
         if self.form == "csv":
-            header = [*names, *self._columns(np.zeros((0, len(self.classes))), np.zeros(0, np.int64))]
+            added = self._columns(np.zeros((0, len(self.classes))), np.zeros(0, np.int64))
+            header = [*(names[i] for i in self._kept), *added]
             self._write_csv([pa.nulls(0, pa.string())] * len(header), header, header=True)
 
     def write(self, rows: pa.Table, texts: pa.Array, scores: Scores) -> None:
@@ -73,6 +88,8 @@ class Writer:
         """
         if rows.column_names != self._names:
             self._change_names(rows.column_names)
+        if len(self._kept) < len(self._names):
+            rows = rows.select(self._kept)
         probabilities = scores.probabilities
         notes = np.where(scores.known > 0, 0, np.where(scores.tokens > 0, 1, 2))
         if self.form == "json":
@@ -84,21 +101,29 @@ class Writer:
         else:
             self._write_text(texts, probabilities)
 
-    def _check_names(self) -> None:
+    def _take_names(self, names: Sequence[str]) -> None:
+        """Take the input's columns; raise DataError for one that has the name of a prediction's and must be kept."""
+        self._names = list(names)
         added: Sequence[str] = ()
         if self.form == "json":
             added = ("prediction", "probability", "note", *["top"] * (self.top_k > 1), *["probabilities"] * self.proba)
-            twice = [name for name in self._names if self._names.count(name) > 1]
+            twice = [name for name in names if self._names.count(name) > 1]
             if twice:
                 raise DataError(f"expected each column once, found {twice[0]!r} twice; rename one, or write csv")
         elif self.form == "csv":
             added = list(self._columns(np.zeros((0, len(self.classes))), np.zeros(0, np.int64)))
-        taken = [name for name in added if name in self._names]
-        if taken:
+        taken = [name for name in added if name in names]
+        texts = [name for name in taken if name in self._texts]
+        if texts:
             raise DataError(
-                f"expected an input without the column {taken[0]!r}, which a prediction is written to; "
-                "rename or remove it"
+                f"expected texts in another column than {texts[0]!r}, which a prediction is written to; rename it"
             )
+        if taken and not self.replace_columns:
+            raise DataError(
+                f"expected an input without the column {taken[0]!r}, which a prediction is written to; rename or "
+                "remove it, or replace it with --replace-columns"
+            )
+        self._kept = [i for i, name in enumerate(names) if name not in taken]
 
     def _change_names(self, names: list[str]) -> None:
         """Accept other columns, which later rows of JSON Lines may have."""
@@ -107,8 +132,7 @@ class Writer:
             raise DataError(
                 f"expected the columns {self._names} in all rows, found {further} too in later ones; write json"
             )
-        self._names = names
-        self._check_names()
+        self._take_names(names)
 
     def _ranked(self, probabilities: np.ndarray) -> np.ndarray:
         """Return the ids of the best classes, (N, top_k); ties go to the smaller id."""
@@ -139,6 +163,9 @@ class Writer:
     def _write_csv(self, columns: list[pa.Array], names: list[str], *, header: bool) -> None:
         from pyarrow import csv
 
+        if self.escape_formulas:
+            columns = [_without_formulas(column) for column in columns]
+            names = _without_formulas(strings(names)).to_pylist()
         table = pa.Table.from_arrays(columns, names)
         csv.write_csv(table, self.stream, csv.WriteOptions(include_header=header, quoting_style="needed"))
 
@@ -224,6 +251,18 @@ def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
     if not pa.types.is_nested(column.type):
         return column
     return pa.array([None if value is None else _to_json(value) for value in column.to_pylist()], pa.string())
+
+
+def _without_formulas(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
+    """Put an apostrophe before strings that a spreadsheet would run; numbers are none."""
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if str(kind) not in _STRING_TYPES:
+        return column
+    column = column.cast(pa.string())
+    formulas = pc.and_not(pc.match_substring_regex(column, _FORMULA), pc.match_substring_regex(column, _NUMBER))
+    if not pc.any(formulas).as_py():
+        return column
+    return pc.if_else(formulas, pc.binary_join_element_wise("'", column, ""), column)
 
 
 def _to_json(value: Any) -> str:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from textcnn.data.local_files import has_columns, read_batches
-from textcnn.errors import DataError
+from textcnn.errors import ConfigError, DataError
 
 _STEMS = {"train": ("train",), "validation": ("validation", "valid", "dev", "val"), "test": ("test",)}
 _SPLIT_OF_STEM = {stem: split for split, stems in _STEMS.items() for stem in stems}
@@ -36,10 +36,19 @@ class FileForm(NamedTuple):
     Attributes:
         encoding: The encoding of text formats.
         delimiter: The delimiter of CSV and TSV; if None, it is found by the header.
+        quoting: How quotes in CSV and TSV are read: `auto` or `none`.
+        header: Whether CSV and TSV have a header.
     """
 
     encoding: str = "utf-8"
     delimiter: str | None = None
+    quoting: str = "auto"
+    header: bool = True
+
+    def check_source(self, source: str | Path) -> None:
+        """Raise ConfigError if a source whose columns have names is to be read without a header."""
+        if not self.header:
+            raise ConfigError(f"expected a CSV or TSV to read without a header, found {source}; leave out --no-header")
 
 
 SourcesBySplit = dict[str, list[BatchSource]]
@@ -65,7 +74,7 @@ def file_source(path: Path, form: FileForm) -> BatchSource:
             f"expected texts with labels, found {path}, plain text without labels; give a CSV, TSV, JSON Lines, "
             "Parquet or Arrow file, or begin each line with its label: __label__good A fine film"
         )
-    return BatchSource(path, partial(read_batches, path, encoding=form.encoding, delimiter=form.delimiter))
+    return BatchSource(path, partial(read_batches, path, **form._asdict()))
 
 
 def matching_files(pattern: str) -> list[Path]:

@@ -17,19 +17,28 @@ from textcnn.errors import DataError, one_line
 
 
 def csv_tables(
-    blocks: Iterator[bytes], *, path: Path, usual: str, delimiter: str | None, names: Sequence[str] | None
+    blocks: Iterator[bytes],
+    *,
+    path: Path,
+    usual: str,
+    delimiter: str | None = None,
+    quoted: bool = True,
+    header: bool = True,
+    names: Sequence[str] | None = None,
 ) -> Iterator[pa.Table]:
     """Parse CSV or TSV; every column is a column of strings.
 
     An empty field is null, a quoted empty field is the empty string. A row separated by tabs is one line, and a quote
-    in it belongs to the text unless the whole field is quoted.
+    in it belongs to the text unless the whole field is quoted. Without quoting, every row is one line.
 
     Args:
         blocks: The file as UTF-8.
         path: The file, for the errors.
         usual: The delimiter of the format, unless the header shows another.
         delimiter: The delimiter, if it is known.
-        names: The columns of a file without a header; if None, the first row that is not blank is the header.
+        quoted: Whether quotes may enclose fields; if not, fields are as written.
+        header: Whether the first row that is not blank is a header; if not, columns are named "1", "2" and so on.
+        names: The columns of a file without a header, if they are known.
 
     Yields:
         A table per run of rows.
@@ -38,35 +47,54 @@ def csv_tables(
         DataError: There are no rows after the header, rows differ in length, or a quote is misplaced.
     """
     first_line = 1
-    dialect = Dialect(delimiter or usual)
+    dialect = Dialect(delimiter or usual, quoted=quoted)
     if names is None:
         head, whole = _head(blocks)
-        dialect = find_dialect(head[:HEAD], usual, delimiter, whole=whole and len(head) <= HEAD)
+        whole = whole and len(head) <= HEAD
+        dialect = find_dialect(head[:HEAD], usual, delimiter, whole=whole, quoted=quoted, header=header)
         first_line += head.count(b"\n", 0, dialect.skipped)
         blocks = chain([head[dialect.skipped :]], blocks)
-    delimiter = dialect.delimiter
     if dialect.spaced:
-        blocks = _without_blanks(blocks, delimiter)
-    quotes = None if delimiter == "\t" else Quotes(delimiter, path=path, first_line=first_line)
+        blocks = _without_blanks(blocks, dialect.delimiter)
+    quotes = _quotes(dialect, path, first_line)
     any_rows = False
     for first, run in whole_rows(blocks, path=path, quotes=quotes, first_line=first_line):
         line, rows = first, run
         if names is None:
-            header = _row(_quoted(run, None) if quotes is None else run, 1, path=path, delimiter=delimiter)
-            if header is None:
+            found = _first_row(run, path, dialect)
+            if found is None:
                 continue
-            begin = len(run) - len(run.lstrip(b"\r\n"))
-            end = header[1] if quotes else run.find(b"\n", begin) + 1 or len(run)
-            names = _header(run[begin:end], path=path, delimiter=delimiter)
-            line, rows = first + run.count(b"\n", 0, end), run[end:]
+            names, end = found
+            if header:
+                line, rows = first + run.count(b"\n", 0, end), run[end:]
+            else:
+                names = [str(number) for number in range(1, len(names) + 1)]
         if rows:
-            table = _parse(rows, names, line, path=path, delimiter=delimiter)
+            table = _parse(rows, names, line, path=path, dialect=dialect)
             any_rows = any_rows or table.num_rows > 0
             yield table
     if names is not None and not any_rows:
         raise DataError(
             f"expected rows after the header of {path}, found only {list(names)}; check that it is the right file"
         )
+
+
+def _quotes(dialect: Dialect, path: Path, first_line: int = 1) -> Quotes | None:
+    """Return what follows quotes over several lines; None if every row is one line."""
+    if dialect.delimiter == "\t" or not dialect.quoted:
+        return None
+    return Quotes(dialect.delimiter, path=path, first_line=first_line)
+
+
+def _first_row(run: bytes, path: Path, dialect: Dialect) -> tuple[list[str], int] | None:
+    """Return the fields of the first row that is not blank, and where it ends; None if there is none."""
+    one_line_each = _quotes(dialect, path) is None
+    row = _row(_quoted(run, None) if one_line_each and dialect.quoted else run, 1, path=path, dialect=dialect)
+    if row is None:
+        return None
+    begin = len(run) - len(run.lstrip(b"\r\n"))
+    end = run.find(b"\n", begin) + 1 or len(run) if one_line_each else row[1]
+    return _header(run[begin:end], path=path, dialect=dialect), end
 
 
 def _head(blocks: Iterator[bytes]) -> tuple[bytes, bool]:
@@ -128,16 +156,16 @@ def _quoted_field(field: bytes) -> bytes:
     return b'"' + field.replace(b'"', b'""') + b'"'
 
 
-def _header(row: bytes, *, path: Path, delimiter: str) -> list[str]:
-    table = _parse(row, None, 1, path=path, delimiter=delimiter)
+def _header(row: bytes, *, path: Path, dialect: Dialect) -> list[str]:
+    table = _parse(row + b"\n", None, 1, path=path, dialect=dialect)  # Arrow needs a line end after a header alone
     if table.num_rows:
         raise DataError(f"expected lines that end in a newline, but {path} ends them in carriage returns; convert them")
     return table.column_names
 
 
-def _parse(rows: bytes, names: Sequence[str] | None, line: int, *, path: Path, delimiter: str) -> pa.Table:
+def _parse(rows: bytes, names: Sequence[str] | None, line: int, *, path: Path, dialect: Dialect) -> pa.Table:
     """Parse whole rows that begin in line `line`; if `names` is None, the first row is a header."""
-    if delimiter == "\t":
+    if dialect.delimiter == "\t" and dialect.quoted:
         rows = _quoted(rows, None if names is None else len(names))
     ragged: list[csv.InvalidRow] = []
 
@@ -150,7 +178,12 @@ def _parse(rows: bytes, names: Sequence[str] | None, line: int, *, path: Path, d
             pa.BufferReader(rows),
             # One block: rows are then numbered, and a row is never cut.
             read_options=csv.ReadOptions(use_threads=False, block_size=len(rows) + 1, column_names=names),
-            parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=refuse),
+            parse_options=csv.ParseOptions(
+                delimiter=dialect.delimiter,
+                quote_char='"' if dialect.quoted else False,
+                newlines_in_values=dialect.quoted,
+                invalid_row_handler=refuse,
+            ),
             convert_options=csv.ConvertOptions(
                 check_utf8=False,
                 column_types=dict.fromkeys(names or (), pa.string()),
@@ -165,30 +198,33 @@ def _parse(rows: bytes, names: Sequence[str] | None, line: int, *, path: Path, d
                 f"expected rows of columns, but {path} cannot be read from line {line}: {one_line(error)}; fix it"
             ) from error
         row = ragged[0]
-        found = _row(rows, row.number, path=path, delimiter=delimiter)
+        found = _row(rows, row.number, path=path, dialect=dialect)
         line += rows.count(b"\n", 0, found[0] if found else None)
         raise DataError(
             f"expected {row.expected_columns} columns in every row of {path}, as in its first, but line {line} "
-            f"has {row.actual_columns}; {_advice(names or (), row.actual_columns, delimiter)}"
+            f"has {row.actual_columns}; {_advice(names or (), row.actual_columns, dialect)}"
         ) from error
 
 
-def _advice(names: Sequence[str], found: int, delimiter: str) -> str:
+def _advice(names: Sequence[str], found: int, dialect: Dialect) -> str:
+    delimiter = dialect.delimiter
     other = next((mark for mark in DELIMITERS if len(names) == 1 and mark in names[0]), None)
     if other is not None:
         return f"if {named(other)} separates its fields, give --delimiter {on_command_line(other)}"
+    if found > len(names) and not dialect.quoted:
+        return f"fields as written (--quoting none) cannot contain {named(delimiter)}"
     if delimiter == "\t" and found < len(names):
         return "a row is one line: save texts with line breaks as CSV"
     return f"quote fields that contain {named(delimiter)}"
 
 
-def _row(rows: bytes, number: int, *, path: Path, delimiter: str) -> tuple[int, int] | None:
+def _row(rows: bytes, number: int, *, path: Path, dialect: Dialect) -> tuple[int, int] | None:
     """Return where the row with this number begins and ends, from 1 and without blank rows; None if there is none."""
-    quotes = Quotes(delimiter, path=path)
+    quotes = Quotes(dialect.delimiter, path=path) if dialect.quoted else None
     begin = end = 0
     for line in io.BytesIO(rows):
         end += len(line)
-        if quotes.feed(line) or end == len(rows):
+        if quotes is None or quotes.feed(line) or end == len(rows):
             if rows[begin:end].strip(b"\r\n"):
                 number -= 1
                 if number == 0:

@@ -37,11 +37,17 @@ def folder_sources(folder: Path, form: FileForm) -> SourcesBySplit:
         form: How its files are written.
 
     Raises:
+        ConfigError: It is to be read without a header, and has no CSV or TSV.
         DataError: It has none of these, or two files for one split.
     """
     if (folder / _SAVED_DICT).is_file() or (folder / _SAVED).is_file():
+        form.check_source(folder)
         return _saved_sources(folder)
-    sources = _split_files(folder, form) or _class_sources(folder, form.encoding)
+    sources = _split_files(folder, form)
+    if not sources:
+        sources = _class_sources(folder, form.encoding)
+        if sources:
+            form.check_source(folder)
     if not sources:
         endings = ", ".join(ending for ending, kind in FORMATS.items() if kind != "text")
         found = ", ".join(sorted(path.name for path in folder.iterdir())[:_MOST_ENTRIES]) or "nothing"

@@ -62,7 +62,12 @@ def _common_form(label: str) -> str:
 
 
 def encode_labels(
-    column: pa.ChunkedArray, names: Sequence[str], *, path: str | Path, known_from: str = "train"
+    column: pa.ChunkedArray,
+    names: Sequence[str],
+    *,
+    path: str | Path,
+    known_from: str = "train",
+    keep_missing: bool = False,
 ) -> pa.Int64Array:
     """Return each label's index in the class names.
 
@@ -74,20 +79,21 @@ def encode_labels(
         names: The classes.
         path: The file, for the errors.
         known_from: Where `names` come from, for the errors.
+        keep_missing: Whether a missing label is null rather than an error.
 
     Raises:
         DataError: A label is missing, or is not among the names.
     """
-    texts = label_texts(column, path=path)
+    texts = label_texts(column, path=path, keep_missing=keep_missing)
     ids = pc.index_in(texts, value_set=pa.array(names, pa.string()))
-    if ids.null_count:
+    if ids.null_count > texts.null_count:
         forms = [_common_form(name) for name in names]
         index = {form: i for i, form in enumerate(forms) if forms.count(form) == 1}
-        values = pc.unique(texts.filter(ids.is_null()))
+        values = pc.unique(texts.filter(ids.is_null())).drop_null()
         same = pa.array([index.get(_common_form(label)) for label in values.to_pylist()], pa.int32())
         ids = pc.coalesce(ids, pc.take(same, pc.index_in(texts, value_set=values)))
-    if ids.null_count:
-        unknown = ids.is_null()
+    if ids.null_count > texts.null_count:
+        unknown = pc.and_(ids.is_null(), texts.is_valid())
         label = texts.filter(unknown)[0].as_py()
         known = listed([repr(name) for name in names])
         raise DataError(
@@ -97,13 +103,16 @@ def encode_labels(
     return ids.cast(pa.int64()).combine_chunks()
 
 
-def label_texts(column: pa.ChunkedArray, *, path: str | Path, names: Sequence[str] | None = None) -> pa.ChunkedArray:
+def label_texts(
+    column: pa.ChunkedArray, *, path: str | Path, names: Sequence[str] | None = None, keep_missing: bool = False
+) -> pa.ChunkedArray:
     """Return labels as text.
 
     Args:
         column: Labels, as in `class_names`.
         path: The file, for the errors.
         names: Class names that the column's integers index; -1 means a missing label.
+        keep_missing: Whether a missing label is null rather than an error.
 
     Raises:
         DataError: A label is missing or indexes no name, or the column does not hold labels.
@@ -125,11 +134,14 @@ def label_texts(column: pa.ChunkedArray, *, path: str | Path, names: Sequence[st
     else:
         texts = column.cast(pa.string())
     missing = pc.fill_null(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(texts)), 0), True)
-    if pc.any(missing).as_py():
-        raise DataError(
-            f"expected a label in every row of {path}, but {rows_where(missing)} has none; fill or remove it"
-        )
-    return texts
+    if not pc.any(missing).as_py():
+        return texts
+    if keep_missing:
+        return pc.if_else(missing, None, texts)
+    raise DataError(
+        f"expected a label in every row of {path}, but {rows_where(missing)} has none; fill or remove it, "
+        "or leave such rows out with --skip-missing"
+    )
 
 
 def all_missing(column: pa.ChunkedArray, training: Sequence[pa.ChunkedArray]) -> bool:

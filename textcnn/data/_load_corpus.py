@@ -22,7 +22,7 @@ from textcnn.data._labels import all_missing, class_names, declared_names, encod
 from textcnn.data._named_corpora import CORPORA
 from textcnn.data.checks import doubts
 from textcnn.data.labelled import Labelled, label_names
-from textcnn.data.table_columns import LABEL_NAMES, pick_columns, texts_of
+from textcnn.data.table_columns import LABEL_NAMES, TextColumn, check_none_missing, joined_texts, pick_columns
 from textcnn.errors import ConfigError, DataError, nearest_names
 from textcnn.files import nearest_files
 
@@ -34,11 +34,11 @@ logger = logging.getLogger(__name__)
 _SPLITS = ("train", "validation", "test", "unsupervised")
 
 
-class ColumnNames(NamedTuple):
-    """The names of the text and label columns; None until they are known."""
+class Choice(NamedTuple):
+    """The text and label columns that the caller names, or that the training texts have."""
 
-    text: str | None
-    label: str | None
+    text: TextColumn
+    label: str | int | None
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class RawPart:
 
     Attributes:
         name: The source's name, for the errors.
-        texts: Strings.
-        labels: Strings.
+        texts: Strings, (N,).
+        labels: Strings, (N,); null where the row is left out.
         classes: The class names that the source itself declares, if any.
         column: The name of the labels' column.
     """
@@ -84,10 +84,13 @@ def load_corpus(
     *,
     data_dir: str | Path | None = None,
     hub: bool = False,
-    text_column: str | None = None,
-    label_column: str | None = None,
+    text_column: TextColumn = None,
+    label_column: str | int | None = None,
     encoding: str = "utf-8",
     delimiter: str | None = None,
+    quoting: str = "auto",
+    header: bool = True,
+    skip_missing: bool = False,
     validation: str | Path | None = None,
     test: str | Path | None = None,
     known_classes: Sequence[str] | None = None,
@@ -106,11 +109,16 @@ def load_corpus(
             - `user/name` or `user/name:config` on the Hugging Face hub, if there is no such local path.
         data_dir: The folder with the original files of a named corpus.
         hub: Whether to read a named corpus from its copy on the hub, or `source` is a clone of a repository there.
-        text_column: The files' column of texts; if None, a usual name is looked for.
+        text_column: The files' column of texts, or several, which are joined by a blank: a list, or names between
+            commas. If None, a usual name is looked for.
         label_column: The files' column of labels; if None, a usual name is looked for.
         encoding: The encoding of text files.
         delimiter: The delimiter of CSV and TSV files; if None, it is found by their headers.
-        validation: A file or pattern for the validation split; replaces the source's own.
+        quoting: How quotes in CSV and TSV files are read: `auto`, or `none` for fields as written.
+        header: Whether CSV and TSV files have a header; if not, their columns are named by number, from 1.
+        skip_missing: Whether rows without a text or label are left out, with a warning, rather than an error.
+        validation: A file or pattern for the validation split; replaces the source's own. Columns that have other
+            names than in the training file are found by their usual names, as in `test`.
         test: A file or pattern for the test split; replaces the source's own.
         known_classes: The classes, in this order, if they are known beforehand, such as those of a model to evaluate.
             The source then needs neither all of them nor a training split, but must have no others.
@@ -133,8 +141,8 @@ def load_corpus(
         DataError: The source does not exist or is not valid.
     """
     known = _checked_classes(known_classes)
-    columns = ColumnNames(text_column, label_column)
-    form = FileForm(encoding, delimiter)
+    columns = Choice(text_column, label_column)
+    form = FileForm(encoding, delimiter, quoting, header)
     given = {"validation": validation, "test": test}
     sources = {split: _named_files(path, form) for split, path in given.items() if path is not None}
     if unsupervised and source != "imdb":
@@ -144,6 +152,8 @@ def load_corpus(
     if isinstance(source, str) and source in CORPORA:
         if columns != (None, None) and not sources:
             raise ConfigError(f"expected column names with files only, found the corpus {source!r}; leave them out")
+        if not sources:
+            form.check_source(f"the corpus {source}")
         corpus = CORPORA[source]
         tables = read_corpus(corpus, data_dir=data_dir, hub=hub, options=CorpusOptions(phrases, unsupervised))
         classes = known or list(corpus.classes)
@@ -155,7 +165,7 @@ def load_corpus(
             found = " and ".join(sorted(sources))
             raise DataError(f"expected training texts in {source}, found only {found} texts; name another source")
     own = set(sources) - {split for split, path in given.items() if path is not None} - {"train"}
-    parts = _read_all(sources, columns, set() if known else own)
+    parts = _read_all(sources, columns, set() if known else own, skip_missing=skip_missing)
     classes = classes or _classes(parts["train"])
     tables |= {split: _encoded(read, classes, "training" if known else "train") for split, read in parts.items()}
     corpus_of_splits = _to_datasets(tables, classes)
@@ -188,6 +198,7 @@ def _find(source: str | Path | Sequence[str | Path], hub: bool, form: FileForm) 
             raise DataError("expected the paths of files, found an empty list")
         return {"train": [file_source(Path(path), form) for path in source]}
     if hub:
+        form.check_source(source)
         return hub_sources(str(source))
     # os.path, since pathlib raises for some names, such as overlong ones
     if os.path.isdir(source):  # noqa: PTH112
@@ -195,6 +206,7 @@ def _find(source: str | Path | Sequence[str | Path], hub: bool, form: FileForm) 
     if os.path.isfile(source) or matching_files(str(source)):  # noqa: PTH113
         return {"train": _named_files(source, form)}
     if is_hub_name(str(source)):
+        form.check_source(source)
         return hub_sources(str(source))
     raise DataError(
         f"expected a corpus ({', '.join(CORPORA)}), a file, a folder, or user/name on the Hugging Face hub, "
@@ -208,21 +220,29 @@ def _named_files(path: str | Path, form: FileForm) -> list[BatchSource]:
     return [file_source(each, form) for each in matching or [Path(path)]]
 
 
-def _read_all(sources: SourcesBySplit, columns: ColumnNames, optional: set[str]) -> dict[str, list[RawPart]]:
-    """Read all splits, training texts first: the other splits must have the same columns.
+def _read_all(
+    sources: SourcesBySplit, columns: Choice, optional: set[str], *, skip_missing: bool
+) -> dict[str, list[RawPart]]:
+    """Read all splits, training texts first: the other splits have the same columns, or such of usual names.
 
     Args:
         sources: Where they come from.
         columns: Their columns.
         optional: Splits that are left out, with a warning, if they have no labels.
+        skip_missing: Whether rows without a text or label are left out.
     """
     parts: dict[str, list[RawPart]] = {}
     for split in sorted(sources, key=_SPLITS.index):
-        labels = [part.labels for part in parts.get("train", [])] if split in optional else None
-        found = []
-        for source in sources[split]:
-            part, columns = _read(source, columns, labels)
-            found.append(part)
+        training = parts.get("train")
+        reader = _Reader(
+            columns,
+            or_usual=training is not None,
+            training=[part.labels for part in training or ()] if split in optional else None,
+            skip_missing=skip_missing,
+        )
+        found = [reader.read(source) for source in sources[split]]
+        if training is None:
+            columns = reader.columns
         labelled = [part for part in found if part is not None]
         if labelled:
             parts[split] = labelled
@@ -233,56 +253,92 @@ def _read_all(sources: SourcesBySplit, columns: ColumnNames, optional: set[str])
     return parts
 
 
-def _read(
-    source: BatchSource, columns: ColumnNames, training: list[pa.ChunkedArray] | None = None
-) -> tuple[RawPart | None, ColumnNames]:
-    """Read the text and label columns of a source, and return them with their names.
+@dataclass
+class _Reader:
+    """Reads the sources of a split.
 
-    Args:
-        source: The source.
-        columns: Its columns.
-        training: The labels of the training texts, if labels may be missing: without labels the part is None.
+    Attributes:
+        columns: Their columns; those of the first source are also those of the others.
+        or_usual: Whether columns of usual names take the place of missing ones.
+        training: The labels of the training texts, if labels may be missing: a source without labels is then None.
+        skip_missing: Whether rows without a text or label are left out.
     """
-    texts: list[pa.Array] = []
-    labels: list[pa.Table] = []
-    names = None
-    rows = 1
-    for batch in source.batches():
-        if not texts:
-            if training is not None and columns.label is not None and _lacks(batch.schema.names, columns.label):
-                pick_columns(batch.schema.names, columns.text, path=source.name, need_label=False)
-                return None, columns
-            columns = ColumnNames(*pick_columns(batch.schema.names, *columns, path=source.name))
-            names = declared_names(batch.schema, str(columns.label))
-        texts.append(texts_of(batch.column(columns.text), path=source.name, first_row=rows))
-        labels.append(pa.table({"label": batch.column(columns.label)}))
-        rows += batch.num_rows
-    # A column of JSON may change from nulls or whole numbers to another type.
-    column = pa.concat_tables(labels, promote_options="permissive")["label"]
-    if training is not None and all_missing(column, training):
-        return None, columns
-    label = label_texts(column, path=source.name, names=names)
-    return RawPart(source.name, pa.chunked_array(texts), label, names, str(columns.label)), columns
+
+    columns: Choice
+    or_usual: bool
+    training: list[pa.ChunkedArray] | None
+    skip_missing: bool
+
+    def read(self, source: BatchSource) -> RawPart | None:
+        """Read the text and label columns of a source."""
+        texts: list[pa.Array] = []
+        labels: list[pa.Table] = []
+        names = None
+        rows = 1
+        for batch in source.batches():
+            if not texts:
+                needed = self.training is None or not _lacks(batch.schema.names, self.columns.label)
+                label_column = self.columns.label if needed else None
+                chosen = pick_columns(
+                    *(batch.schema.names, self.columns.text, label_column),
+                    path=source.name,
+                    need_label=needed,
+                    or_usual=self.or_usual,
+                )
+                if chosen.label is None:
+                    return None
+                if not self.or_usual:
+                    self.columns = Choice(chosen.texts, chosen.label)
+                names = declared_names(batch.schema, chosen.label)
+            text = joined_texts(batch, chosen.texts, path=source.name, first_row=rows)
+            if not self.skip_missing:
+                check_none_missing(text, path=source.name, first_row=rows)
+            texts.append(text)
+            labels.append(pa.table({"label": batch.column(chosen.label)}))
+            rows += batch.num_rows
+        # A column of JSON may change from nulls or whole numbers to another type.
+        column = pa.concat_tables(labels, promote_options="permissive")["label"]
+        if self.training is not None and all_missing(column, self.training):
+            return None
+        label = label_texts(column, path=source.name, names=names, keep_missing=self.skip_missing)
+        label_column = str(chosen.label)
+        return RawPart(source.name, *_without_missing(pa.chunked_array(texts), label, source.name), names, label_column)
 
 
-def _lacks(names: Sequence[str], label: str) -> bool:
-    """Return whether a file has neither the label column nor one of a usual name, which may be misspelt."""
-    return label not in names and not any(name.strip().lower() in LABEL_NAMES for name in names)
+def _without_missing(
+    texts: pa.ChunkedArray, labels: pa.ChunkedArray, path: str | Path
+) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Return texts, and labels that are null where a text or label is missing; say how many rows that are."""
+    if texts.null_count:
+        labels = pc.if_else(texts.is_valid(), labels, None)
+    if labels.null_count == len(labels):
+        raise DataError(f"expected rows with a text and a label in {path}, found none; name the right columns")
+    if labels.null_count:
+        logger.warning("%s: %s of %s rows have no text or label: left out", path, labels.null_count, len(labels))
+    return texts, labels
+
+
+def _lacks(names: Sequence[str], label: str | int | None) -> bool:
+    """Return whether a file has neither the label column nor one of a usual name."""
+    return str(label) not in names and not any(name.strip().lower() in LABEL_NAMES for name in names)
 
 
 def _classes(parts: list[RawPart]) -> list[str]:
     """Return the classes of the training texts: those that all parts declare alike, or else those found."""
     more = f" and {len(parts) - 1} more" if len(parts) > 1 else ""
     labels = pa.chunked_array([chunk for part in parts for chunk in part.labels.chunks], pa.string())
-    found = class_names(labels, path=f"{parts[0].name}{more}")
+    found = class_names(labels.drop_null(), path=f"{parts[0].name}{more}")
     declared = {part.classes for part in parts}
     return list(declared.pop() or found) if len(declared) == 1 else found
 
 
 def _encoded(parts: list[RawPart], classes: list[str], known_from: str) -> pa.Table:
-    texts = [chunk for part in parts for chunk in part.texts.chunks]
-    labels = [encode_labels(part.labels, classes, path=part.name, known_from=known_from) for part in parts]
-    return pa.table({"text": pa.chunked_array(texts), "label": pa.chunked_array(labels)})
+    tables = []
+    for part in parts:
+        ids = encode_labels(part.labels, classes, path=part.name, known_from=known_from, keep_missing=True)
+        table = pa.table({"text": part.texts, "label": ids})
+        tables.append(table.filter(ids.is_valid()) if ids.null_count else table)
+    return pa.concat_tables(tables)
 
 
 def _renumbered(table: pa.Table, corpus: Corpus, known: list[str]) -> pa.Table:

@@ -43,7 +43,7 @@ def whole_rows(
         pending.append(block[end:])
         size += len(block) - end
         if size > LONGEST_ROW:
-            why = "is its quote never closed?" if quotes and quotes.inside else "is it a text file?"
+            why = "is its quote never closed (--quoting none)?" if quotes and quotes.inside else "is it a text file?"
             raise DataError(
                 f"expected rows of at most {LONGEST_ROW >> 20} MiB, but the row from line {line} of {path} is longer; "
                 f"{why}"
@@ -118,7 +118,8 @@ class Quotes:
         if self.inside:
             raise DataError(
                 f"expected every quoted field to be closed, but the quote opened in line {self._opened} of "
-                f"{self._path} never is; close it, or double the quotes that belong to the text"
+                f"{self._path} never is; close it, double the quotes that belong to the text, or read "
+                "quotes as text (--quoting none)"
             )
 
     def _refuse(self, data: bytes, quote: int) -> None:
@@ -127,5 +128,6 @@ class Quotes:
         border = named(self._delimiter)
         raise DataError(
             f"expected {border} or the end of the row after a closing quote, "
-            f"found {found!r} in line {line} of {self._path}; quote the whole field and double the quotes inside it"
+            f"found {found!r} in line {line} of {self._path}; quote the whole field and double the quotes inside it, "
+            "or read quotes as text (--quoting none)"
         )

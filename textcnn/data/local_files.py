@@ -14,18 +14,19 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from textcnn.data._csv import csv_tables
-from textcnn.data._dialect import checked_delimiter
+from textcnn.data._dialect import QUOTING, checked_delimiter
 from textcnn.data._fasttext_lines import PREFIX, labelled_lines
 from textcnn.data._jsonlines import json_tables
 from textcnn.data._rows import whole_rows
 from textcnn.data.decoding import raw_blocks, text_decoder, utf8_blocks
 from textcnn.data.lines import split_lines
-from textcnn.errors import DataError, one_line
+from textcnn.errors import ConfigError, DataError, one_line
 from textcnn.files import nearest_files
 
 FORMATS: dict[str, str] = {
@@ -99,6 +100,8 @@ def read_batches(
     file_format: str | None = None,
     column_names: Sequence[str] | None = None,
     delimiter: str | None = None,
+    quoting: str = "auto",
+    header: bool = True,
     batch_rows: int = _BATCH_ROWS,
 ) -> Iterator[pa.RecordBatch]:
     """Stream a file's rows with all their columns, in constant memory.
@@ -112,27 +115,35 @@ def read_batches(
         path: The file; decompressed if its name ends in `.gz`.
         encoding: The encoding of a text format; a byte-order mark is dropped.
         file_format: A value of `FORMATS`; if None, taken from the name.
-        column_names: The columns of a CSV or TSV without a header.
+        column_names: The columns of a CSV or TSV without a header, if they are known.
         delimiter: The delimiter of a CSV or TSV; if None, it is found by the header.
+        quoting: How quotes in a CSV or TSV are read: `auto`, or `none` for fields as written.
+        header: Whether a CSV or TSV has a header; if not, its columns are named `1`, `2` and so on.
         batch_rows: The largest number of rows in a batch.
 
     Yields:
         Batches of at least one row.
 
     Raises:
-        ConfigError: The delimiter is not one character.
+        ConfigError: The delimiter is not one character, the quoting is unknown, or a file without a header is no CSV
+            or TSV.
         DataError: The file is missing, has no rows, or does not match its format; the message names the line.
     """
     delimiter = None if delimiter is None else checked_delimiter(delimiter)
+    if quoting not in QUOTING:
+        raise ConfigError(f"expected {' or '.join(QUOTING)} as quoting, found {quoting!r}")
     path = Path(path)
     _check_path(path)
     kind = file_format or format_of(path)
+    if not header and kind not in ("csv", "tsv"):
+        raise ConfigError(f"expected a CSV or TSV to read without a header, found {path}; leave out --no-header")
     text_decoder(encoding)
+    separated = partial(csv_tables, delimiter=delimiter, quoted=quoting != "none", header=header, names=column_names)
     if kind in _BINARY:
         return non_empty(_binary_batches(path, kind, batch_rows), path)
     parsers: dict[str, Callable[..., Iterator[pa.Table]]] = {
-        "csv": partial(csv_tables, usual=",", delimiter=delimiter, names=column_names),
-        "tsv": partial(csv_tables, usual="\t", delimiter=delimiter, names=column_names),
+        "csv": partial(separated, usual=","),
+        "tsv": partial(separated, usual="\t"),
         "jsonl": json_tables,
         "text": _text_tables,
     }
@@ -140,18 +151,9 @@ def read_batches(
     return non_empty((batch for table in tables for batch in table.to_batches(batch_rows)), path)
 
 
-def read_table(
-    path: str | Path,
-    *,
-    encoding: str = "utf-8",
-    file_format: str | None = None,
-    column_names: Sequence[str] | None = None,
-    delimiter: str | None = None,
-) -> pa.Table:
+def read_table(path: str | Path, **options: Any) -> pa.Table:
     """Read a whole file into memory; arguments and errors as for `read_batches`."""
-    batches = list(
-        read_batches(path, encoding=encoding, file_format=file_format, column_names=column_names, delimiter=delimiter)
-    )
+    batches = list(read_batches(path, **options))
     alike = all(batch.schema == batches[0].schema for batch in batches)
     tables = [pa.Table.from_batches([batch]) for batch in batches]
     return pa.concat_tables(tables, promote_options="none" if alike else "permissive")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple, TypeAlias
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from textcnn.data._dialect import DELIMITERS, on_command_line
-from textcnn.errors import DataError, nearest_names
+from textcnn.errors import ConfigError, DataError, nearest_names
 
 TEXT_NAMES = (
     *("text", "sentence", "review", "content", "document", "tweet", "comment", "body", "question", "message"),
@@ -23,6 +24,9 @@ LABEL_NAMES = (
 )
 """Usual names of the label column, in the same way."""
 
+TextColumn: TypeAlias = str | int | Sequence[str | int] | None
+"""A column of texts, several that are joined by a blank, or None for a usual name."""
+
 # by name: older Arrow lacks some
 _TEXT_TYPES = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view", "null")
 _MOST_ROWS = 5  # named in a message
@@ -30,55 +34,109 @@ _MOST_COLUMNS = 20
 _LONGEST_NAME = 60
 
 
+class Columns(NamedTuple):
+    """The columns of a file that are read.
+
+    Attributes:
+        texts: Those of the texts, which are joined; at least one.
+        label: That of the labels, if there is one.
+    """
+
+    texts: tuple[str, ...]
+    label: str | None
+
+
 def pick_columns(
     names: Sequence[str],
-    text_column: str | None = None,
-    label_column: str | None = None,
+    text_column: TextColumn = None,
+    label_column: str | int | None = None,
     *,
     path: str | Path,
     need_label: bool = True,
-) -> tuple[str, str | None]:
+    or_usual: bool = False,
+) -> Columns:
     """Choose the columns of texts and labels among those of a file.
 
     Args:
         names: The file's columns.
-        text_column: The text column; if None, a usual name is looked for.
-        label_column: The label column, in the same way.
+        text_column: The text column, or several; if None, a usual name is looked for. A name that no column has, but
+            that contains commas, is that of several.
+        label_column: The label column; if None, a usual name is looked for.
         path: The file, for the errors.
         need_label: Whether a file without labels is an error; a given `label_column` must always exist.
+        or_usual: Whether a column of a usual name takes the place of given ones that are all missing.
 
     Returns:
-        The two names; the second is None if there is none and none is needed.
+        The names; that of the labels is None if there is none and none is needed.
 
     Raises:
-        DataError: A column is missing, both are the same, or the header has a name twice.
+        ConfigError: The text columns are not names.
+        DataError: A column is missing, texts and labels have the same, or the header has a name twice.
     """
-    text = _find(names, text_column, TEXT_NAMES)
-    label = _find(names, label_column, LABEL_NAMES)
-    missing = [] if text else [text_column or TEXT_NAMES[0]]
-    if not label and (need_label or label_column):
-        missing.append(label_column or LABEL_NAMES[0])
-    if text is None or missing:
-        expected = [text or missing[0]]
-        if need_label or label_column:
-            expected.append(label or missing[-1])
-        near = nearest_names(missing[0], names) if missing[0] in (text_column, label_column) else ""
-        advice = "name them with --text-column / --label-column" if len(expected) > 1 else "name it with --text-column"
-        separator = next((mark for mark in DELIMITERS if len(names) == 1 and mark in names[0]), None)
-        if separator is not None:
-            advice = f"if its fields are separated by {separator!r}, give --delimiter {on_command_line(separator)}"
+    given_texts = _listed(text_column, names)
+    given_label = () if label_column is None else (str(label_column),)
+    texts = _find(names, given_texts, TEXT_NAMES, or_usual=or_usual)
+    label = _find(names, given_label, LABEL_NAMES, or_usual=or_usual)
+    need_label = need_label or label_column is not None
+    if not texts or (need_label and not label):
+        expected = [*(texts or given_texts or TEXT_NAMES[:1])]
+        if need_label:
+            expected += label or given_label or LABEL_NAMES[:1]
+        missing = [name for name in (*given_texts, *given_label) if name not in names]
+        near = nearest_names(missing[0], names) if missing else ""
+        advice = _advice(names, path, both=need_label, given=bool(given_texts or given_label))
         raise DataError(
             f"expected the columns {expected}, but only {_shortened(names)} were found in {path}{near}; {advice}"
         )
-    if text == label:
+    if label and label[0] in texts:
         raise DataError(
-            f"expected two columns in {path}, found {text!r} for both texts and labels; "
+            f"expected two columns in {path}, found {label[0]!r} for both texts and labels; "
             "name them with --text-column / --label-column"
         )
-    for name in (text, label):
-        if name is not None and names.count(name) > 1:
+    for name in (*texts, *label):
+        if names.count(name) > 1:
             raise DataError(f"expected one column {name!r} in {path}, found {names.count(name)}; rename the others")
-    return text, label
+    return Columns(texts, label[0] if label else None)
+
+
+def _listed(text_column: TextColumn, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the text columns that the caller names; none for None."""
+    if text_column is None:
+        return ()
+    if isinstance(text_column, str) and "," in text_column and text_column not in names:
+        listed = tuple(name.strip() for name in text_column.split(","))
+    elif isinstance(text_column, str | int):
+        listed = (str(text_column),)
+    else:
+        listed = tuple(str(name) for name in text_column if isinstance(name, str | int))
+        if not listed or len(listed) < len(text_column):
+            raise ConfigError(f"expected the name of a text column or several, found {text_column!r}")
+    if len(set(listed)) < len(listed):
+        raise ConfigError(f"expected distinct text columns, found {', '.join(listed)}; name each once")
+    return listed
+
+
+def _find(names: Sequence[str], given: tuple[str, ...], usual: Sequence[str], *, or_usual: bool) -> tuple[str, ...]:
+    """Return the given columns if the file has them, or one of a usual name; none if they are missing."""
+    if given and all(name in names for name in given):
+        return given
+    if given and (not or_usual or any(name in names for name in given)):
+        return ()
+    known = {name.strip().lower(): name for name in reversed(names)}
+    return next(((known[name],) for name in usual if name in known), ())
+
+
+def _advice(names: Sequence[str], path: str | Path, *, both: bool, given: bool) -> str:
+    """Return what to do about missing columns."""
+    separator = next((mark for mark in DELIMITERS if len(names) == 1 and mark in names[0]), None)
+    if separator is not None:
+        return f"if its fields are separated by {separator!r}, give --delimiter {on_command_line(separator)}"
+    options = "them with --text-column / --label-column" if both else "it with --text-column"
+    if list(names) == [str(number) for number in range(1, len(names) + 1)]:
+        delimiter = ", and the delimiter with --delimiter" if len(names) == 1 else ""
+        return f"name {options}, by number from 1{delimiter}"
+    header = str(path).lower().removesuffix(".gz").endswith((".csv", ".tsv", ".tab")) and not given
+    return f"name {options}" + (", or give --no-header if the first row is no header" if header else "")
 
 
 def texts_of(
@@ -95,23 +153,64 @@ def texts_of(
     Raises:
         DataError: Texts are missing, or the column does not hold text.
     """
+    texts = _strings(column, path, first_row)
+    if not missing_as_empty:
+        check_none_missing(texts, path=path, first_row=first_row)
+    return pc.fill_null(texts, "")
+
+
+def joined_texts(
+    batch: pa.RecordBatch, columns: Sequence[str], *, path: str | Path, first_row: int = 1
+) -> pa.StringArray:
+    """Return one batch of texts as strings, those of several columns joined by a blank where neither is empty.
+
+    Args:
+        batch: A batch of the file's rows, (N,).
+        columns: The columns of the texts.
+        path: The file, for the errors.
+        first_row: The number of the batch's first row, from 1.
+
+    Returns:
+        The texts, (N,); null where all columns are.
+
+    Raises:
+        DataError: A column does not hold text.
+    """
+    parts = [_strings(batch.column(name), path, first_row) for name in columns]
+    if len(parts) == 1:
+        return parts[0]
+    joined, *others = (pc.if_else(pc.equal(part, ""), None, part) for part in parts)
+    try:
+        for other in others:
+            joined = pc.coalesce(pc.binary_join_element_wise(joined, other, " "), joined, other)
+    except pa.ArrowException as error:
+        raise DataError(
+            f"expected texts of at most 2 GiB in {path}, but those from row {first_row} are longer"
+        ) from error
+    return pc.coalesce(joined, *parts)
+
+
+def check_none_missing(texts: pa.StringArray, *, path: str | Path, first_row: int = 1) -> None:
+    """Raise DataError if texts are missing; arguments as for `texts_of`."""
+    if texts.null_count:
+        raise DataError(
+            f"expected a text in every row of {path}, but {rows_where(texts.is_null(), first_row)} "
+            "has none; fill or remove it, or leave such rows out with --skip-missing"
+        )
+
+
+def _strings(column: pa.Array, path: str | Path, first_row: int) -> pa.StringArray:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if str(kind) not in _TEXT_TYPES:
         raise DataError(
             f"expected texts in {path}, found a column of {type_name(kind)}; name the text column with --text-column"
         )
     try:
-        texts = column.cast(pa.string())
+        return column.cast(pa.string())
     except pa.ArrowException as error:
         raise DataError(
             f"expected UTF-8 texts in {path}, but those from row {first_row} are not, or exceed 2 GiB; write it again"
         ) from error
-    if texts.null_count and not missing_as_empty:
-        raise DataError(
-            f"expected a text in every row of {path}, but {rows_where(texts.is_null(), first_row)} "
-            "has none; fill or remove it"
-        )
-    return pc.fill_null(texts, "")
 
 
 def type_name(kind: pa.DataType) -> str:
@@ -127,13 +226,6 @@ def rows_where(mask: pa.Array, first_row: int = 1) -> str:
     more = len(rows) - len(named)
     others = ", ".join(named[1:]) + (f" and {more:,} more" if more else "")
     return f"row {named[0]}" + (f" (and {others})" if others else "")
-
-
-def _find(names: Sequence[str], given: str | None, usual: Sequence[str]) -> str | None:
-    if given is not None:
-        return given if given in names else None
-    known = {name.strip().lower(): name for name in reversed(names)}
-    return next((known[name] for name in usual if name in known), None)
 
 
 def _shortened(names: Sequence[str]) -> str:
