@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from textcnn import TextCNNClassifier
+from textcnn import TextCNNClassifier, load_model
 
 TEXTS = ["good film", "a very good one", "bad film", "a very bad one"] * 5
 LABELS = ["pos", "pos", "neg", "neg"] * 5
@@ -58,6 +58,7 @@ def test_a_graph_as_svg_and_json(textcnn, models, tmp_path):
     assert path.read_text(encoding="utf-8").startswith("<svg")
     ended = textcnn("graph", "a good film", "-m", models / "dcnn", "--place", 1, 0, "--format", "json")
     found = json.loads(ended.out)
+    assert found["prediction"] in load_model(models / "dcnn").classes_
     assert [(layer["map"], layer["row"]) for layer in found["layers"]][-1] == (1, 0)
     ended = textcnn("graph", "a good film", "-m", models / "kim")
     assert (ended.code, ended.err.count("\n")) == (2, 1)

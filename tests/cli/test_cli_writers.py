@@ -298,7 +298,9 @@ CELLS = [
 ESCAPED = {"=1+1", "-1 day", "@a", "\ta", "\ra", "\n=1", "\uff1d1", "+", "-."}
 
 
-@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string()), pa.binary()])
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.dictionary(pa.int32(), pa.string()), pa.binary(), pa.string_view()]
+)
 def test_cells_that_a_spreadsheet_would_run(kind):
     table = pa.table({"text": TEXTS[:1] * len(CELLS), "cell": pa.array([*CELLS]).cast(kind), "n": [-1] * len(CELLS)})
     assert [row["cell"] for row in rows_of(written(table, "csv"))] == CELLS

@@ -94,7 +94,8 @@ def command(
     """Label TEXTs, the lines of stdin, or the texts of a file.
 
     Lines on stdin are answered as they arrive. A file is streamed: rows keep their
-    order and their other columns.
+    order and their other columns. A CSV is written with a header; columns of a
+    file without one have numbers there.
 
     \b
     Examples:

@@ -248,6 +248,8 @@ def _rounded(values: np.ndarray) -> np.ndarray:
 
 def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
     """Return a column that CSV can hold: lists and objects as JSON."""
+    if str(column.type) == "string_view":  # which Arrow's writer lacks
+        return column.cast(pa.large_string())
     if not pa.types.is_nested(column.type):
         return column
     return pa.array([None if value is None else _to_json(value) for value in column.to_pylist()], pa.string())

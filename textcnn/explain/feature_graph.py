@@ -81,7 +81,7 @@ class FeatureGraph:
         """Return everything as a JSON object; the root, which joins the last layer's nodes, is not part of it."""
         return {
             "text": self.text,
-            "label": self.label.item() if isinstance(self.label, np.generic) else self.label,
+            "prediction": self.label.item() if isinstance(self.label, np.generic) else self.label,
             "words": [vars(word) for word in self.words],
             "layers": [
                 {
