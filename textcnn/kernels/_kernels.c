@@ -707,5 +707,5 @@ static struct PyModuleDef definition = {PyModuleDef_HEAD_INIT, "_kernels", NULL,
 
 PyMODINIT_FUNC PyInit__kernels(void) {
     choose_loops();
-    return find_numpy() ? PyModule_Create(&definition) : NULL;
+    return find_numpy() && choose_secrets() ? PyModule_Create(&definition) : NULL;
 }

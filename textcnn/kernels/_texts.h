@@ -40,6 +40,60 @@ static NumberWords take_number_words(Arguments *from) {
 
 FUNCTION(number_words, NumberWords, do_number_words(a))
 
+/* ---- hashing ----------------------------------------------------------------------------------------------------- */
+
+/* Multiply and fold, as in wyhash, with numbers that are random in each process: nobody who does not know them can
+   choose words or n-grams that fall into the same slots. Results do not depend on them. */
+static uint64_t secrets[4];
+
+static int choose_secrets(void) {
+    PyObject *os = PyImport_ImportModule("os");
+    PyObject *bytes = os ? PyObject_CallMethod(os, "urandom", "n", (Py_ssize_t)sizeof(secrets)) : NULL;
+    if (bytes) memcpy(secrets, PyBytes_AS_STRING(bytes), sizeof(secrets));
+    Py_XDECREF(os), Py_XDECREF(bytes);
+    return bytes != NULL;
+}
+
+/* The two halves of the product, one laid over the other. */
+static inline uint64_t fold(uint64_t a, uint64_t b) {
+#ifdef __SIZEOF_INT128__
+    const unsigned __int128 product = (unsigned __int128)a * b;
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+#else
+    const uint64_t a_low = (uint32_t)a, a_high = a >> 32, b_low = (uint32_t)b, b_high = b >> 32;
+    const uint64_t middle = a_high * b_low + (a_low * b_low >> 32), other = a_low * b_high + (uint32_t)middle;
+    return a * b ^ (a_high * b_high + (middle >> 32) + (other >> 32));
+#endif
+}
+
+static inline uint64_t load_64(const char *from) {
+    uint64_t number;
+    memcpy(&number, from, sizeof(number));
+    return number;
+}
+
+static inline uint64_t load_32(const char *from) {
+    uint32_t number;
+    memcpy(&number, from, sizeof(number));
+    return number;
+}
+
+static inline size_t hash_bytes(const char *bytes, size_t length) {
+    uint64_t hash = secrets[0], first = 0, last = 0;
+    const char *const end = bytes + length;
+    for (; end - bytes > 16; bytes += 16) hash = fold(load_64(bytes) ^ secrets[1], load_64(bytes + 8) ^ hash);
+    const Index rest = end - bytes; /* up to 16, which may overlap */
+    if (rest >= 8) first = load_64(bytes), last = load_64(end - 8);
+    else if (rest >= 4) first = load_32(bytes), last = load_32(end - 4);
+    else if (rest) first = (uint64_t)(uint8_t)bytes[0] << 16 | (uint64_t)(uint8_t)bytes[rest / 2] << 8 | (uint8_t)end[-1];
+    hash = fold(first ^ secrets[1], last ^ hash);
+    return (size_t)fold(hash ^ secrets[2], (uint64_t)length ^ secrets[3]);
+}
+
+static inline size_t hash_number(int64_t number) {
+    return (size_t)fold(fold((uint64_t)number ^ secrets[0], secrets[1]) ^ secrets[2], secrets[3]);
+}
+
 /* ---- texts to ids ------------------------------------------------------------------------------------------------ */
 
 /* A vocabulary as a hash table: slots (a power of two of them) hold 1 + the number of a word, or 0. */
@@ -72,11 +126,8 @@ static const void *take_capsule(Arguments *from, const char *name, const char *k
     return NULL;
 }
 
-#define HASH_START 14695981039346656037u /* Fowler, Noll and Vo's, 1a */
-#define HASH_BYTE(hash, byte) (((hash) ^ (unsigned char)(byte)) * 1099511628211u)
-
-static size_t slot_of(const Words *words, uint64_t hash, const char *token, size_t length) {
-    for (size_t slot = (hash ^ hash >> 32) & words->mask;; slot = (slot + 1) & words->mask) {
+static size_t slot_of(const Words *words, const char *token, size_t length) {
+    for (size_t slot = hash_bytes(token, length) & words->mask;; slot = (slot + 1) & words->mask) {
         int32_t number = words->slots[slot];
         if (!number) return slot;
         const int64_t *offset = words->offsets + number - 1;
@@ -115,9 +166,7 @@ static PyObject *py_make_words(PyObject *Py_UNUSED(self), PyObject *const *args,
     for (Index i = 0; i < count; i++) {
         const char *word = characters + words->offsets[i];
         const size_t length = (size_t)(words->offsets[i + 1] - words->offsets[i]);
-        uint64_t hash = HASH_START;
-        for (size_t j = 0; j < length; j++) hash = HASH_BYTE(hash, word[j]);
-        words->slots[slot_of(words, hash, word, length)] = (int32_t)(i + 1);
+        words->slots[slot_of(words, word, length)] = (int32_t)(i + 1);
     }
     from.results[from.made++] = capsule;
     return finish(&from, 1);
@@ -175,7 +224,6 @@ static Index encode_text(const EncodeTexts *a, Index b, int32_t *ids, char *toke
     const Words *const words = a->words;
     const Index length = (Index)(a->offsets[b + 1] - a->offsets[b]), limit = a->limit;
     Index found = 0, size = 0, inner = 0; /* inner: bytes of an apostrophe at the token's end, which may be in it */
-    uint64_t hash = HASH_START, hash_before = HASH_START; /* before: without that apostrophe */
     for (Index i = 0;;) {
         int kind = SEPARATOR, single_apostrophe = 0;
         uint32_t code = 0;
@@ -188,18 +236,14 @@ static Index encode_text(const EncodeTexts *a, Index b, int32_t *ids, char *toke
         }
         if (kind == APOSTROPHE) {
             if (size && !inner) {
-                hash_before = hash;
                 inner = put_character(token + size, code);
-                for (Index j = 0; j < inner; j++) hash = HASH_BYTE(hash, token[size + j]);
                 size += inner;
                 continue;
             }
             kind = SINGLE;
         }
         if (kind == WORD) {
-            Index bytes = put_character(token + size, code);
-            for (Index j = 0; j < bytes; j++) hash = HASH_BYTE(hash, token[size + j]);
-            size += bytes;
+            size += put_character(token + size, code);
             inner = 0;
             continue;
         }
@@ -208,11 +252,9 @@ static Index encode_text(const EncodeTexts *a, Index b, int32_t *ids, char *toke
         for (int part = 0; part < 3; part++) {
             char *start = token;
             Index bytes = 0;
-            uint64_t part_hash = HASH_START;
             char other[4];
             if (part == 0) {
                 bytes = size - inner;
-                part_hash = single_apostrophe ? hash_before : hash;
             } else if (part == 1 && single_apostrophe) {
                 start = token + size - inner;
                 bytes = inner;
@@ -220,14 +262,11 @@ static Index encode_text(const EncodeTexts *a, Index b, int32_t *ids, char *toke
                 start = other;
                 bytes = put_character(other, code);
             }
-            if (!bytes) continue;
-            if (part) for (Index j = 0; j < bytes; j++) part_hash = HASH_BYTE(part_hash, start[j]);
-            if (found == limit) continue;
-            int32_t number = words->slots[slot_of(words, part_hash, start, (size_t)bytes)];
+            if (!bytes || found == limit) continue;
+            int32_t number = words->slots[slot_of(words, start, (size_t)bytes)];
             ids[found++] = number ? number - 1 + a->first_word : a->unknown;
         }
         size = inner = 0;
-        hash = HASH_START;
         if (!end) return found;
     }
 }
@@ -270,13 +309,9 @@ FUNCTION(encode_texts, EncodeTexts, do_encode_texts(a))
 
 /* ---- n-grams ----------------------------------------------------------------------------------------------------- */
 
-static size_t first_slot(size_t mask, int64_t key) {
-    uint64_t hash = (uint64_t)key * 0x9E3779B97F4A7C15u; /* Knuth's multiplicative hash */
-    return (hash ^ hash >> 32) & mask;
-}
-
-static size_t slot_of_key(const int32_t *slots, size_t mask, const int64_t *keys, int64_t key) {
-    for (size_t slot = first_slot(mask, key);; slot = (slot + 1) & mask)
+/* The slot of a key, from that of its hash on. */
+static size_t slot_of_key(const int32_t *slots, size_t mask, const int64_t *keys, int64_t key, size_t slot) {
+    for (;; slot = (slot + 1) & mask)
         if (!slots[slot] || keys[slots[slot] - 1] == key) return slot;
 }
 
@@ -328,50 +363,58 @@ static PyObject *py_make_ngrams(PyObject *Py_UNUSED(self), PyObject *const *args
     }
     known->view = keep(&from);
     for (Index i = 0; i < count; i++)
-        known->slots[slot_of_key(known->slots, known->mask, keys, keys[i])] = (int32_t)(i + 1);
+        known->slots[slot_of_key(known->slots, known->mask, keys, keys[i], hash_number(keys[i]) & known->mask)] =
+            (int32_t)(i + 1);
     from.results[from.made++] = capsule;
     return finish(&from, 1);
 }
 
-#define FEW_NGRAMS 128 /* of a text, which are compared with each other */
+#define FEW_NGRAMS 128     /* of a text, which are compared with each other */
+#define NGRAMS_AT_ONCE 256 /* looked up together: what is needed for them is fetched ahead */
 
 /* The indices of the known n-grams of text `b`, each once, in the order of their last words; how many, -1 where no
-   memory was left. There is room for all n-grams of the text in `rows`, which holds their keys first: what is looked up
-   for them is fetched ahead. *met, (G + 1,), made when first needed, has 1 + the last long text that had each. */
+   memory was left. There is room for all n-grams of the text in `rows`. *met, (G + 1,), made when first needed, has 1 +
+   the last long text that had each. */
 static Index ngrams_of_text(const Ngrams *known, Index b, const Texts *texts, int64_t *rows, int32_t **met) {
     const int32_t *ids = texts->ids + texts->offsets[b], *const slots = known->slots;
     const Index length = (Index)(texts->offsets[b + 1] - texts->offsets[b]);
     const Index order = known->order, size = known->vocabulary_size, first_word = known->first_word;
     const size_t mask = known->mask;
     const int64_t *const keys = known->keys;
-    Index found = 0, all = 0;
-    for (Index i = 0; i < length; i++) {
-        int64_t key = 0, unit = 1; /* below V ** order, which was checked */
-        for (Index j = i; j >= 0 && j > i - order && ids[j] >= first_word; j--) {
-            key += ids[j] * unit;
-            unit *= size;
-            __builtin_prefetch(slots + first_slot(mask, key));
-            rows[all++] = key;
-        }
-    }
-    for (Index i = 0; i < all; i++) {
-        int32_t number = slots[first_slot(mask, rows[i])];
-        if (number) __builtin_prefetch(keys + number - 1);
-    }
-    int few = all <= FEW_NGRAMS;
+    const int few = length <= FEW_NGRAMS / order;
     if (!few && !*met && !(*met = zero_room(known->count, sizeof(int32_t)))) return -1;
-    for (Index i = 0; i < all; i++) { /* the rows found never reach those still to be looked up */
-        int32_t number = slots[slot_of_key(slots, mask, keys, rows[i])];
-        if (!number) continue;
-        if (few) {
-            Index other = 0;
-            while (other < found && rows[other] != number - 1) other++;
-            if (other < found) continue;
-        } else {
-            if ((*met)[number] == b + 1) continue;
-            (*met)[number] = (int32_t)(b + 1);
+    int64_t grams[NGRAMS_AT_ONCE];
+    size_t first[NGRAMS_AT_ONCE];
+    Index found = 0;
+    for (Index i = 0; i < length;) {
+        Index count = 0;
+        for (; i < length && count + order <= NGRAMS_AT_ONCE; i++) {
+            int64_t key = 0, unit = 1; /* below V ** order, which was checked */
+            for (Index j = i; j >= 0 && j > i - order && ids[j] >= first_word; j--) {
+                key += ids[j] * unit;
+                unit *= size;
+                first[count] = hash_number(key) & mask;
+                __builtin_prefetch(slots + first[count]);
+                grams[count++] = key;
+            }
         }
-        rows[found++] = number - 1;
+        for (Index k = 0; k < count; k++) {
+            int32_t number = slots[first[k]];
+            if (number) __builtin_prefetch(keys + number - 1);
+        }
+        for (Index k = 0; k < count; k++) {
+            int32_t number = slots[slot_of_key(slots, mask, keys, grams[k], first[k])];
+            if (!number) continue;
+            if (few) {
+                Index other = 0;
+                while (other < found && rows[other] != number - 1) other++;
+                if (other < found) continue;
+            } else {
+                if ((*met)[number] == b + 1) continue;
+                (*met)[number] = (int32_t)(b + 1);
+            }
+            rows[found++] = number - 1;
+        }
     }
     return found;
 }
