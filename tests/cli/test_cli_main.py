@@ -6,10 +6,12 @@ import subprocess
 import sys
 
 import click
+import pyarrow as pa
 import pytest
 
 from textcnn.cli import cli
 from textcnn.errors import TextCNNError
+from textcnn.inference.predictor import Predictor
 
 COMMANDS = cli.list_commands(click.Context(cli))
 HEAVY = {"torch", "sklearn", "datasets", "pandas", "gensim", "rich", "matplotlib"}
@@ -168,3 +170,51 @@ def test_the_module_runs_as_the_command():
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert re.fullmatch(r"Error: expected a corpus \(.*\), a file.*, found 'nowhere.csv'.*\n", ended.stderr)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        MemoryError("std::bad_alloc"),
+        pa.ArrowMemoryError("malloc of size 64 failed"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:127] DefaultCPUAllocator: not enough memory: you tried ..."),
+        RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"),
+    ],
+    ids=repr,
+)
+def test_an_allocation_that_fails_is_one_line(textcnn, model, monkeypatch, error):
+    def fail(*args):
+        raise error
+
+    monkeypatch.setattr(Predictor, "logits", fail)
+    ended = textcnn("predict", "-m", model, "a fine film")
+    assert ended.code == 1
+    assert re.fullmatch(r"Error: not enough memory \(.+\); give less at once, or free some\n", ended.err)
+
+
+def test_other_faults_of_the_program_stay_visible(textcnn, model, monkeypatch):
+    def fail(*args):
+        raise RuntimeError("shape mismatch")
+
+    monkeypatch.setattr(Predictor, "logits", fail)
+    with pytest.raises(RuntimeError, match="shape mismatch"):
+        textcnn("predict", "-m", model, "a fine film")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit of the address space that is kept")
+@pytest.mark.parametrize("megabytes", [60, 30])
+def test_a_limit_of_memory_ends_a_command_in_one_line(model, megabytes):
+    """The text alone passes the limit, which is what is in use after loading and so many megabytes."""
+    code = (
+        "import resource, re, sys\nfrom pathlib import Path\n"
+        "import textcnn.model, textcnn.cli.predict, textcnn.cli.writers, textcnn.data.lines, textcnn.data.decoding\n"
+        "used = int(re.search(r'VmSize:\\s*(\\d+)', Path('/proc/self/status').read_text())[1]) << 10\n"
+        f"resource.setrlimit(resource.RLIMIT_AS, (used + ({megabytes} << 20),) * 2)\n"
+        f"sys.argv = ['textcnn', 'predict', '-m', {str(model)!r}]\n"
+        "from textcnn.cli import main\nmain()"
+    )
+    text = b"a fine film " * 10_000_000
+    ended = subprocess.run([sys.executable, "-c", code], input=text, capture_output=True)
+    assert ended.returncode == 1
+    assert re.fullmatch(rb"Error: not enough memory \(.+\); give less at once, or free some\n", ended.stderr)
