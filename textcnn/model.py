@@ -66,9 +66,9 @@ class Model(Predictor):
     def encode(self, texts: Texts) -> np.ndarray:
         """Return the features of the penultimate layer, a vector for each text, (N, features) float32.
 
-        The softmax layer's logits are linear in them; the bag of n-grams has no part in them.
+        The softmax layer's logits are linear in them; the bag of n-grams has no part in them. Errors as in `predict`.
         """
-        return self.scorer.features(self.encode_ids(texts))
+        return self.features(self.encode_ids(texts))
 
     transform = encode
 

@@ -8,7 +8,7 @@ from random_models import DCNN_SMALL, SMALL, STACKED, corpus, make
 from textcnn.errors import DataError, ModelError
 from textcnn.inference import _threads as threads
 from textcnn.inference.predictor import Predictor
-from textcnn.model import load_model
+from textcnn.model import Model, load_model
 
 
 def test_scores_on_several_cores_equal_those_on_one(monkeypatch):
@@ -51,8 +51,18 @@ def test_scores_that_overflow(config, name, texts):
     weights[name] = np.where(weights[name] > 0, np.float32(3e38), np.float32(-3e38))
     weights["channels.tuned"] = weights["channels.tuned"] * np.float32(1e30)
     predictor = Predictor(dataclasses.replace(predictor.artifact, weights=weights))
-    with pytest.raises(ModelError, match="finite scores .*overflow.*weights are too large"):
+    with pytest.raises(ModelError, match="finite scores, found an overflow: .* weights are too large"):
         predictor.predict(texts)
+
+
+@pytest.mark.parametrize("config", [SMALL, STACKED[0], DCNN_SMALL])
+@pytest.mark.parametrize("method", ["encode", "filters", "explain"])
+def test_whatever_overflows_is_the_same_error(config, method):
+    artifact = make(config)[1].artifact
+    weights = {name: array * np.float32(1e30) for name, array in artifact.weights.items()}
+    model = Model(dataclasses.replace(artifact, weights=weights))
+    with pytest.raises(ModelError, match="finite scores, found an overflow: .* weights are too large"):
+        getattr(model, method)(["w1 w2", "w3"])
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from textcnn.explain import html
 from textcnn.explain._bag_parts import bag_parts
 from textcnn.explain._exact import decompose
 from textcnn.explain.results import EXACT, GRADIENTS, SHOWN, Features, Ngram, Word, relative
+from textcnn.inference.predictor import check_finite
 from textcnn.text.columns import Texts, as_column
 from textcnn.text.tokens import Encoded
 from textcnn.text.vocabulary import UNKNOWN
@@ -174,8 +175,10 @@ def explain(predictor: Predictor, texts: Texts) -> list[Explanation]:
 
     Raises:
         DataError: a bare string, a missing value, or something that is not text.
+        ModelError: the scores are not finite, since the model's weights are too large.
     """
-    return [_explain(predictor, text) for text in as_column(texts).to_pylist()]
+    with np.errstate(over="ignore", invalid="ignore"):  # an error in `_explain`
+        return [_explain(predictor, text) for text in as_column(texts).to_pylist()]
 
 
 def _explain(predictor: Predictor, text: str) -> Explanation:
@@ -193,6 +196,7 @@ def _explain(predictor: Predictor, text: str) -> Explanation:
     if predictor.bag is not None:
         of_words, of_bag = bag_parts(predictor.bag, ids)
         word_parts, features = word_parts + of_words, Features.joined([features, of_bag])
+    check_finite(word_parts, bias, features.parts, features.response)
     probabilities = predictor.probabilities(logits[None])[0]
     return Explanation(
         text=text,

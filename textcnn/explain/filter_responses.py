@@ -17,6 +17,7 @@ import numpy as np
 
 from textcnn.errors import ConfigError
 from textcnn.explain.results import relative
+from textcnn.inference.predictor import check_finite
 from textcnn.inference.scorer import Scorer
 from textcnn.text.encoding import encode_texts
 from textcnn.text.tokens import Encoded
@@ -88,11 +89,14 @@ def describe_filters(
 
     Raises:
         ConfigError: the model does not know the word.
+        ModelError: the responses are not finite, since the model's weights are too large.
     """
     scorer = predictor.scorer
     encoded = encode_texts(texts, predictor.tokenizer, predictor.vocabulary)
-    strongest = _strongest_windows(scorer, encoded)
-    optimal = _optimal_words(scorer)
+    with np.errstate(over="ignore", invalid="ignore"):  # an error below
+        strongest = _strongest_windows(scorer, encoded)
+        optimal = _optimal_words(scorer)
+    check_finite(strongest.responses, optimal.deviation, strongest.means)
     weights = scorer.filter_logits
     scores = None if weights is None else relative(weights)  # (R F, K)
     if word is not None:

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 Batch = TypeVar("Batch")
 
-FEW = 16  # at most this many texts are encoded without Arrow, whose kernels cost milliseconds per call
+# At most this many texts of so many characters are encoded without Arrow, whose kernels cost milliseconds per call.
+FEW, FEW_CHARACTERS = 16, 1 << 14
 WARM = 16  # calls with few texts after which more such calls are expected
 PIECE = 4096  # texts scored at a time by a thread
 _LARGEST_LOGIT = float(np.finfo(np.float32).max) / 4
@@ -130,6 +131,17 @@ class Predictor:
         with np.errstate(over="ignore", under="ignore"):  # a tiny temperature: probabilities of 0 and 1
             return softmax(logits, self.artifact.temperature)
 
+    def features(self, texts: Encoded) -> np.ndarray:
+        """Return the penultimate layer of encoded texts, (N, features) float32.
+
+        Raises:
+            ModelError: it is not finite.
+        """
+        with np.errstate(over="ignore", invalid="ignore"):  # an error below
+            features = self.scorer.features(texts)
+        check_finite(features)
+        return features
+
     def logits(self, texts: Encoded) -> np.ndarray:
         """Return the logits of encoded texts, (N, K) float32, computed on one core.
 
@@ -141,11 +153,7 @@ class Predictor:
             if self.bag is not None:
                 logits = logits + self.bag.logits(texts)
         # The differences of logits, divided by the temperature, are taken in their precision.
-        if not (np.abs(logits) < _LARGEST_LOGIT).all():
-            raise ModelError(
-                "expected finite scores of the classes, found an overflow: the model's weights are too large; train it "
-                "again with a smaller learning rate"
-            )
+        check_finite(logits, most=_LARGEST_LOGIT)
         return logits
 
     def save(self, path: Path | str, *, overwrite: bool = False) -> None:
@@ -161,29 +169,36 @@ class Predictor:
         save_artifact(self.artifact, Path(path), overwrite=overwrite)
 
     def _scores_of_column(self, column: pa.ChunkedArray) -> Scores:
-        if len(column) <= FEW:
+        if len(column) <= FEW and column.nbytes <= FEW_CHARACTERS:
             return self._scores(self._encode_few(column.to_pylist()))
         return self._scores(encode_texts(column, self.tokenizer, self.vocabulary))
 
     def _scores(self, encoded: Encoded) -> Scores:
         logits = self.logits(encoded)
-        known = np.zeros(len(encoded.ids) + 1, np.int64)  # (N + 1,), known tokens before each
-        np.cumsum(encoded.ids != UNKNOWN, out=known[1:])
-        known = known[encoded.offsets]  # (texts + 1,)
-        return Scores(
-            probabilities=self.probabilities(logits),
-            tokens=encoded.lengths,
-            known=known[1:] - known[:-1],
-        )
+        known, some = np.zeros(len(logits), np.int64), encoded.lengths > 0
+        if some.any():
+            known[some] = np.add.reduceat(encoded.ids != UNKNOWN, encoded.offsets[:-1][some], dtype=np.int64)
+        return Scores(probabilities=self.probabilities(logits), tokens=encoded.lengths, known=known)
 
     def _encode_few(self, texts: Sequence[str]) -> Encoded:
         self._few += 1
         return encode_few(texts, self.tokenizer, self.vocabulary, warm=self._few > WARM)
 
 
+def check_finite(*numbers: np.ndarray, most: float = np.inf) -> None:
+    """Raise ModelError unless all numbers that a model computed are finite and smaller than `most`."""
+    if not all((np.abs(array) < most).all() for array in numbers):
+        raise ModelError(
+            "expected finite scores, found an overflow: the model's weights are too large; train it again with a "
+            "smaller learning rate"
+        )
+
+
 def _few_strings(texts: object) -> list[str] | tuple[str, ...] | None:
-    """Return `texts` if they are a few well-formed strings, which need no Arrow column, else None."""
+    """Return `texts` if they are a few short well-formed strings, which need no Arrow column, else None."""
     if not isinstance(texts, (list, tuple)) or len(texts) > FEW or any(type(text) is not str for text in texts):
+        return None
+    if sum(map(len, texts)) > FEW_CHARACTERS:
         return None
     try:
         "".join(texts).encode()
