@@ -1,4 +1,6 @@
 import dataclasses
+import functools
+import itertools
 import pickle
 
 import numpy as np
@@ -7,14 +9,15 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from random_models import CLASSES, DCNN_SMALL, DCNNS, SMALL, VARIANTS, WORDS, corpus, make
+from random_models import CLASSES, DCNN_SMALL, DCNNS, SMALL, STACKED, VARIANTS, WORDS, corpus, make
 
 from textcnn import kernels
 from textcnn.inference import _look_up_table as look_up_table
+from textcnn.inference import dcnn_scorer
 from textcnn.inference import scorer as scorer_module
-from textcnn.inference.scorer import k_max
+from textcnn.inference.scorer import first_largest, k_largest, k_max, mean
 from textcnn.settings.architectures import architecture_of
-from textcnn.settings.config import StackedConfig
+from textcnn.settings.config import KimConfig, StackedConfig
 from textcnn.text.tokens import Encoded, offsets_of
 
 ATOL = 1e-5
@@ -174,3 +177,53 @@ def test_k_max_keeps_the_order_and_ties_go_to_the_first(x, k):
                 best = sorted(sorted(range(len(column)), key=lambda i: (-column[i], i))[:k])
                 assert kept[b, :, f].tolist() == best
                 assert values[b, :, f].tolist() == [column[i] for i in best]
+
+
+POOLINGS = itertools.product(("max", "average", "k-max"), ("wide", "narrow"))
+LONG = [*(dataclasses.replace(SMALL, pooling=q, padding=p) for q, p in POOLINGS), *DCNNS, *STACKED]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+@pytest.mark.parametrize("config", LONG, ids=str)
+def test_a_long_text_is_scored_in_pieces(compiled, monkeypatch, config, keep):
+    monkeypatch.setattr(look_up_table, "TABLE_BYTES", (1 << 28) * keep)
+    scorer = make(config)[1].scorer
+    scorer.bias[:] = 0.5
+    ids = [np.random.default_rng(length).integers(1, 9, length).tolist() for length in (40, 0, 7, 23)]
+    texts = encoded(ids)
+    features, logits = scorer.features(texts), scorer.logits(texts)
+    largest, begins = scorer.largest_windows(texts)
+    for module in (scorer_module, dcnn_scorer):
+        monkeypatch.setattr(module, "PIECE", 5)
+    monkeypatch.setattr(dcnn_scorer, "AT_ONCE", 3)
+    monkeypatch.setattr(look_up_table, "MOST_BYTES", 0)
+    close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
+    # A product has the same bits for as many words only; deeper layers and averages are rounded elsewhere.
+    same = np.testing.assert_array_equal if keep else close
+    found = scorer.largest_windows(texts)
+    same(found[0], largest)
+    np.testing.assert_array_equal(found[1], begins)
+    deep = not isinstance(config, KimConfig) or config.pooling == "average"
+    (close if deep else same)(scorer.features(texts), features)
+    close(scorer.logits(texts), logits)
+
+
+BLOCKS = arrays.arrays(np.float32, (2, 17, 3), elements=st.sampled_from([-1.0, 0.0, 1.0, 2.0]))
+
+
+@given(x=BLOCKS, cuts=st.lists(st.integers(1, 16), max_size=4), k=st.integers(1, 20))
+def test_pooling_of_blocks_is_pooling_of_the_whole(x, cuts, k):
+    blocks = np.split(x, sorted(set(cuts)), axis=1)
+    for found, expected in zip(k_largest(blocks, k), k_max(x, k), strict=True):
+        np.testing.assert_array_equal(found, expected)
+    values, at = first_largest(blocks)
+    np.testing.assert_array_equal(at, x.argmax(axis=1))
+    np.testing.assert_array_equal(values, x.max(axis=1))
+    np.testing.assert_allclose(mean(blocks), x.mean(axis=1), atol=1e-6)
+
+
+def test_a_value_that_is_not_a_number_is_the_largest_of_any_block():
+    x = np.array([[[1], [np.nan], [2], [np.nan]]], np.float32)
+    values, at = first_largest(np.split(x, [1, 3], axis=1))
+    assert np.isnan(values).all()
+    assert at.tolist() == [[1]]

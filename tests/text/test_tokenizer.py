@@ -4,12 +4,13 @@ import unicodedata
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from textcnn.settings.config import TOKENIZERS, TextConfig
-from textcnn.text._characters import CHARACTER, CONTROL, JOINER, SPACE, WORD, classes
+from textcnn.text._characters import CHARACTER, CONTROL, JAMO, JOINER, SPACE, WORD, classes
 from textcnn.text.tokenizer import Tokenizer, lower
+from textcnn.text.tokens import text_lengths
 
 # Characters that the grammars treat specially, so that examples meet them often.
 SPECIAL = (
@@ -181,3 +182,39 @@ def test_sliced_columns_are_read_within_their_bounds():
     [tokens] = tokenizer("unicode").columns(column)
     assert tokens.words.to_pylist() == ["one", "é", "two"]
     assert tokens.lengths.tolist() == [2, 1]
+
+
+CUTTING = "ab1 don't \u0301\u200d日本ไทยกำ😀👍🏽🇩🇪,.!\u3000\x85\x00\u1100\u1161\u11a8한é\u09c7\u09be\uff9e\u3099か’'"
+
+
+@pytest.mark.parametrize("grammar", ["unicode", "kim", "kim-sst", "whitespace"])
+@settings(max_examples=150, deadline=None)
+@given(texts=st.lists(st.text(st.sampled_from(CUTTING), max_size=200), max_size=3), limit=st.sampled_from([None, 7]))
+def test_a_long_text_in_pieces_has_the_tokens_of_the_whole(grammar, texts, limit):
+    tokenizer = Tokenizer(TextConfig(tokenizer=grammar, max_length=limit))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("textcnn.text.tokenizer.CHUNK", 16)
+        patch.setattr("textcnn.text.tokenizer._WINDOW", 12)
+        chunks = list(tokenizer.columns(pa.array(texts, pa.large_string())))
+    spans = [tokenizer.spans(text) for text in texts]
+    assert [word for tokens in chunks for word in tokens.words.to_pylist()] == [
+        token.text for tokens in spans for token in tokens
+    ]
+    assert text_lengths(chunks).tolist() == [len(tokens) for tokens in spans]
+
+
+def test_no_place_to_cut_composes_with_the_character_before_it():
+    """A composition's second character is a mark or a Jamo, before which no text is cut."""
+    for code in range(0x110000):
+        parts = unicodedata.decomposition(chr(code)).split()
+        if len(parts) == 2 and not parts[0].startswith("<"):
+            second = int(parts[1], 16)
+            assert classes()[second] == JOINER or second in JAMO, hex(second)
+        if unicodedata.combining(chr(code)) and unicodedata.unidata_version <= "15.1.0":
+            assert classes()[code] == JOINER, hex(code)
+
+
+def test_a_long_text_comes_in_pieces():
+    chunks = list(Tokenizer(TextConfig()).columns(pa.array(["日" * 2_000_000, "a b"])))
+    assert len(chunks) == 7  # 6 MB, and "a b"
+    assert text_lengths(chunks).tolist() == [2_000_000, 2]

@@ -79,6 +79,7 @@ def _describe_texts(source: str, reading: dict[str, Any], layout: TextLayout) ->
     from textcnn.data.labelled import label_names
     from textcnn.settings.config import TextConfig
     from textcnn.text.tokenizer import Tokenizer
+    from textcnn.text.tokens import text_lengths
     from textcnn.text.vocabulary import count_words
 
     corpus = load_corpus(source, **reading)
@@ -88,7 +89,7 @@ def _describe_texts(source: str, reading: dict[str, Any], layout: TextLayout) ->
     for split, texts in corpus.items():
         table = texts.with_format("arrow")[:]
         chunks = list(tokenizer.columns(table["text"]))
-        lengths = sorted(length for tokens in chunks for length in tokens.lengths.tolist())
+        lengths = sorted(text_lengths(chunks).tolist())
         words, _ = count_words(chunks)
         counts = {pair["values"]: pair["counts"] for pair in pc.value_counts(table["label"]).to_pylist()}
         summary = f"{split}: {len(lengths):,} texts, {sum(lengths):,} tokens, {len(words):,} distinct"

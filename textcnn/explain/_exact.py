@@ -35,7 +35,7 @@ def decompose(scorer: Scorer, ids: np.ndarray) -> Decomposition:
     bias = scorer.softmax_bias.astype(np.float64)
     if not length:
         return Decomposition(word_parts, bias, Features.none(classes))
-    look_ups = scorer.look_ups(ids)  # (L, S, F)
+    table, rows = scorer.table.look_up(ids)  # (n, S, F), (L,)
     found = []
     for region, (size, terms) in enumerate(zip(scorer.region_sizes, scorer.terms(ids), strict=True)):
         begins = terms.windows - (size - 1 if scorer.wide else 0)  # negative in the padding
@@ -44,7 +44,7 @@ def decompose(scorer: Scorer, ids: np.ndarray) -> Decomposition:
         for j in range(size):
             word = begins + j  # (M,)
             real = (word >= 0) & (word < length)
-            values = look_ups[word[real], scorer.slots[region] + j, terms.maps[real]]
+            values = table[rows[word[real]], scorer.slots[region] + j, terms.maps[real]]
             for k in range(classes):
                 word_parts[:, k] += np.bincount(word[real], values * terms.weights[real, k], length)
     return Decomposition(word_parts, bias, Features.joined(found))

@@ -11,6 +11,7 @@ import numpy as np
 from textcnn.text.vocabulary import PAD
 
 TABLE_BYTES = 1 << 28  # a table of the whole vocabulary is kept up to this size
+MOST_BYTES = 1 << 29  # of a table made for one call
 AT_ONCE = 1024  # words projected together
 
 
@@ -48,18 +49,45 @@ class LookUpTable:
         vars(self).update(state)
         self._clear()
 
-    def look_up(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return a table (n, S, F) that holds the words `ids` (N,), and each word's row in it, (N,) int32."""
-        if self.table is None and not len(ids):
-            return np.zeros((0, *self.shape), np.float32), ids
+    def fits(self, ids: np.ndarray) -> bool:
+        """Return whether the table of the words `ids` (N,) is kept or takes at most `MOST_BYTES`."""
+        most = MOST_BYTES // (4 * self.shape[0] * self.shape[1])
+        return self.table is not None or len(ids) <= most or len(self._distinct(ids)) <= most
+
+    def look_up(self, ids: np.ndarray, maps: slice | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Return a table of words and the rows of some in it.
+
+        Args:
+            ids: of N words, (N,).
+            maps: which of the F numbers; None takes all.
+
+        Returns:
+            The table, (n, S, F), and each word's row in it, (N,) int32.
+        """
         if self.table is None:
-            distinct, rows = np.unique(ids, return_inverse=True)
-            table = self.project(self.rows[distinct])
+            if not len(ids):
+                return np.zeros((0, *self.shape), np.float32)[:, :, maps or slice(None)], ids
+            distinct = self._distinct(ids)
+            if maps is None:
+                table = self.project(self.rows[distinct])
+            else:
+                parts = [distinct[begin : begin + AT_ONCE] for begin in range(0, len(distinct), AT_ONCE)]
+                table = np.concatenate([self.project(self.rows[part])[:, :, maps] for part in parts])
             table[distinct == PAD] = 0
-            return table, rows.astype(np.int32)
+            places = np.zeros(len(self.rows), np.int32)
+            places[distinct] = np.arange(len(distinct), dtype=np.int32)
+            return table, places[ids]
         if not self.complete:
             self._fill(ids)
-        return self.table, ids
+        return self.table if maps is None else np.ascontiguousarray(self.table[:, :, maps]), ids
+
+    def _distinct(self, ids: np.ndarray) -> np.ndarray:
+        """Return the distinct ones of word ids, rising."""
+        if len(ids) < len(self.rows) // 8:
+            return np.unique(ids)
+        met = np.zeros(len(self.rows), bool)
+        met[ids] = True
+        return np.flatnonzero(met)
 
     def _fill(self, ids: np.ndarray) -> None:
         with self.lock:  # several threads may score at once

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from textcnn import kernels
-from textcnn.inference.scorer import PooledLayer, Scorer, k_max
+from textcnn.inference.scorer import PIECE, PooledLayer, Scorer, k_max
 from textcnn.settings.config import DCNNConfig
 from textcnn.text.tokens import Encoded
+
+AT_ONCE = 16  # numbers of a window of a long text that are taken at a time
 
 
 class DCNNScorer(Scorer[DCNNConfig]):
@@ -59,7 +61,7 @@ class DCNNScorer(Scorer[DCNNConfig]):
 
     def logits(self, texts: Encoded) -> np.ndarray:
         """Return the logits of N texts, (N, K) float32."""
-        if not kernels.compiled:
+        if not kernels.compiled or int(texts.lengths.max(initial=0)) > PIECE or not self.table.fits(texts.ids):
             return super().logits(texts)
         table, rows = self.table.look_up(texts.ids)
         return kernels.row_logits(
@@ -76,7 +78,8 @@ class DCNNScorer(Scorer[DCNNConfig]):
 
     def penultimate(self, ids: np.ndarray) -> np.ndarray:
         """Return the last layer's values of texts of one length, (B, L) to (B, features)."""
-        flat = self.layers(ids)[-1].values.reshape(len(ids), -1)
+        last = self._last_values(ids) if ids.shape[1] > PIECE else self.layers(ids)[-1].values
+        flat = last.reshape(len(ids), -1)
         return np.pad(flat, ((0, 0), (0, self.config.features - flat.shape[1])))  # zeros follow a text's values
 
     def layers(self, ids: np.ndarray) -> list[PooledLayer]:
@@ -94,14 +97,40 @@ class DCNNScorer(Scorer[DCNNConfig]):
             else:
                 x = _convolve_rows(found[-1].values, filters)  # (B, P, F, D)
                 x = x.reshape(*x.shape[:2], maps * rows)
-            k = self.config.k_top
-            if layer < count:
-                k = max(k, -(-(count - layer) * length // count))
-            pooled, kept = k_max(x, k)  # (B, k, F D)
+            pooled, kept = k_max(x, self._kept(layer, length))  # (B, k, F D)
             shape = (len(ids), -1 if pooled.size else 0, maps, rows)
             values = np.tanh(pooled.reshape(shape) + self.biases[layer - 1])
             found.append(PooledLayer(kept.reshape(shape), values, filters))
         return found
+
+    def _kept(self, layer: int, length: int) -> int:
+        """Return k of a layer, from 1, for a text of L words."""
+        count = self.row_layers
+        return max(self.config.k_top, -(-(count - layer) * length // count))
+
+    def _last_values(self, ids: np.ndarray) -> np.ndarray:
+        """Return the values that `layers` keeps in the last layer, (B, k, F, D), a few maps of a layer at a time.
+
+        Of a long text memory holds what one layer keeps, and not all windows that it is chosen from.
+        """
+        k, width = self._kept(1, ids.shape[1]), self.bias.shape[1]
+        maps, rows = self.biases[0].shape
+        values = np.empty((len(ids), min(k, self.windows_of(ids.shape[1])), width), np.float32)
+        for begin in range(0, width, AT_ONCE):
+            columns = slice(begin, begin + AT_ONCE)
+            sums = np.concatenate(list(self.window_blocks(ids, maps=columns)), axis=1)
+            values[:, :, columns] = k_max(sums, k)[0]
+        values = self._squashed(values.reshape(*values.shape[:2], maps, rows), 1)
+        for layer, filters in enumerate(self.deeper, 2):
+            k = self._kept(layer, ids.shape[1])
+            found = [k_max(_convolve_rows(values, one[None])[:, :, 0], k)[0] for one in filters]  # (B, k, D) each
+            values = self._squashed(np.stack(found, axis=2), layer)
+        return values
+
+    def _squashed(self, values: np.ndarray, layer: int) -> np.ndarray:
+        """Add a layer's bias, and take tanh, in place."""
+        values += self.biases[layer - 1]
+        return np.tanh(values, out=values)
 
 
 def _fold(x: np.ndarray) -> np.ndarray:
@@ -119,6 +148,9 @@ def _convolve_rows(x: np.ndarray, filters: np.ndarray) -> np.ndarray:
     Returns:
         (B, P + m - 1, F, D / 2); no windows for P = 0.
     """
+    if kernels.compiled and x.shape[1]:
+        counts = np.full(len(x), x.shape[1], np.int64)
+        return kernels.row_convolution(np.ascontiguousarray(x), counts, np.ascontiguousarray(filters))
     margin = filters.shape[1] - 1
     windows = x.shape[1] + margin if x.shape[1] else 0
     padded = np.pad(x, ((0, 0), (margin, margin), (0, 0), (0, 0))).transpose(3, 0, 1, 2)  # (D, B, P + 2 margin, F')

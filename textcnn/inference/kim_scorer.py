@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 
 from textcnn import kernels
-from textcnn.inference.scorer import ACTIVATIONS, Scorer, Terms, k_max
+from textcnn.inference.scorer import ACTIVATIONS, Scorer, Terms, first_largest, k_largest, k_max, mean
 from textcnn.settings.config import KimConfig
 from textcnn.text.tokens import Encoded
 
@@ -39,7 +41,7 @@ class KimScorer(Scorer[KimConfig]):
 
     def logits(self, texts: Encoded) -> np.ndarray:
         """Return the logits of N texts, (N, K) float32."""
-        if not kernels.compiled or self.config.pooling != "max":
+        if not kernels.compiled or self.config.pooling != "max" or not self.table.fits(texts.ids):
             return super().logits(texts)
         table, rows = self.table.look_up(texts.ids)
         return kernels.max_logits(
@@ -53,7 +55,7 @@ class KimScorer(Scorer[KimConfig]):
 
     def features(self, texts: Encoded) -> np.ndarray:
         """Return the penultimate layer of N texts, (N, R F) or (N, R k F) float32; zeros for a text without words."""
-        if not kernels.compiled or self.config.pooling != "max":
+        if self.config.pooling != "max":
             return super().features(texts)
         largest, _ = self.largest_windows(texts, positions=False)
         features = self.activation(largest + self.bias.ravel())  # all activations are increasing
@@ -62,7 +64,12 @@ class KimScorer(Scorer[KimConfig]):
 
     def penultimate(self, ids: np.ndarray) -> np.ndarray:
         """Return the features of texts of one length, (B, L) to (B, R F), or (B, R k F) with k-max pooling."""
-        return np.concatenate([self._pool(self.responses(ids, r)) for r in range(len(self.region_sizes))], axis=1)
+        return np.concatenate([self._pool(self._blocks(ids, r)) for r in range(len(self.region_sizes))], axis=1)
+
+    def _blocks(self, ids: np.ndarray, region: int) -> Iterator[np.ndarray]:
+        """Yield what `responses` returns in blocks (B, P', F)."""
+        for sums in self.window_blocks(ids, region):
+            yield self.activation(sums + self.bias[region])
 
     def responses(self, ids: np.ndarray, region: int) -> np.ndarray:
         """Return the response of every window of one region size, after bias and activation, (B, L) to (B, P, F)."""
@@ -76,13 +83,13 @@ class KimScorer(Scorer[KimConfig]):
             return k_max(responses, self.config.k)[1]  # (B, min(k, P), F)
         return np.broadcast_to(np.arange(responses.shape[1])[:, None], responses.shape)
 
-    def _pool(self, responses: np.ndarray) -> np.ndarray:
-        """Pool the responses (B, P, F) of one region size to (B, F) or (B, k F)."""
+    def _pool(self, responses: Iterable[np.ndarray]) -> np.ndarray:
+        """Pool the responses of one region size, in blocks (B, P', F), to (B, F) or (B, k F)."""
         if self.config.pooling == "max":
-            return responses.max(axis=1)
+            return first_largest(responses)[0]
         if self.config.pooling == "average":
-            return responses.mean(axis=1)
-        values, _ = k_max(responses, self.config.k)
+            return mean(responses)
+        values, _ = k_largest(responses, self.config.k)
         missing = self.config.k - values.shape[1]
         return np.pad(values, ((0, 0), (0, missing), (0, 0))).reshape(len(values), -1)
 

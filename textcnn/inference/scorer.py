@@ -11,7 +11,7 @@ K classes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -26,6 +26,7 @@ from textcnn.text.vocabulary import PAD
 Config = TypeVar("Config", bound=NetworkConfig)
 
 CHUNK = 4096  # tokens scored at a time, so that the responses stay in the cache
+PIECE = 1 << 16  # windows of a longer text that are taken at a time
 
 
 def _relu(x: np.ndarray) -> np.ndarray:
@@ -150,23 +151,52 @@ class Scorer(ABC, Generic[Config]):
         table, rows = self.table.look_up(ids)
         return table[rows]
 
-    def window_sums(self, ids: np.ndarray, region: int = 0) -> np.ndarray:
-        """Return the sum of look-ups of every window of one region size, word ids (B, L) to (B, P, F).
+    def windows_of(self, length: int, region: int = 0) -> int:
+        """Return the number of windows of one region size in a text.
 
         P is L + h - 1 where padding is wide, else L - h + 1, and 1 for a text shorter than h; 0 for L = 0.
         """
+        size = self.region_sizes[region]
+        return (length + size - 1 if self.wide else max(length - size + 1, 1)) if length else 0
+
+    def window_sums(self, ids: np.ndarray, region: int = 0) -> np.ndarray:
+        """Return the sum of look-ups of every window of one region size, word ids (B, L) to (B, P, F)."""
+        return self._window_sums(ids, region, wide=self.wide)
+
+    def window_blocks(self, ids: np.ndarray, region: int = 0, maps: slice | None = None) -> Iterator[np.ndarray]:
+        """Yield what `window_sums` returns in blocks (B, P', F) of consecutive windows; one unless the text is long.
+
+        Args:
+            ids: of words, (B, L).
+            region: which region size.
+            maps: which of the filters; None takes all.
+        """
+        length, windows = ids.shape[1], self.windows_of(ids.shape[1], region)
+        if windows <= PIECE:
+            yield self._window_sums(ids, region, wide=self.wide, maps=maps)
+            return
+        size = self.region_sizes[region]
+        for begin in range(0, windows, PIECE):
+            first = begin - (size - 1 if self.wide else 0)  # word of the first window
+            last = first + min(PIECE, windows - begin) + size - 1
+            words = ids[:, max(first, 0) : last]
+            margins = (max(-first, 0), max(last - max(length, first), 0))
+            padded = np.pad(words, ((0, 0), margins), constant_values=PAD)
+            yield self._window_sums(padded, region, wide=False, maps=maps)
+
+    def _window_sums(self, ids: np.ndarray, region: int, *, wide: bool, maps: slice | None = None) -> np.ndarray:
         texts, length = ids.shape
         size, slot = self.region_sizes[region], int(self.slots[region])
-        windows = length + size - 1 if self.wide else max(length - size + 1, 1)
+        windows = length + size - 1 if wide else max(length - size + 1, 1)
         if not ids.size:
             return np.zeros((texts, 0 if not length else windows, self.table.shape[1]), np.float32)
         if kernels.compiled:
-            table, rows = self.table.look_up(ids.ravel())
+            table, rows = self.table.look_up(ids.ravel(), maps)
             offsets = np.arange(0, ids.size + 1, length, dtype=np.int64)
-            return kernels.sum_windows(table, rows, offsets, size=size, slot=slot, wide=self.wide, positions=windows)
-        left = size - 1 if self.wide else 0
+            return kernels.sum_windows(table, rows, offsets, size=size, slot=slot, wide=wide, positions=windows)
+        left = size - 1 if wide else 0
         padded = np.pad(ids, ((0, 0), (left, windows + size - 1 - left - length)), constant_values=PAD)
-        table, rows = self.table.look_up(padded.ravel())
+        table, rows = self.table.look_up(padded.ravel(), maps)
         rows = rows.reshape(padded.shape) * table.shape[1] + slot
         table = table.reshape(-1, table.shape[2])
         total = np.take(table, rows[:, :windows], axis=0)  # (B, P, F)
@@ -185,7 +215,7 @@ class Scorer(ABC, Generic[Config]):
             The responses, (N, R F), zeros for a text without words; and the word at which that window begins, negative
             in the padding, (N, R F).
         """
-        if kernels.compiled:
+        if kernels.compiled and self.table.fits(texts.ids):
             table, rows = self.table.look_up(texts.ids)
             sizes = np.array(self.region_sizes, np.int32)
             return kernels.max_windows(table, rows, texts.offsets, sizes, wide=self.wide, places=positions)
@@ -194,11 +224,10 @@ class Scorer(ABC, Generic[Config]):
         maps = self.bias.shape[1]
         for texts_of_length, ids in by_length(texts):
             for region, size in enumerate(self.region_sizes):
-                sums = self.window_sums(ids, region)  # (B, P, F)
-                first = sums.argmax(axis=1)  # (B, F)
                 columns = slice(region * maps, (region + 1) * maps)
-                largest[texts_of_length, columns] = np.take_along_axis(sums, first[:, None], axis=1)[:, 0]
-                begins[texts_of_length, columns] = first - (size - 1 if self.wide else 0)
+                best, at = first_largest(self.window_blocks(ids, region))
+                largest[texts_of_length, columns] = best
+                begins[texts_of_length, columns] = at - (size - 1 if self.wide else 0)
         return largest, begins
 
     @property
@@ -246,6 +275,47 @@ def by_length(texts: Encoded) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         for begin in range(0, len(rows), step):
             part = rows[begin : begin + step]
             yield part, texts.ids[texts.offsets[part][:, None] + np.arange(length)]
+
+
+def first_largest(blocks: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the largest values along axis 1 of blocks (B, P', F) put together, and their positions, (B, F) both.
+
+    Ties go to the smaller index, and NaN is above all.
+    """
+    iterator = iter(blocks)
+    x = next(iterator)
+    best, at, begin = x.max(axis=1), x.argmax(axis=1), x.shape[1]
+    for x in iterator:
+        values = x.max(axis=1)
+        better = ~(values <= best) & ~np.isnan(best)
+        best, at = np.where(better, values, best), np.where(better, x.argmax(axis=1) + begin, at)
+        begin += x.shape[1]
+    return best, at
+
+
+def mean(blocks: Iterable[np.ndarray]) -> np.ndarray:
+    """Return the mean along axis 1 of blocks (B, P', F) put together, (B, F) float32."""
+    means, counts = [], []
+    for x in blocks:
+        means.append(x.mean(axis=1))
+        counts.append(x.shape[1])
+    if len(means) == 1:
+        return means[0]
+    return np.average(np.stack(means), axis=0, weights=counts).astype(np.float32)
+
+
+def k_largest(blocks: Iterable[np.ndarray], k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return what `k_max` returns of blocks (B, P', F) put together along axis 1."""
+    iterator = iter(blocks)
+    x = next(iterator)
+    (values, kept), begin = k_max(x, k), x.shape[1]
+    for x in iterator:
+        before = values.shape[1]
+        values, among = k_max(np.concatenate([values, x], axis=1), k)
+        earlier = np.take_along_axis(kept, np.minimum(among, before - 1), axis=1)
+        kept = np.where(among < before, earlier, among - before + begin)
+        begin += x.shape[1]
+    return values, kept
 
 
 def k_max(x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,8 @@ import numpy as np
 # One byte per class; as a letter it is the class in the regular expression of the grammar `unicode`.
 OTHER, SPACE, CONTROL, WORD, CHARACTER, JOINER, FLAG, APOSTROPHE, ZWJ = b"osxwcjraz"
 
+JAMO = range(0x1100, 0x1200)  # two of them may compose into one character although neither is a mark
+
 # Inclusive ranges of code points in hexadecimal.
 _RANGES = {
     # what str.split() splits on

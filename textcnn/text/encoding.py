@@ -8,7 +8,7 @@ characters, and all texts in the other grammars, go through `Tokenizer.columns`.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import accumulate
 
@@ -16,15 +16,14 @@ import numpy as np
 import pyarrow as pa
 
 from textcnn import kernels
-from textcnn.text._characters import APOSTROPHE, CONTROL, FLAG, JOINER, SPACE, WORD, ZWJ, classes
+from textcnn.text._characters import APOSTROPHE, CONTROL, FLAG, JAMO, JOINER, SPACE, WORD, ZWJ, classes
 from textcnn.text.tokenizer import Tokenizer, lower
-from textcnn.text.tokens import Encoded
+from textcnn.text.tokens import Encoded, Tokens, text_lengths
 from textcnn.text.vocabulary import FIRST_WORD, UNKNOWN, Vocabulary
 
 # The kinds of characters in the compiled loop (the enumeration in `_texts.h`).
 _SEPARATOR, _SINGLE, _WORD, _APOSTROPHE, _DIFFICULT = range(5)
 _CHARACTERS = 0x2070  # all from here on are difficult; alphabets and their punctuation come before
-_JAMO = range(0x1100, 0x1200)  # two of them may compose into one character although neither is a mark
 
 
 def encode_texts(texts: pa.ChunkedArray | pa.Array, tokenizer: Tokenizer, vocabulary: Vocabulary) -> Encoded:
@@ -82,8 +81,15 @@ def _encode_columns(
     texts: pa.LargeStringArray, tokenizer: Tokenizer, vocabulary: Vocabulary
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the ids of N texts and the number of tokens per text, (N,)."""
-    chunks = [(vocabulary.encode(tokens.words), tokens.lengths) for tokens in tokenizer.columns(texts)]
-    return np.concatenate([ids for ids, _ in chunks]), np.concatenate([lengths for _, lengths in chunks])
+    ids: list[np.ndarray] = []
+
+    def encoded() -> Iterator[Tokens]:
+        for tokens in tokenizer.columns(texts):
+            ids.append(vocabulary.encode(tokens.words))
+            yield tokens
+
+    lengths = text_lengths(encoded())
+    return np.concatenate(ids), lengths
 
 
 def _encode_compiled(
@@ -138,7 +144,7 @@ def easy_characters(grammar: str, lowercase: bool) -> tuple[np.ndarray, np.ndarr
     kinds[np.isin(table, (JOINER, ZWJ, FLAG))] = _DIFFICULT
     lowered = np.arange(_CHARACTERS, dtype=np.uint32)
     for code in range(0x80, _CHARACTERS):
-        if code in _JAMO or not unicodedata.is_normalized("NFC", chr(code)):
+        if code in JAMO or not unicodedata.is_normalized("NFC", chr(code)):
             kinds[code] = _DIFFICULT
     if lowercase:
         lowered = np.array([ord(lower(chr(code))) for code in range(_CHARACTERS)], np.uint32)

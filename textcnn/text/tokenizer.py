@@ -18,6 +18,7 @@ The grammars (on NFC text, optionally lower-cased character by character):
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -26,10 +27,23 @@ import numpy as np
 import pyarrow as pa
 
 from textcnn.settings.config import TextConfig
-from textcnn.text._characters import APOSTROPHE, CONTROL, FLAG, JOINER, OTHER, SPACE, WORD, ZWJ, classes
+from textcnn.text._characters import (
+    APOSTROPHE,
+    CHARACTER,
+    CONTROL,
+    FLAG,
+    JAMO,
+    JOINER,
+    OTHER,
+    SPACE,
+    WORD,
+    ZWJ,
+    classes,
+)
 from textcnn.text.tokens import Token, Tokens, offsets_of, run_positions
 
 CHUNK = 1 << 20  # approximate number of bytes that are tokenized at once
+_WINDOW, _OVERLAP = 1 << 12, 8  # bytes in which a place to cut is looked for; two characters have up to 8
 
 # The grammar `unicode` over the class letters of `_characters.py`: a word with inner apostrophes; a pair of regional
 # indicators; emoji joined by ZWJ; any other visible character. Each may be followed by marks.
@@ -61,14 +75,32 @@ class Tokenizer:
             texts: Strings without nulls.
 
         Yields:
-            The tokens of consecutive texts, about `CHUNK` bytes at a time.
+            The tokens of consecutive texts, about `CHUNK` bytes at a time. A longer text comes in pieces, cut where no
+            token crosses; only one without such a place stays whole.
         """
         chunks = texts.chunks if isinstance(texts, pa.ChunkedArray) else [texts]
         for chunk in chunks:
             for part in _bounded(chunk.cast(pa.large_string())):
-                yield self._columns(part)
+                if _size(part) <= 2 * CHUNK:
+                    yield self._columns(part, self.config.max_length)
+                    continue
+                yield from self._long(part.slice(0, 1))
+                if len(part) > 1:
+                    yield self._columns(part.slice(1), self.config.max_length)
 
-    def _columns(self, texts: pa.LargeStringArray) -> Tokens:
+    def _long(self, text: pa.LargeStringArray) -> Iterator[Tokens]:
+        """Yield the tokens of one text, in pieces."""
+        limit, continued = self.config.max_length, False
+        for piece in _pieces(text, adjacent=self.config.tokenizer == "unicode"):
+            tokens = self._columns(piece, limit)
+            yield dataclasses.replace(tokens, continued=continued)
+            continued = True
+            if limit is not None:
+                limit -= len(tokens.words)
+                if not limit:
+                    return
+
+    def _columns(self, texts: pa.LargeStringArray, limit: int | None) -> Tokens:
         codes, borders = _characters(texts, lowercase=self.config.lowercase)
         first = np.zeros(len(codes) + 1, dtype=bool)  # a text begins here
         first[borders] = True
@@ -76,7 +108,6 @@ class Tokenizer:
         starts = np.flatnonzero(start)
         offsets = np.searchsorted(starts, borders)
         words = _strings(codes[keep], start[keep])
-        limit = self.config.max_length
         if limit is not None and len(texts) and int(np.diff(offsets).max()) > limit:
             lengths = np.diff(offsets)
             words = words.filter(pa.array(run_positions(lengths) < limit))
@@ -110,10 +141,10 @@ class Tokenizer:
 
 
 def _bounded(texts: pa.LargeStringArray) -> Iterator[pa.LargeStringArray]:
-    """Split a column where the number of its bytes passes a multiple of `CHUNK`; a single long text stays whole."""
+    """Split a column where the number of its bytes passes a multiple of `CHUNK`; a long text begins a part."""
     if not len(texts):
         return
-    ends = np.frombuffer(texts.buffers()[1], dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    ends = _offsets(texts)
     edges = np.flatnonzero(np.diff((ends[1:] - ends[0]) // CHUNK)) + 1
     previous = 0
     for edge in [*edges.tolist(), len(texts)]:
@@ -121,10 +152,52 @@ def _bounded(texts: pa.LargeStringArray) -> Iterator[pa.LargeStringArray]:
         previous = edge
 
 
+def _offsets(texts: pa.LargeStringArray) -> np.ndarray:
+    return np.frombuffer(texts.buffers()[1], dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
+
+
+def _size(texts: pa.LargeStringArray) -> int:
+    """Return the number of bytes of all texts."""
+    offsets = _offsets(texts)
+    return int(offsets[-1] - offsets[0])
+
+
+def _pieces(text: pa.LargeStringArray, *, adjacent: bool) -> Iterator[pa.LargeStringArray]:
+    """Cut one text into pieces of about `CHUNK` bytes; `adjacent` as in `_cut`."""
+    begin, end = _offsets(text).tolist()
+    data = text.buffers()[2]
+    while begin < end:
+        cut = begin + CHUNK
+        while cut < end:
+            window = data[cut : min(cut + _WINDOW, end)].to_pybytes()
+            found = _cut(window, adjacent=adjacent)
+            cut += _WINDOW - _OVERLAP if found is None else found
+            if found is not None:
+                break
+        cut = min(cut, end)
+        yield pa.LargeStringArray.from_buffers(1, pa.py_buffer(np.array([begin, cut])), data)
+        begin = cut
+
+
+def _cut(window: bytes, *, adjacent: bool) -> int | None:
+    """Return where bytes of a text can be cut so that the two parts have the tokens of the whole, or None.
+
+    That is after a space, or with `adjacent` (the grammar `unicode`) after any character that is a token by itself, and
+    before one that neither joins nor composes with the character before it.
+    """
+    skipped = next((i for i, byte in enumerate(window) if byte & 0xC0 != 0x80), len(window))
+    text = window[skipped:].decode("utf-8", "ignore")
+    codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
+    kinds = classes()[codes]
+    before = np.isin(kinds, (SPACE, CONTROL, CHARACTER, OTHER) if adjacent else (SPACE,))
+    after = np.isin(kinds, (SPACE, CONTROL, CHARACTER, OTHER, WORD)) & ((codes < JAMO.start) | (codes >= JAMO.stop))
+    places = np.flatnonzero(before[:-1] & after[1:])
+    return skipped + len(text[: places[0] + 1].encode()) if len(places) else None
+
+
 def _characters(texts: pa.LargeStringArray, *, lowercase: bool) -> tuple[np.ndarray, np.ndarray]:
     """Return the code points of N texts (uint8 if all are ASCII, else uint32) and the texts' offsets, (N + 1,)."""
-    _, ends, data = texts.buffers()
-    borders = np.frombuffer(ends, dtype=np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    data, borders = texts.buffers()[2], _offsets(texts)
     content = np.frombuffer(data or b"", dtype=np.uint8)[borders[0] : borders[-1]]
     borders = borders - borders[0]
     if not len(content) or content.max() < 0x80:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,10 +20,14 @@ class Token:
 
 @dataclass(frozen=True)
 class Tokens:
-    """The tokens of N texts: text n has `words[offsets[n]:offsets[n + 1]]`."""
+    """The tokens of N texts: text n has `words[offsets[n]:offsets[n + 1]]`.
+
+    With `continued` the first of them are further tokens of the last text before: a long text comes in pieces.
+    """
 
     words: pa.Array
     offsets: np.ndarray
+    continued: bool = False
 
     @property
     def lengths(self) -> np.ndarray:
@@ -41,6 +46,19 @@ class Encoded:
     def lengths(self) -> np.ndarray:
         """Number of tokens per text, (N,)."""
         return self.offsets[1:] - self.offsets[:-1]
+
+
+def text_lengths(chunks: Iterable[Tokens]) -> np.ndarray:
+    """Return the number of tokens of each of N texts, (N,), the pieces of a long one added up."""
+    parts = [np.zeros(0, np.int64)]
+    for tokens in chunks:
+        lengths = tokens.lengths
+        if tokens.continued:
+            parts[-1][-1] += lengths[0]
+            lengths = lengths[1:]
+        if len(lengths):
+            parts.append(lengths)
+    return np.concatenate(parts)
 
 
 def offsets_of(lengths: np.ndarray) -> np.ndarray:

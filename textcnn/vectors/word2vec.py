@@ -244,7 +244,7 @@ class _TokenFile:
                     with _writing(self.path):
                         file.write("".join(f"{line}\n" for line in lines).encode())
                         file.flush()
-                    self.texts += len(tokens.offsets) - 1
+                    self.texts += len(tokens.offsets) - 1 - tokens.continued
                     self.tokens += len(tokens.words)
                     self.sentences += len(lines)
                     yield tokens
