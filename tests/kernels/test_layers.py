@@ -1,5 +1,8 @@
+import contextlib
 import itertools
 import math
+import signal
+import time
 
 import numpy as np
 import pytest
@@ -245,3 +248,37 @@ def test_arrays_of_another_type_are_refused():
         kernels.max_windows(table.astype(float), ids.astype(np.int32), offsets, sizes, wide=True)
     with pytest.raises(ValueError, match="contiguous"):
         kernels.max_windows(table.transpose(2, 1, 0), ids.astype(np.int32), offsets, sizes, wide=True)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer")
+@pytest.mark.parametrize("name", ["max_windows", "max_logits"])
+def test_ctrl_c_is_answered_within_a_long_text(name):
+    """What a signal's handler raises ends the call long before its text ends: sooner than half of it takes."""
+
+    class Interrupted(Exception):  # noqa: N818
+        pass
+
+    def handler(*args):
+        raise Interrupted
+
+    others = {}
+    if name == "max_logits":
+        others = {"bias": np.zeros((1, 16), np.float32), "activation": "relu"}
+        others |= {"weights": np.zeros((2, 16), np.float32), "weights_bias": np.zeros(2, np.float32)}
+
+    def seconds(words):
+        table, ids = np.zeros((1, 30, 16), np.float32), np.zeros(words, np.int32)
+        begin = time.perf_counter()
+        sizes = np.array([30], np.int32)
+        with contextlib.suppress(Interrupted):
+            getattr(kernels, name)(table, ids, np.array([0, words]), sizes, wide=True, **others)
+        return time.perf_counter() - begin
+
+    half = seconds(4_000_000)
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, half / 50)
+        assert seconds(8_000_000) < half
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -25,6 +25,7 @@
 #define MOST_BLOCKS 8   /* sums of LANES numbers that fit into the registers */
 #define BLOCKS_AT_ONCE 3 /* the same, where two sums are taken and more is in the registers */
 #define CACHE_LINE 16   /* numbers in a line of the cache */
+#define BLOCK_OF_WINDOWS (1 << 18) /* of a long text; a fraction of a second */
 #define MOST_FETCHED 64 /* words of a text that are fetched ahead */
 
 typedef Py_ssize_t Index;
@@ -208,6 +209,15 @@ static void *zero_room(Index count, size_t size) { return count < 0 ? NULL : cal
         return finish(&from, done);                                                                                   \
     }
 
+/* Whether a signal's handler raised, as that of Ctrl-C does; an error is set then. Only the main thread has signals, and
+   the caller is one that left the interpreter's lock itself. */
+static int interrupted(void) {
+    PyGILState_STATE state = PyGILState_Ensure();
+    int raised = PyErr_CheckSignals();
+    PyGILState_Release(state);
+    return raised;
+}
+
 static MaxWindows take_max_windows(Arguments *from) {
     MaxWindows a = {.table = take_table(from)};
     a.texts = take_texts(from, a.table.words);
@@ -219,6 +229,7 @@ static MaxWindows take_max_windows(Arguments *from) {
     a.best = make(from, FLOAT32, a.texts.count, width);
     int32_t *where = places ? make(from, INT32, a.texts.count, width) : make(from, INT32, 0);
     a.where = places ? where : NULL;
+    if (a.threads == 1) a.interrupted = interrupted;
     return a;
 }
 
@@ -250,6 +261,7 @@ static MaxLogits take_max_logits(Arguments *from) {
     a.weights_bias = take(from, "weights_bias", FLOAT32, 1);
     expect(from, a.classes);
     a.logits = make(from, FLOAT32, windows->texts.count, a.classes);
+    windows->interrupted = interrupted;
     return a;
 }
 

@@ -32,6 +32,7 @@ typedef struct {
     float *best;    /* (B, R F): the largest sum of a window; zeros for a text without words */
     int32_t *where; /* (B, R F): the word at which the first such window starts; or NULL */
     Index threads;
+    int (*interrupted)(void); /* asked between blocks of a long text whether to stop; or NULL */
 } MaxWindows;
 
 typedef struct {
@@ -305,6 +306,7 @@ STATIC void max_windows(const MaxWindows *a, Index begin, Index end, const float
             for (Index f = 0; at && f < maps; f++) at[f] = 0;
             for (Index w = 0; w < windows.count; w++) {
                 int32_t start = (int32_t)(windows.first + w);
+                if (w && w % BLOCK_OF_WINDOWS == 0 && a->interrupted && a->interrupted()) return;
                 find_rows(rows, &table, text, length, start, size, slot, zeros);
 #define KEEP(size) keep_window(top, at, rows, size, maps, start)
                 BY_SIZE(size, KEEP)
