@@ -195,6 +195,7 @@ def test_a_long_text_is_scored_in_pieces(compiled, monkeypatch, config, keep):
     largest, begins = scorer.largest_windows(texts)
     for module in (scorer_module, dcnn_scorer):
         monkeypatch.setattr(module, "PIECE", 5)
+    monkeypatch.setattr(scorer_module, "AT_ONCE", 4)
     monkeypatch.setattr(dcnn_scorer, "AT_ONCE", 3)
     monkeypatch.setattr(look_up_table, "MOST_BYTES", 0)
     close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
@@ -220,6 +221,17 @@ def test_pooling_of_blocks_is_pooling_of_the_whole(x, cuts, k):
     np.testing.assert_array_equal(at, x.argmax(axis=1))
     np.testing.assert_array_equal(values, x.max(axis=1))
     np.testing.assert_allclose(mean(blocks), x.mean(axis=1), atol=1e-6)
+
+
+@given(x=BLOCKS, k=st.integers(1, 20), wrong=st.booleans())
+def test_the_largest_of_many_are_those_of_few(x, k, wrong):
+    if wrong:
+        x[0, 3, 1] = np.nan
+    expected = k_max(x, k)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scorer_module, "PIECE", 5)
+        for found, right in zip(k_max(x, k), expected, strict=True):
+            np.testing.assert_array_equal(found, right)
 
 
 def test_a_value_that_is_not_a_number_is_the_largest_of_any_block():

@@ -27,6 +27,7 @@ Config = TypeVar("Config", bound=NetworkConfig)
 
 CHUNK = 4096  # tokens scored at a time, so that the responses stay in the cache
 PIECE = 1 << 16  # windows of a longer text that are taken at a time
+AT_ONCE = 1 << 12  # windows that are sorted together where few of them are kept
 
 
 def _relu(x: np.ndarray) -> np.ndarray:
@@ -306,7 +307,7 @@ def mean(blocks: Iterable[np.ndarray]) -> np.ndarray:
 
 def k_largest(blocks: Iterable[np.ndarray], k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return what `k_max` returns of blocks (B, P', F) put together along axis 1."""
-    iterator = iter(blocks)
+    iterator = (part for x in blocks for part in np.split(x, range(AT_ONCE, x.shape[1], AT_ONCE), axis=1))
     x = next(iterator)
     (values, kept), begin = k_max(x, k), x.shape[1]
     for x in iterator:
@@ -330,8 +331,24 @@ def k_max(x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     """
     texts, positions = x.shape[:2]
     most = min(k, positions)
+    if positions > PIECE and 0 < most < positions:
+        kept = _chosen(x, most)
+        if kept is not None:
+            return np.take_along_axis(x, kept, axis=1), kept
     if kernels.compiled and most:
         counts, ks = np.full(texts, positions, np.int64), np.full(texts, most, np.int64)
         return kernels.k_max(np.ascontiguousarray(x), counts, ks, most)
     kept = np.sort(np.argsort(-x, axis=1, kind="stable")[:, :most], axis=1)
     return np.take_along_axis(x, kept, axis=1), kept
+
+
+def _chosen(x: np.ndarray, k: int) -> np.ndarray | None:
+    """Return the positions that `k_max` keeps of x (B, P, F), without sorting all; None if some are not numbers."""
+    texts, positions, maps = x.shape
+    least = np.partition(x, positions - k, axis=1)[:, positions - k, None]  # that is kept, (B, 1, F)
+    kept, equal = x > least, x == least
+    spare = k - kept.sum(axis=1, keepdims=True)
+    kept |= equal & (np.cumsum(equal, axis=1, dtype=np.int32) <= spare)
+    if (kept.sum(axis=1) != k).any():
+        return None
+    return np.nonzero(kept.swapaxes(1, 2))[2].reshape(texts, maps, k).swapaxes(1, 2)
