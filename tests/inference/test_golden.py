@@ -1,12 +1,16 @@
 import json
+import shutil
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from textcnn import kernels, load_model
+from textcnn.errors import ModelError
 
-FOLDERS = sorted(path.parent for path in (Path(__file__).parent.parent / "golden").glob("*/scores.json"))
+GOLDEN = Path(__file__).parent.parent / "golden"
+FOLDERS = sorted(path.parent for path in GOLDEN.glob("*/scores.json"))
 
 
 def test_there_are_golden_models():
@@ -24,3 +28,34 @@ def test_a_saved_model_of_any_version_gives_the_probabilities_that_it_gave(folde
     np.testing.assert_allclose(model.predict_proba(expected["texts"]), expected["probabilities"], atol=1e-5)
     one_by_one = np.concatenate([model.predict_proba([text]) for text in expected["texts"]])
     np.testing.assert_allclose(one_by_one, expected["probabilities"], atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "value"),
+    [
+        *((name, key, 10**9) for name in ("v4-kim", "v4-dcnn", "v4-stacked") for key in ("dimension", "feature_maps")),
+        *((name, "region_sizes", [10**9]) for name in ("v4-kim", "v4-dcnn", "v4-stacked")),
+        ("v4-kim", "k", 10**9),  # which max pooling does not use
+        ("v4-kim-k-max", "k", 10**9),
+        ("v4-dcnn", "k_top", 10**9),
+        ("v4-stacked", "pool_size", 4 * 10**8),
+    ],
+)
+def test_a_huge_setting_is_refused_or_does_no_harm(tmp_path, name, setting, value):
+    shutil.copytree(GOLDEN / name, tmp_path / "model")
+    path = tmp_path / "model" / "config.json"
+    config = json.loads(path.read_text())
+    assert setting in config["model"]
+    config["model"][setting] = value
+    path.write_text(json.dumps(config))
+    try:
+        model = load_model(tmp_path / "model")
+    except ModelError as error:
+        assert str(path.parent) in str(error)
+        return
+    assert setting in ("k", "pool_size")
+    tracemalloc.start()
+    model.predict(["a fine film"])
+    model.encode(["a fine film"])
+    assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    tracemalloc.stop()

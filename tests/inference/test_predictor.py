@@ -9,6 +9,7 @@ from textcnn.errors import DataError, ModelError
 from textcnn.inference import _threads as threads
 from textcnn.inference.predictor import Predictor
 from textcnn.model import Model, load_model
+from textcnn.text.tokenizer import Tokenizer
 
 
 def test_scores_on_several_cores_equal_those_on_one(monkeypatch):
@@ -102,3 +103,15 @@ def test_scores_count_the_known_tokens(repeats):
     assert scores.tokens.tolist() == [3, 0, 3] * repeats
     assert scores.known.tolist() == [2, 0, 0] * repeats
     np.testing.assert_allclose(scores.probabilities[:1], predictor.predict_proba(["w1 w2 nothing"]), atol=1e-6)
+
+
+def test_a_long_text_does_not_take_the_path_of_a_few_short_ones(monkeypatch):
+    """That path makes a Python object for each token."""
+    _, predictor = make(SMALL)
+    text = "w1 w2 w3 " * 3000
+    expected = predictor.scores([text])
+    monkeypatch.setattr(Tokenizer, "spans", None)
+    for texts in ([text], ["w1", text], pa.array([text])):
+        scores = predictor.scores(texts)
+        assert scores.tokens[-1] == scores.known[-1] == 9000
+        np.testing.assert_array_equal(scores.probabilities[-1], expected.probabilities[0])
