@@ -33,8 +33,11 @@ def test_a_saved_model_of_any_version_gives_the_probabilities_that_it_gave(folde
 @pytest.mark.parametrize(
     ("name", "setting", "value"),
     [
-        *((name, key, 10**9) for name in ("v4-kim", "v4-dcnn", "v4-stacked") for key in ("dimension", "feature_maps")),
-        *((name, "region_sizes", [10**9]) for name in ("v4-kim", "v4-dcnn", "v4-stacked")),
+        *((name, "dimension", 2 * 10**9) for name in ("v4-kim", "v4-dcnn", "v4-stacked")),
+        ("v4-kim", "feature_maps", 10**9),
+        ("v4-kim", "region_sizes", [10**9]),
+        *((name, "feature_maps", [10**9, 2]) for name in ("v4-dcnn", "v4-stacked")),
+        *((name, "region_sizes", [10**9, 2]) for name in ("v4-dcnn", "v4-stacked")),
         ("v4-kim", "k", 10**9),  # which max pooling does not use
         ("v4-kim-k-max", "k", 10**9),
         ("v4-dcnn", "k_top", 10**9),
@@ -48,12 +51,11 @@ def test_a_huge_setting_is_refused_or_does_no_harm(tmp_path, name, setting, valu
     assert setting in config["model"]
     config["model"][setting] = value
     path.write_text(json.dumps(config))
-    try:
-        model = load_model(tmp_path / "model")
-    except ModelError as error:
-        assert str(path.parent) in str(error)
+    if (name, setting) not in (("v4-kim", "k"), ("v4-stacked", "pool_size")):
+        with pytest.raises(ModelError, match="expected arrays of the shapes"):
+            load_model(tmp_path / "model")
         return
-    assert setting in ("k", "pool_size")
+    model = load_model(tmp_path / "model")
     tracemalloc.start()
     model.predict(["a fine film"])
     model.encode(["a fine film"])
