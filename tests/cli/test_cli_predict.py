@@ -429,3 +429,14 @@ def test_the_column_of_texts_is_never_replaced(textcnn, model, tmp_path):
     ended = textcnn("predict", "-m", model, "--input", source, "--text-column", "note", "--replace-columns")
     assert ended.code == 2
     assert "expected texts in another column than 'note'" in ended.err
+
+
+def test_lines_of_stdin_that_arrive_in_many_parts(textcnn, model, monkeypatch):
+    lines = "\ufeffwhat a fine film\n\nwhat a dull meal, naïve\nlast".encode()
+    whole = textcnn("predict", "-m", model, stdin=lines)
+    assert whole.code == 0
+    for size in (1, 3, 20):
+        monkeypatch.setattr("textcnn.cli.stdin._READ", size)
+        assert textcnn("predict", "-m", model, stdin=lines) == whole
+        wrong = textcnn("predict", "-m", model, stdin=lines + b"\n\xff")
+        assert "the byte 0xff in line 5" in wrong.err

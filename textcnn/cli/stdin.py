@@ -74,19 +74,23 @@ def stdin_lines(encoding: str, *, origins: str = "texts as arguments or on stdin
         click.echo("type one text per line; Ctrl-D ends", err=True)
     stream = cast("io.BufferedReader", sys.stdin.buffer)
     decoder = text_decoder(encoding)
-    rest, line = "", 1
+    rest: list[str] = []  # of a line that has not ended yet
+    line = 1
     while True:
         arrived = stream.read1(_READ)
         try:
-            text = rest + decoder.decode(arrived, final=not arrived)
+            text = decoder.decode(arrived, final=not arrived)
         except UnicodeDecodeError as error:
-            line += (rest + error.object[: error.start].decode(encoding, "ignore")).count("\n")
+            line += (error.object[: error.start].decode(encoding, "ignore")).count("\n")
             raise DataError(
                 f"expected {encoding.upper()} text, but stdin has the byte 0x{error.object[error.start]:02x} "
                 f"in line {line}; name its encoding with --encoding"
             ) from None
         end = text.rfind("\n") + 1 if arrived else len(text)
-        whole, rest = text[:end], text[end:]
+        if not end and arrived:
+            rest.append(text)
+            continue
+        whole, rest = "".join([*rest, text[:end]]), [text[end:]]
         if whole:
             yield split_lines(whole.removeprefix("\ufeff").encode() if line == 1 else whole.encode())
             line += whole.count("\n")
