@@ -244,7 +244,7 @@ def cross_validate_and_save(
 
 def check_start(settings: Settings) -> None:
     """Raise ConfigError if settings contradict the model to start from, before the corpus is read."""
-    from textcnn.training.transfer import adopt
-
     if settings.init_from is not None:
+        from textcnn.training.transfer import adopt
+
         adopt(settings, load_artifact(settings.init_from))

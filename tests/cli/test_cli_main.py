@@ -30,7 +30,7 @@ def command(*args: object) -> str:
         "import sys, contextlib\n"
         f"sys.argv = {['textcnn', *map(str, args)]!r}\n"
         "from textcnn.cli import main\n"
-        "with contextlib.suppress(SystemExit):\n    main()"
+        "with contextlib.suppress(SystemExit):\n    main()\n"
     )
 
 
@@ -48,8 +48,13 @@ def test_a_commands_help_loads_nothing_heavy(name):
 
 
 def test_predict_loads_nothing_heavy(model):
-    for form in ("text", "json", "csv"):
-        assert loaded(command("predict", "-m", model, "--format", form, "--proba", "what a fine film")) == set()
+    forms = ("text", "json", "csv")
+    code = [command("predict", "-m", model, "--format", form, "--proba", "what a fine film") for form in forms]
+    assert loaded("".join(code)) == set()
+
+
+def test_train_refuses_a_file_before_torch_is_loaded(tmp_path):
+    assert loaded(command("train", "nowhere.csv", "-o", tmp_path / "m")) & {"torch", "sklearn", "datasets"} == set()
 
 
 def test_predict_of_a_file_does_not_load_rich(model, reviews, tmp_path):

@@ -1,11 +1,11 @@
 """Runs that are stopped: by Ctrl-C, by kill -9 at many moments, by a full disk; and cross-validation."""
 
+import contextlib
 import csv
 import json
+import multiprocessing
 import os
 import random
-import signal
-import subprocess
 import sys
 import time
 
@@ -13,11 +13,15 @@ import numpy as np
 import pytest
 
 from textcnn import load_model
+from textcnn.cli import main
 from textcnn.errors import ModelError
 from textcnn.inference.artifact import load_artifact
 from textcnn.training.progress import Progress
 
 OPTIONS = ("--dimension", "16", "--feature-maps", "8", "--epochs", "12", "--patience", "12", "--device", "cpu")
+if os.name != "nt":
+    SERVER = multiprocessing.get_context("forkserver")
+    SERVER.set_forkserver_preload(["textcnn.run", "textcnn.training._loop", "textcnn.nn.kim"])
 
 
 @pytest.fixture
@@ -43,23 +47,48 @@ def same_weights(left, right):
     return all(np.array_equal(left[name], right[name]) for name in left)
 
 
-def test_kill_at_any_moment_leaves_a_run_that_goes_on(textcnn, corpus, tmp_path):
-    assert textcnn("train", corpus, "-o", tmp_path / "whole", *OPTIONS).code == 0
-    command = [sys.executable, "-m", "textcnn", "train", str(corpus), "-o", "m", *OPTIONS, "--resume"]
+def command_line(args, messages):
+    """Run the command line in this process; its messages go into a pipe."""
+    os.dup2(messages.fileno(), 2)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.argv = ["textcnn", *map(str, args)]
+    main()
+
+
+@contextlib.contextmanager
+def started(*args):
+    """The command line in a process of its own, and what it says; a fork of one that has torch loaded already."""
+    reader, writer = SERVER.Pipe(duplex=False)
+    process = SERVER.Process(target=command_line, args=(args, writer))
+    process.start()
+    writer.close()
+    with reader, os.fdopen(os.dup(reader.fileno()), encoding="utf-8") as messages:
+        yield process, messages
+
+
+def ended(*args):
+    """How the command line ends in such a process, and what it says."""
+    with started(*args) as (process, messages):
+        said = messages.read()
+        process.join()
+    return process.exitcode, said
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
+def test_kill_at_any_moment_leaves_a_run_that_goes_on(corpus, tmp_path):
+    train = ("train", corpus, *OPTIONS, "--no-report", "-o")
+    assert ended(*train, tmp_path / "whole")[0] == 0
     moments = random.Random(0)
     kills = 0
     for _ in range(20):
-        process = subprocess.Popen(
-            command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=dict(os.environ)
-        )
-        line = process.stderr.readline()  # the corpus is read
-        assert line.startswith(f"{corpus}: 600 train")
-        for _ in range(moments.randrange(4)):  # some epochs on, then at any moment of the next or of the saving
-            process.stderr.readline()
-        time.sleep(moments.random() * 0.1)
-        process.send_signal(signal.SIGKILL)
-        process.stderr.close()
-        if process.wait() == 0:
+        with started(*train, tmp_path / "m", "--resume") as (process, messages):
+            assert messages.readline().startswith(f"{corpus}: 600 train")
+            for _ in range(moments.randrange(4)):  # some epochs on, then at any moment of the next or of the saving
+                messages.readline()
+            time.sleep(moments.random() * 0.1)
+            process.kill()
+            process.join()
+        if process.exitcode == 0:
             break
         kills += 1
         if (tmp_path / "m").exists():
@@ -70,8 +99,7 @@ def test_kill_at_any_moment_leaves_a_run_that_goes_on(textcnn, corpus, tmp_path)
             break
     assert kills >= 2
     if (tmp_path / "m.checkpoint").exists():
-        ended = textcnn("train", corpus, "-o", tmp_path / "m", *OPTIONS, "--resume")
-        assert ended.code == 0, ended.err
+        assert ended(*train, tmp_path / "m", "--resume")[0] == 0
     assert same_weights(tmp_path / "m", tmp_path / "whole")
     for left in (tmp_path / "m.lock", *tmp_path.glob(".textcnn-*.part")):  # of a run that was killed when all was saved
         assert left.name == "m.lock" or not left.stat().st_size  # the next run removes one that was begun
@@ -91,8 +119,6 @@ class Stop(Progress):
 
 
 def stopping(monkeypatch, epoch, error):
-    import contextlib
-
     monkeypatch.setattr("textcnn.cli.display.make_progress", lambda: contextlib.nullcontext(Stop(epoch, error)))
 
 

@@ -525,8 +525,7 @@ def test_other_bytes_than_utf8(write, monkeypatch, block, name):
     assert refusal.endswith("name its encoding with --encoding")
 
 
-@pytest.mark.parametrize("block", [7, 1 << 20])
-@pytest.mark.parametrize("far", [0, 100_000])
+@pytest.mark.parametrize(("block", "far"), [(7, 0), (7, 5_000), (1 << 20, 0), (1 << 20, 100_000)])
 @pytest.mark.parametrize(
     ("line", "encoding"),
     [

@@ -14,13 +14,14 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from textcnn.errors import ModelError
 from textcnn.files import read_plain, written_whole
 from textcnn.training.progress import Epoch
+
+if TYPE_CHECKING:
+    import torch
 
 FORMAT, VERSION = "textcnn checkpoint", "2"
 
