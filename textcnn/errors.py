@@ -8,9 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+LONGEST = 1000  # characters of a message
+LONGEST_VALUE = 200  # characters of a value that it quotes
+
 
 class TextCNNError(ValueError):
-    """Base class of all errors that the caller can fix."""
+    """Base class of all errors that the caller can fix; a message of thousands of characters is shortened."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(shortened(message, LONGEST))
 
 
 class ConfigError(TextCNNError):
@@ -33,6 +39,21 @@ class TrainingError(TextCNNError):
     """Training cannot continue, for instance because the loss is no longer finite."""
 
 
+def shortened(text: str, room: int = LONGEST_VALUE) -> str:
+    """Return a text of at most `room` characters: of a longer one the beginning and the end."""
+    if len(text) <= room:
+        return text
+    end = (room - 5) // 4
+    return f"{text[: room - 5 - end]} ... {text[len(text) - end :]}"
+
+
+def quoted(value: object) -> str:
+    """Return a value found, as a message quotes it: the `repr`, shortened."""
+    if isinstance(value, str) and len(value) > LONGEST_VALUE:
+        value = shortened(value)  # before it is copied
+    return shortened(repr(value), 2 * LONGEST_VALUE)
+
+
 def nearest_names(name: str, known: Iterable[str]) -> str:
     """Return the known names most similar to an unknown one, as the middle or end of a message.
 
@@ -46,7 +67,7 @@ def nearest_names(name: str, known: Iterable[str]) -> str:
     import difflib
 
     near = difflib.get_close_matches(name, list(known), cutoff=0.5)
-    return f"; nearest to {name!r}: {', '.join(near)}" if near else ""
+    return f"; nearest to {quoted(name)}: {', '.join(map(shortened, near))}" if near else ""
 
 
 def listed(names: Sequence[object], most: int = 10) -> str:

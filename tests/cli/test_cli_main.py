@@ -4,12 +4,14 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pyarrow as pa
 import pytest
 
 from textcnn.cli import cli
+from textcnn.cli.suggestions import Source
 from textcnn.errors import TextCNNError
 from textcnn.inference.predictor import Predictor
 
@@ -114,11 +116,98 @@ def test_a_wrong_call_is_one_line(textcnn, args, message):
     assert (ended.code, ended.out, ended.err) == (2, "", f"Error: {message} (see textcnn {args[0]} --help)\n")
 
 
-@pytest.mark.parametrize("args", [["trian"], ["train", "--epoch", "3"], ["--verbose"]])
-def test_an_unknown_name_is_one_line(textcnn, args):
+@pytest.mark.parametrize(
+    ("args", "near"),
+    [
+        (["trian"], "nearest to 'trian': train "),
+        (["fit"], "nearest: train "),
+        (["xyz"], "expected train, predict, "),
+        (["predict", "--ouput", "x"], "'--ouput'; nearest: --output, --input "),
+        (["train", "--epoch", "3"], "'--epoch'; nearest: --epochs "),
+        (["train", "--lr", "0.1"], "'--lr'; nearest: --learning-rate "),
+        (["train", "--lr=0.1"], "'--lr'; nearest: --learning-rate "),
+        (["train", "-lr", "0.1"], "'-lr'; nearest: --learning-rate "),
+        (["train", "--batch_size", "8"], "'--batch_size'; nearest: --batch-size "),
+        (["train", "--max_epochs", "8"], "'--max_epochs'; nearest: --epochs "),
+        (["train", "--random-state", "8"], "'--random-state'; nearest: --seed "),
+        (["train", "--embeddings", "8"], "'--embeddings'; nearest: --vectors "),
+        (["train", "--no-repot"], "'--no-repot'; nearest: --no-report"),
+        (["train", "--verbose"], "'--verbose' "),
+        (["train", "--" + "x" * 100_000], " ... "),
+        (["x" * 100_000], " ... "),
+        (["--verbose"], ""),
+    ],
+)
+def test_an_unknown_name_is_one_line_with_the_nearest(textcnn, args, near):
     ended = textcnn(*args)
     assert (ended.code, ended.out) == (2, "")
     assert re.fullmatch(r"Error: No such (command|option):? .*\(see textcnn.* --help\)\n", ended.err)
+    assert near in ended.err
+    assert len(ended.err) < 600
+
+
+def test_aliases_lead_to_one_option_each():
+    for name in COMMANDS:
+        options = cli.get_command(click.Context(cli), name).params
+        flags = [flag for option in options for flag in (*option.opts, *option.secondary_opts)]
+        aliases = [f"--{alias}" for option in options for alias in {*getattr(option, "aliases", ())}]
+        assert len(aliases) == len({*aliases})
+        for option in options:
+            assert {f"--{alias}" for alias in getattr(option, "aliases", ())} & {*flags} <= {*option.opts}
+
+
+def complete(*words: str, folder: Path) -> list[str]:
+    """What the shell is told to complete the last word to."""
+    environment = {
+        **os.environ,
+        "_TEXTCNN_COMPLETE": "bash_complete",
+        "COMP_WORDS": " ".join(["textcnn", *words]),
+        "COMP_CWORD": str(len(words)),
+        "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+    }
+    command = [sys.executable, "-m", "textcnn"]
+    ended = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, check=True)
+    assert ended.stderr == ""
+    return ended.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("words", "completed"),
+    [
+        (["pre"], ["plain,predict"]),
+        (["train", "--lear"], ["plain,--learning-rate"]),
+        (["train", "--pooling", "k"], ["plain,k-max"]),
+        (["train", "rev"], ["file,rev"]),
+        (["train", "tr"], ["plain,trec"]),
+        (["train", "su"], ["file,su"]),  # where a file begins like a corpus
+        (["train", "--test", "rev"], ["file,rev"]),
+        (["evaluate", "-m", "tex"], ["file,tex"]),
+        (["predict", "--input", "rev"], ["file,rev"]),
+        (["vectors", "a.csv", "rev"], ["file,rev"]),
+    ],
+)
+def test_the_shell_completes_commands_options_and_files(tmp_path, words, completed):
+    (tmp_path / "summary.csv").touch()
+    assert complete(*words, folder=tmp_path) == completed
+
+
+def test_every_option_of_a_file_is_completed():
+    for name in COMMANDS:
+        for parameter in cli.get_command(click.Context(cli), name).params:
+            if parameter.metavar in ("FILE", "FOLDER", "MODEL") or parameter.name in ("data", "source", "sources"):
+                assert isinstance(parameter.type, click.Path | Source), parameter.name
+
+
+def test_trains_help_shows_the_basic_options_and_help_all_the_others(textcnn):
+    short, full = (re.findall(r"^  (?:-\w, )?(--[\w-]+)", textcnn("train", flag).out, re.MULTILINE) for flag in
+                   ("--help", "--help-all"))  # fmt: skip
+    assert 10 <= len(short) <= 16
+    assert {"--output", "--test", "--epochs", "--learning-rate", "--help", "--help-all"} <= {*short}
+    assert {*short} < {*full}
+    train = cli.get_command(click.Context(cli), "train")
+    names = [option.opts[-1] for option in train.get_params(click.Context(train))]
+    assert {*full} == {name for name in names if name.startswith("--")}
+    assert {*train.basic} < {option.name for option in train.params}
 
 
 @pytest.mark.parametrize(
@@ -223,3 +312,10 @@ def test_a_limit_of_memory_ends_a_command_in_one_line(model, megabytes):
     ended = subprocess.run([sys.executable, "-c", code], input=text, capture_output=True)
     assert ended.returncode == 1
     assert re.fullmatch(rb"Error: not enough memory \(.+\); give less at once, or free some\n", ended.stderr)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_of_completion_is_printed(shell):
+    environment = {**os.environ, "_TEXTCNN_COMPLETE": f"{shell}_source"}
+    ended = subprocess.run([sys.executable, "-m", "textcnn"], env=environment, capture_output=True, text=True)
+    assert (ended.returncode, "_TEXTCNN_COMPLETE" in ended.stdout) == (0, True)

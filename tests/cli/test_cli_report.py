@@ -68,3 +68,10 @@ def test_a_split_that_is_not_there(textcnn, files, tmp_path):
     assert (ended.code, ended.err.count("\n")) == (2, 1)
     assert "expected the split validation" in ended.err
     assert not (tmp_path / "r.html").exists()
+
+
+def test_a_misspelt_file_is_reported_before_an_output_that_is_there(textcnn, model, tmp_path):
+    (tmp_path / "reviews.csv").touch()
+    ended = textcnn("report", "-m", model, tmp_path / "reviws.csv", "-o", tmp_path / "reviews.csv")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert "nearest to 'reviws.csv': reviews.csv" in ended.err

@@ -379,3 +379,23 @@ def test_only_the_first_words_of_a_vectors_file_are_read(textcnn, reviews, tmp_p
     ended = textcnn("train", reviews, *tiny, "-o", tmp_path / "other", "--max-words", "2")
     assert ended.code == 2
     assert "--max-words: expected a file of word vectors with it, found none; give one (--vectors FILE)" in ended.err
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["{tmp}/reviws.csv"],
+        ["{data}", "--test", "{tmp}/reviws.csv"],
+        ["{data}", "--validation", "{tmp}/reviws.csv"],
+        ["{data}", "--vectors", "{tmp}/reviws.csv"],
+        ["{data}", "--init-from", "{tmp}/reviws.csv"],
+        ["{data}", "--cv", "3", "--test", "{tmp}/reviws.csv"],
+    ],
+)
+def test_a_misspelt_file_is_reported_before_a_model_that_is_there(textcnn, model, reviews, tmp_path, args):
+    (tmp_path / "reviews.csv").touch()
+    names = [arg.format(tmp=tmp_path, data=reviews) for arg in args]
+    ended = textcnn("train", *names, "-o", model)
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert "reviws.csv" in ended.err
+    assert "nearest to 'reviws.csv': reviews.csv" in ended.err

@@ -245,3 +245,10 @@ def test_training_words_without_vectors_get_an_error_or_a_warning(textcnn, tmp_p
     ended = textcnn(*args, tmp_path / "model")
     assert ended.code == 0, ended.err
     assert "2 of the training texts' 42 distinct words (4.8%)" in caplog.text
+
+
+def test_a_misspelt_file_is_reported_before_an_output_that_is_there(textcnn, tmp_path):
+    (tmp_path / "reviews.csv").touch()
+    ended = textcnn("vectors", tmp_path / "reviws.csv", "-o", tmp_path / "reviews.csv")
+    assert (ended.code, ended.out, ended.err.count("\n")) == (2, "", 1)
+    assert "nearest to 'reviws.csv': reviews.csv" in ended.err

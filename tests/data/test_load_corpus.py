@@ -13,7 +13,7 @@ import pytest
 
 import textcnn
 from textcnn.data import corpus_names, load_corpus
-from textcnn.errors import ConfigError, DataError
+from textcnn.errors import ConfigError, DataError, quoted
 
 CSV = "text,label,other\ngood film,pos,1\nbad film,neg,2\nfine,pos,3\n"
 ROWS = [{"text": "good film", "label": 1}, {"text": "bad film", "label": 0}, {"text": "fine", "label": 1}]
@@ -224,7 +224,7 @@ def test_unknown_source():
     assert error("sampel").endswith("found 'sampel'; nearest to 'sampel': sample")
     assert error("review.csv").endswith("found 'review.csv'; nearest to 'review.csv': reviews.csv")
     assert error("none/a.csv").endswith(f"found {str(Path('none/a.csv'))!r}, nor a folder none")
-    assert error("x" * 5000).endswith(f"found {'x' * 5000!r}")
+    assert error("x" * 5000).endswith(f"found {quoted('x' * 5000)}")
 
 
 def test_plain_text():

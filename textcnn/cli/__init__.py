@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from textcnn.errors import TextCNNError, one_line
+from textcnn.errors import TextCNNError, nearest_names, one_line, quoted
 from textcnn.version import __version__
 
 INTERRUPTED = 130  # exit code of a program ended by Ctrl-C
@@ -37,6 +37,7 @@ _COMMANDS = {
     "data": "List the named corpora, or describe a corpus.",
     "vectors": "Train word vectors on texts, or describe a file of them.",
 }
+_ALIASES = {"fit": "train", "learn": "train", "classify": "predict", "label": "predict", "test": "evaluate"}
 
 
 class _Commands(click.Group):
@@ -47,6 +48,16 @@ class _Commands(click.Group):
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         return import_module(f"textcnn.cli.{name}").command if name in _COMMANDS else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in _COMMANDS and not name.startswith("-") and not ctx.resilient_parsing:
+            near = nearest_names(name, _COMMANDS) or f"; expected {', '.join(_COMMANDS)}"
+            near = f"; nearest: {_ALIASES[name]}" if name in _ALIASES else near
+            raise click.UsageError(f"No such command {quoted(name)}{near}", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

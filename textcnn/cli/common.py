@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from textcnn.cli.suggestions import no_such_option
 from textcnn.cli.terminal import TextLayout, neutralize
 from textcnn.errors import ConfigError, DataError
 from textcnn.files import check_output, written_whole
@@ -23,20 +24,66 @@ if TYPE_CHECKING:
 
 DEFAULT_MODEL = "textcnn-model"
 SAMPLE = "sample"  # the built-in corpus
+_ALL = "textcnn.help_all"  # of a context's `meta`: help shows all options
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 class GroupedOption(click.Option):
-    """An option that the help lists under a heading."""
+    """An option that the help lists under a heading.
 
-    def __init__(self, *args: Any, group: str = "Options", **kwargs: Any) -> None:
+    Args:
+        args: as of click's option.
+        group: the heading.
+        aliases: other names by which it is asked for, without dashes, for the error on an unknown option.
+        kwargs: as of click's option.
+    """
+
+    def __init__(self, *args: Any, group: str = "Options", aliases: Sequence[str] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.group = group
+        self.aliases = aliases
 
 
 class GroupedCommand(click.Command):
-    """A command whose help shows its options by group."""
+    """A command whose help shows its options by group.
+
+    Args:
+        args: as of click's command.
+        basic: parameters that `--help` shows where it leaves out others, which `--help-all` shows; none for all.
+        kwargs: as of click's command.
+    """
+
+    def __init__(self, *args: Any, basic: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.basic = basic
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        params = super().get_params(ctx)
+        return [*params, self._help_all()] if self.basic else params
+
+    def _help_all(self) -> click.Option:
+        def show(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+            if value and not ctx.resilient_parsing:
+                ctx.meta[_ALL] = True
+                click.echo(ctx.get_help(), color=ctx.color)
+                ctx.exit()
+
+        return click.Option(
+            ["--help-all"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=show,
+            help="Show all options and exit.",
+        )
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = [*args]
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            raise no_such_option(error.option_name, given, self.get_params(ctx), ctx) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         import pyarrow as pa
@@ -48,9 +95,12 @@ class GroupedCommand(click.Command):
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         groups: dict[str, list[tuple[str, str]]] = {}
         for parameter in self.get_params(ctx):
+            group = getattr(parameter, "group", "Other")
+            if group != "Other" and self.basic and parameter.name not in self.basic and _ALL not in ctx.meta:
+                continue
             record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
             if record is not None:
-                groups.setdefault(getattr(parameter, "group", "Other"), []).append(record)
+                groups.setdefault(group, []).append(record)
         for name, records in groups.items():
             with formatter.section(name):
                 formatter.write_dl(records)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from textcnn.cli.common import GroupedCommand, corpus_options
+from textcnn.cli.suggestions import Source
 from textcnn.cli.terminal import TextLayout
 
 _EXAMPLES = 3
@@ -16,7 +17,7 @@ _MARGIN = 10
 
 
 @click.command(cls=GroupedCommand)
-@click.argument("source", required=False)
+@click.argument("source", required=False, type=Source())
 @corpus_options
 def command(
     source: str | None,

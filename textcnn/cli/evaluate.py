@@ -18,6 +18,7 @@ from textcnn.cli.common import (
     split_option,
     warn_of_training_texts,
 )
+from textcnn.cli.suggestions import Source
 from textcnn.cli.terminal import TextLayout, neutralize
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ _HEAD = 8  # columns of a class name above the confusion matrix
 
 
 @click.command(cls=GroupedCommand)
-@click.argument("data", required=False)
+@click.argument("data", required=False, type=Source())
 @model_option
 @corpus_options
 @split_option

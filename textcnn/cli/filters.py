@@ -17,6 +17,7 @@ from textcnn.cli.common import (
     output_options,
     write_out,
 )
+from textcnn.cli.suggestions import Source
 from textcnn.cli.terminal import TextLayout
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _MARGIN = 9
 
 
 @click.command(cls=GroupedCommand)
-@click.argument("data", required=False)
+@click.argument("data", required=False, type=Source())
 @model_option
 @corpus_options
 @option(

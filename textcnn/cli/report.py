@@ -17,6 +17,7 @@ from textcnn.cli.common import (
     split_option,
     warn_of_training_texts,
 )
+from textcnn.cli.suggestions import Source
 from textcnn.errors import DataError
 from textcnn.files import check_output
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=GroupedCommand)
-@click.argument("data", required=False)
+@click.argument("data", required=False, type=Source())
 @model_option
 @corpus_options
 @split_option
@@ -70,12 +71,13 @@ def command(
       textcnn report
       textcnn report held-out.csv -m model -o report.html --plots plots
     """
-    check_output(output, overwrite=overwrite, error=DataError)
-    from textcnn.data import load_corpus
+    from textcnn.data import check_source, load_corpus
     from textcnn.model import load_model
 
     trained = load_model(model)
     data = data_or_sample(data, trained, model)
+    check_source(data, hub=reading["hub"])
+    check_output(output, overwrite=overwrite, error=DataError)
     corpus = load_corpus(data, known_classes=[str(label) for label in trained.classes_], **reading)
     chosen = chosen_split(corpus, data, split)
     warn_of_training_texts(data, chosen, trained)

@@ -14,6 +14,7 @@ from click.core import ParameterSource
 
 from textcnn.cli import INTERRUPTED
 from textcnn.cli.common import DEFAULT_MODEL, GroupedCommand, corpus_options, option
+from textcnn.cli.suggestions import Source
 from textcnn.cli.terminal import TextLayout, neutralize
 from textcnn.cli.training_options import flags_in_errors, settings_options
 from textcnn.errors import ConfigError, listed
@@ -29,10 +30,14 @@ if TYPE_CHECKING:
 
 
 _MARGIN = 12
+_BASIC = (
+    *("output", "overwrite", "text_column", "label_column", "validation", "test", "vectors", "preset"),
+    *("resume", "folds", "max_epochs", "learning_rate", "random_state"),
+)
 
 
-@click.command(cls=GroupedCommand)
-@click.argument("data", default="sample")
+@click.command(cls=GroupedCommand, basic=_BASIC)
+@click.argument("data", default="sample", type=Source())
 @option(
     "-o",
     "--output",
@@ -41,9 +46,10 @@ _MARGIN = 12
     metavar="MODEL",
     show_default=True,
     group="Output",
+    aliases=("out", "output-dir", "save", "model"),
     help="Folder to save the model in.",
 )
-@option("--overwrite", is_flag=True, group="Output", help="Replace a model that is there.")
+@option("--overwrite", is_flag=True, group="Output", aliases=("force",), help="Replace a model that is there.")
 @option(
     "--report/--no-report",
     default=True,
@@ -53,12 +59,15 @@ _MARGIN = 12
 @corpus_options
 @option(
     "--validation",
+    type=click.Path(),
+    aliases=("dev",),
     metavar="FILE",
     group="Data",
     help="File of validation texts [a share of the training texts].",
 )
 @option(
     "--test",
+    type=click.Path(),
     metavar="FILE",
     group="Data",
     help="File of test texts, scored once after training.",
@@ -71,6 +80,7 @@ _MARGIN = 12
     type=click.Path(path_type=Path),
     metavar="FILE",
     group="Model",
+    aliases=("embeddings", "pretrained", "word-vectors"),
     help="File of word vectors: word2vec, GloVe, fastText or gensim .kv.",
 )
 @option(
@@ -150,27 +160,31 @@ def command(
     """
     if final and folds is None:
         raise ConfigError("--final: expected --cv beside it; textcnn train alone trains a model")
-    from textcnn.run import Destination, check_start, train_and_save
-
-    if folds is not None:
-        Destination(output).check_folds(overwrite=overwrite, resume=resume)
-    if folds is None or final:
-        Destination(output).check(overwrite=overwrite, resume=resume)
     if preset is not None:
         given = ParameterSource.COMMANDLINE
         chosen = preset_keywords(preset, data)
         keywords |= {key: value for key, value in chosen.items() if ctx.get_parameter_source(key) is not given}
-    # Settings are checked before the corpus is read; class weights need its names.
+    from textcnn.data import check_source, load_corpus
+    from textcnn.data.labelled import Labelled, label_names
+    from textcnn.run import Destination, check_start, train_and_save
+    from textcnn.vectors import check_vectors
+
+    # Names and settings are checked before the output is, and before the corpus is read; class weights need its names.
+    check_source(data, hub=reading["hub"], files=(validation, test))
     weights = keywords.pop("class_weight")
     with flags_in_errors():
         settings = make_settings(
             keywords, vectors=vectors, trust_pickle=trust_pickle, max_words=max_words, init_from=init_from
         )
         check_start(settings)
+    if vectors is not None:
+        check_vectors(vectors)
+    if folds is not None:
+        Destination(output).check_folds(overwrite=overwrite, resume=resume)
+    if folds is None or final:
+        Destination(output).check(overwrite=overwrite, resume=resume)
 
     from textcnn.cli.display import make_progress
-    from textcnn.data import load_corpus
-    from textcnn.data.labelled import Labelled, label_names
 
     corpus = load_corpus(data, validation=validation, test=test, phrases=phrases, **reading)
     names = label_names(corpus)

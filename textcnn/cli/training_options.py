@@ -24,7 +24,11 @@ def settings_options(command: Decorated) -> Decorated:
     """Add a flag for each setting."""
     for setting in reversed(all_settings().values()):
         command = option(
-            setting.flag, setting.keyword, group=_GROUPS[setting.component], help=setting.help, **_about(setting)
+            *(setting.flag, setting.keyword),
+            group=_GROUPS[setting.component],
+            help=setting.help,
+            aliases=setting.aliases,
+            **_about(setting),
         )(command)
     return command
 

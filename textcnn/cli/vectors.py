@@ -10,6 +10,7 @@ import click
 
 from textcnn.cli.common import GroupedCommand, corpus_options, option
 from textcnn.cli.display import make_display
+from textcnn.cli.suggestions import Source
 from textcnn.cli.terminal import TextLayout
 from textcnn.errors import ConfigError
 from textcnn.settings import config
@@ -26,7 +27,7 @@ _Result = TypeVar("_Result")
 
 
 @click.command(cls=GroupedCommand)
-@click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+@click.argument("sources", nargs=-1, metavar="[SOURCE]...", type=Source())
 @option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", group="Output", help="File to write.")
 @option("--overwrite", is_flag=True, group="Output", help="Replace an existing file.")
 @option(
@@ -130,8 +131,11 @@ def command(
     if info is not None:
         _describe(info, sources, data, {"tokenizer": tokenizer, "lowercase": lowercase}, described)
         return
+    from textcnn.data import check_source
     from textcnn.vectors.word2vec import train_vectors
 
+    for source in sources:
+        check_source(source, hub=data["hub"])
     with make_display(lines=True) as display:
         trained = _with_flags(
             train_vectors,

@@ -18,6 +18,6 @@ Modules:
     _labels: Columns of labels as class names and ids.
 """
 
-from textcnn.data._load_corpus import corpus_names, describe, load_corpus
+from textcnn.data._load_corpus import check_source, corpus_names, describe, load_corpus
 
-__all__ = ["corpus_names", "describe", "load_corpus"]
+__all__ = ["check_source", "corpus_names", "describe", "load_corpus"]

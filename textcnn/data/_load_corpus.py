@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,8 +22,9 @@ from textcnn.data._labels import all_missing, class_names, declared_names, encod
 from textcnn.data._named_corpora import CORPORA
 from textcnn.data.checks import doubts
 from textcnn.data.labelled import Labelled, label_names
+from textcnn.data.local_files import check_path
 from textcnn.data.table_columns import LABEL_NAMES, TextColumn, check_none_missing, joined_texts, pick_columns
-from textcnn.errors import ConfigError, DataError, nearest_names
+from textcnn.errors import ConfigError, DataError, nearest_names, quoted
 from textcnn.files import nearest_files
 
 if TYPE_CHECKING:
@@ -182,6 +183,15 @@ def _warn(source: str | Path | Sequence[str | Path], corpus: datasets.DatasetDic
         logger.warning("%s: %s", name, line)
 
 
+def check_source(source: str, *, hub: bool = False, files: Iterable[str | None] = ()) -> None:
+    """Raise DataError if a source is nowhere, or one of the files beside it is not there, before any work is done."""
+    if source not in CORPORA and not hub and not is_hub_name(source):
+        _check_local(source)
+    for path in files:
+        if path is not None and not matching_files(path):
+            check_path(Path(path))
+
+
 def _checked_classes(known: Sequence[str] | None) -> list[str] | None:
     if known is None:
         return None
@@ -205,13 +215,19 @@ def _find(source: str | Path | Sequence[str | Path], hub: bool, form: FileForm) 
         return folder_sources(Path(source), form)
     if os.path.isfile(source) or matching_files(str(source)):  # noqa: PTH113
         return {"train": _named_files(source, form)}
-    if is_hub_name(str(source)):
-        form.check_source(source)
-        return hub_sources(str(source))
-    raise DataError(
-        f"expected a corpus ({', '.join(CORPORA)}), a file, a folder, or user/name on the Hugging Face hub, "
-        f"found {str(source)!r}{nearest_names(str(source), CORPORA) or nearest_files(Path(source))}"
-    )
+    if not is_hub_name(str(source)):
+        _check_local(str(source))
+    form.check_source(source)
+    return hub_sources(str(source))
+
+
+def _check_local(source: str) -> None:
+    """Raise DataError if there is no file or folder of a name, and none that it matches as a pattern."""
+    if not (os.path.isfile(source) or os.path.isdir(source) or matching_files(source)):  # noqa: PTH112, PTH113
+        raise DataError(
+            f"expected a corpus ({', '.join(CORPORA)}), a file, a folder, or user/name on the Hugging Face hub, "
+            f"found {quoted(source)}{nearest_names(source, CORPORA) or nearest_files(Path(source))}"
+        )
 
 
 def _named_files(path: str | Path, form: FileForm) -> list[BatchSource]:

@@ -87,7 +87,7 @@ def has_columns(path: str | Path) -> bool:
     path = Path(path)
     if format_of(path) != "text":
         return True
-    _check_path(path)
+    check_path(path)
     # In any encoding: in UTF-16 there are NULs between the letters of a label.
     head = next(raw_blocks(path), b"")[:64].lstrip(_MARKS).replace(b"\0", b"")
     return head.startswith(PREFIX)
@@ -133,7 +133,7 @@ def read_batches(
     if quoting not in QUOTING:
         raise ConfigError(f"expected {' or '.join(QUOTING)} as quoting, found {quoting!r}")
     path = Path(path)
-    _check_path(path)
+    check_path(path)
     kind = file_format or format_of(path)
     if not header and kind not in ("csv", "tsv"):
         raise ConfigError(f"expected a CSV or TSV to read without a header, found {path}; leave out --no-header")
@@ -178,7 +178,8 @@ def non_empty(batches: Iterable[pa.RecordBatch], path: str | Path) -> Iterator[p
         raise DataError(f"expected rows of text in {path}, but it is empty; check that it is the right file")
 
 
-def _check_path(path: Path) -> None:
+def check_path(path: Path) -> None:
+    """Raise DataError unless a path is that of a file; a pipe is one."""
     # os.path, since pathlib raises for some names, such as overlong ones
     if os.path.isdir(path):  # noqa: PTH112
         raise DataError(f"expected a file, found the folder {path}; name a file in it")

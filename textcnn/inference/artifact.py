@@ -30,6 +30,7 @@ from typing import Any
 import numpy as np
 
 from textcnn.errors import ConfigError, ModelError
+from textcnn.files import nearest_files
 from textcnn.inference._card import model_card
 from textcnn.inference._metadata import check_training
 from textcnn.inference._model_folder import CONFIG, has_model, is_unused, read_files, write_files
@@ -233,7 +234,7 @@ def _check_source(path: Path) -> None:
             if aside.is_dir()
             else "train one first (textcnn train)"
         )
-        raise ModelError(f"{path}: expected a saved model, found nothing there; {hint}")
+        raise ModelError(f"{path}: expected a saved model, found nothing there{nearest_files(path)}; {hint}")
     if not path.is_dir() or not has_model(path):
         kind = "a folder without config.json" if path.is_dir() else "a file"
         raise ModelError(f"{path}: expected the folder of a saved model, found {kind}")

@@ -35,6 +35,7 @@ class Option:
         flag: of the command line; by default the field's name.
         keyword: of the estimator; by default the field's name.
         only_with: another field and the value of it without which this one has no effect.
+        aliases: other programs' names of the flag, without dashes, for the error on an unknown option.
     """
 
     help: str
@@ -50,6 +51,7 @@ class Option:
     flag: str = ""
     keyword: str = ""
     only_with: tuple[str, Any] | None = None
+    aliases: tuple[str, ...] = ()
 
     def check(self, name: str, value: Any) -> Any:
         """Return `value` in its saved form; `name` names it in errors.

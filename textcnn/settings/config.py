@@ -27,10 +27,12 @@ _ACTIVATION: dict[str, Any] = {
 _REGION_SIZES: dict[str, Any] = {
     "help": "Words in a window (h; m of the DCNN): of each group of filters for kim, of each layer for the others.",
     "least": 1,
+    "aliases": ("kernel-sizes", "filter-sizes"),
 }
 _FEATURE_MAPS: dict[str, Any] = {
     "help": "Feature maps F: filters of each region size for kim, of each layer for the others.",
     "least": 1,
+    "aliases": ("filters", "num-filters"),
 }
 
 
@@ -44,10 +46,13 @@ class TextConfig(Checked):
         choices=TOKENIZERS,
     )  # fmt: skip
     lowercase: bool = option(True, "Lower-case the texts.", flag="--lowercase/--keep-case")
-    min_count: int = option(1, "Keep the words that occur at least N times in the training texts.", least=1)
-    max_size: int | None = option(
-        None, "Keep at most N words, the most frequent.", kind=int, least=1, optional=True, unset="all"
+    min_count: int = option(
+        1, "Keep the words that occur at least N times in the training texts.", least=1, aliases=("min-df", "min-freq")
     )
+    max_size: int | None = option(
+        None, "Keep at most N words, the most frequent.", kind=int, least=1, optional=True, unset="all",
+        aliases=("vocabulary-size", "max-features"),
+    )  # fmt: skip
     max_length: int | None = option(
         None, "Read at most N tokens of a text, its first.", kind=int, least=1, optional=True, unset="all"
     )
@@ -85,6 +90,7 @@ class NetworkConfig(Checked):
     )
     dimension: int = option(
         300, "Dimension D of the word vectors; with --vectors that of the file.", least=1,
+        aliases=("dim", "embedding-dim"),
     )  # fmt: skip
     ngrams: int = option(
         2,
@@ -197,11 +203,16 @@ class TrainingConfig(Checked):
 
     optimizer: str = option("adam", "Optimiser.", choices=tuple(LEARNING_RATES))
     learning_rate: float | None = option(
-        None, "Learning rate.", kind=float, above=0, optional=True, unset="adam 0.001, adadelta 1.0, adagrad 0.01"
+        None, "Learning rate.", kind=float, above=0, optional=True, unset="adam 0.001, adadelta 1.0, adagrad 0.01",
+        aliases=("lr",),
+    )  # fmt: skip
+    batch_size: int = option(50, "Texts per step.", least=1, aliases=("bs", "batch"))
+    max_epochs: int = option(
+        25, "Passes over the training texts, at most.", least=1, flag="--epochs", aliases=("num-epochs",)
     )
-    batch_size: int = option(50, "Texts per step.", least=1)
-    max_epochs: int = option(25, "Passes over the training texts, at most.", least=1, flag="--epochs")
-    patience: int = option(5, "Stop after N epochs without a better validation score.", least=1)
+    patience: int = option(
+        5, "Stop after N epochs without a better validation score.", least=1, aliases=("early-stopping",)
+    )
     monitor: str = option(
         "accuracy", "Validation score that chooses the epoch.", choices=("accuracy", "macro_f1", "loss")
     )
@@ -211,7 +222,7 @@ class TrainingConfig(Checked):
     )  # fmt: skip
     l2: float | tuple[float, ...] = option(
         0.0, f"Weight of the L2 penalty: one number, or one for each layer ({', '.join(LAYERS)}).",
-        values="either", least=0,
+        values="either", least=0, aliases=("weight-decay",),
     )  # fmt: skip
     class_weight: str | tuple[float, ...] | None = option(
         None,
@@ -231,7 +242,9 @@ class TrainingConfig(Checked):
         0, "Governs the split, the initial weights, the batches and dropout.",
         least=0, below=2**32, keyword="random_state",
     )  # fmt: skip
-    device: str = option("auto", "Where to compute: auto (CUDA where present), cpu, cuda or cuda:N.")
+    device: str = option(
+        "auto", "Where to compute: auto (CUDA where present), cpu, cuda or cuda:N.", aliases=("gpu", "cuda")
+    )
     precision: str = option(
         "fp32",
         "Precision of the first layer's matrix product in training (kim, stacked); bf16 pays where the processor "

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from textcnn.errors import ConfigError, listed
+from textcnn.errors import ConfigError, listed, nearest_names
 from textcnn.settings._fields import Option, option_of
 from textcnn.settings.architectures import ARCHITECTURES, architecture_named
 from textcnn.settings.config import KimConfig, NetworkConfig, TextConfig, TrainingConfig, to_json
@@ -75,6 +75,11 @@ class Setting:
         """The flag of the command line."""
         return self.option.flag or "--" + self.name.replace("_", "-")
 
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """Other names by which the flag is asked for, without dashes: the keyword, and those of other programs."""
+        return self.keyword.replace("_", "-"), *self.option.aliases
+
 
 def all_settings() -> dict[str, Setting]:
     """Return every setting by keyword, the network's first."""
@@ -131,7 +136,8 @@ def make_settings(
     table = all_settings()
     unknown = sorted(keywords.keys() - table.keys())
     if unknown:
-        raise ConfigError(f"{unknown[0]}: expected a setting such as {', '.join([*table][:5])}, found an unknown one")
+        near = nearest_names(unknown[0], table) or f", such as {', '.join([*table][:5])}"
+        raise ConfigError(f"{unknown[0]}: expected the name of a setting{near}")
     architecture = architecture_named(keywords.get("arch", table["arch"].default))
     parts: dict[str, dict[str, Any]] = {"text": {}, "model": {}, "training": {}, "arch": {}}
     for keyword, setting in table.items():

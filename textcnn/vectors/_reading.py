@@ -76,6 +76,12 @@ def load_vectors(
     return rows.finish(rest)
 
 
+def check_vectors(path: Path) -> None:
+    """Raise VectorsError if there is no file that can be read at a path, before any work is done."""
+    with BlockStream(path, None):
+        pass
+
+
 def first_words(
     source: VectorsSource, limit: int, *, max_words: int | None = None, trust_pickle: bool = False
 ) -> list[str]:
