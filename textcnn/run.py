@@ -166,7 +166,11 @@ def train_and_save(
         if history.interrupted:
             return run
         discard(destination.checkpoint)
-        return _with_page(run, output, source, parts, settings) if report else run
+        if not report:
+            return run
+        if progress is not None:
+            progress.stage("writing the report", None)
+        return _with_page(run, output, source, parts, settings)
 
 
 def _with_page(run: Run, output: Path, source: str, parts: Mapping[str, Labelled], settings: Settings) -> Run:

@@ -22,6 +22,7 @@ def test_train_writes_a_page_beside_the_model(textcnn, files, tmp_path):
     model = tmp_path / "model"
     ended = textcnn("train", files / "train.csv", "--test", files / "test.csv", "-o", model, "--report", *SMALL)
     assert ended.code == 0
+    assert ended.err.endswith("writing the report\n")
     assert f"report      {model / 'report.html'}\n" in ended.out
     content = (model / "report.html").read_text(encoding="utf-8")
     assert "TF-IDF with logistic regression" in content
@@ -52,7 +53,7 @@ def test_without_test_texts_it_is_of_those_held_out(textcnn, files, tmp_path):
     ended = textcnn(
         *("report", files / "test.csv", "-m", tmp_path / "model", "-o", tmp_path / "r.html", "--plots", tmp_path / "p")
     )
-    assert ended.code == 0
+    assert (ended.code, ended.err) == (0, "writing the report\n")
     assert ended.out.startswith(f"report      {tmp_path / 'r.html'}\nplot        {tmp_path / 'p'}")
     assert "The training texts were not given" in (tmp_path / "r.html").read_text(encoding="utf-8")
     assert (tmp_path / "p" / "loss.png").exists()

@@ -183,3 +183,49 @@ def test_a_long_example_ends_after_a_word(monkeypatch):
     assert TextLayout().shortened("some words and more of them", 2).plain == "  some words and ..."
     assert TextLayout().shortened("1: " + "x" * 50, 2).plain == "  1: " + "x" * 11 + " ..."
     assert TextLayout().shortened("short", 2).plain == "  short"
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["explain", "-m", "{model}", "What a fine and dull film, number 2! " * 3, "--counterfactual"],
+        ["data"],
+        ["data", "trec"],
+        ["data", "{reviews}"],
+        ["filters", "{reviews}", "-m", "{model}"],
+        ["evaluate", "{reviews}", "-m", "{model}"],
+    ],
+)
+def test_every_command_fits_a_terminal_of_60_columns(terminal, model, reviews, args):
+    from textcnn.cli import cli
+
+    screen = terminal()
+    given = [arg.format(model=model, reviews=reviews) for arg in args]
+    cli.main(given, standalone_mode=False)
+    narrow = re.sub(r"\x1b\[[\d;]*m", "", screen.shown())
+    screen = terminal()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "1000")
+        cli.main(given, standalone_mode=False)
+    wide = re.sub(r"\x1b\[[\d;]*m", "", screen.shown())
+    assert max(map(cell_len, narrow.splitlines())) <= 60
+    if args[-1] != "{reviews}":  # of an example only the beginning is shown
+        paths = [word for word in wide.split() if len(word) > 40]
+        assert [word for word in narrow.split() if word in wide.split()] == [w for w in wide.split() if w not in paths]
+
+
+def test_train_fits_a_terminal_of_60_columns(terminal, monkeypatch, reviews, tiny, tmp_path):
+    from textcnn.cli import cli
+
+    screen = terminal()
+    monkeypatch.setattr(sys, "stderr", screen)
+    monkeypatch.chdir(tmp_path)
+    cli.main(["train", str(reviews), "--no-report", *tiny], standalone_mode=False)
+    cli.main(["train", str(reviews), "--cv", "2", *tiny], standalone_mode=False)
+    shown = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", screen.shown()).replace("\r", "\n").splitlines()
+    assert max(cell_len(line) for line in shown if "/" not in line) <= 60
+    assert re.search("^fold  2 of 2  accuracy", "\n".join(shown), re.MULTILINE)
+    assert all(
+        re.fullmatch(r" *[^ ]+ *|.*  (best|accuracy \d\.\d{4}).*|.* loss \d\.\d{4}.*", line) or line[:5] != "epoch"
+        for line in shown
+    )

@@ -14,6 +14,7 @@ from textcnn.cli.terminal import neutralize
 from textcnn.training.progress import Epoch, History, Progress, describe_epoch, describe_score
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress as Bars
 
 
@@ -29,9 +30,18 @@ class Display:
             figures: shown after the bar [share, time elapsed and time left].
         """
 
+    def announce(self, step: str) -> None:
+        """Show a step of which no progress is known; in a log it is a line."""
+        self.say(step)
+
     def say(self, line: str) -> None:
-        """Print a line."""
-        click.echo(neutralize(line, sys.stderr), err=True)
+        """Print a line, on a terminal broken between its figures, which have two spaces between them."""
+        say(line)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the terminal to what is printed on stdout."""
+        yield
 
 
 class StepLines(Display):
@@ -64,12 +74,28 @@ class StepBar(Display):
             description=neutralize(step, sys.stderr),
             total=None if share is None else 1,
             completed=share or 0,
-            figures=figures if figures or share is None else self._times(share),
+            figures=self._fitted(figures if figures or share is None else self._times(share), len(step)),
         )
+
+    def announce(self, step: str) -> None:
+        self.show(step)
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
-        self.bars.console.print(neutralize(line, sys.stderr), markup=False, highlight=False, soft_wrap=True)
+        _print(line, self.bars.console)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        self.bars.stop()
+        yield
+        self.bars.start()
+
+    def _fitted(self, figures: str, taken: int) -> str:
+        """Leave out the last figures where there is no room for them."""
+        room = self.bars.console.width - taken - _bar_width(self.bars.console) - 2
+        while len(figures) > room and "  " in figures:
+            figures = figures.rpartition("  ")[0]
+        return figures
 
     def _times(self, share: float) -> str:
         now = time.monotonic()
@@ -77,6 +103,34 @@ class StepBar(Display):
         if self._before < share < 1:
             figures += f", {clock((now - self._since) * (1 - share) / (share - self._before))} left"
         return figures
+
+
+def say(line: str) -> None:
+    """Print a line on stderr, on a terminal broken between its figures or else between words."""
+    if not sys.stderr.isatty():
+        click.echo(line, err=True)
+        return
+    from rich.console import Console
+
+    _print(line, Console(stderr=True))
+
+
+def _bar_width(console: Console) -> int:
+    return 20 if console.width >= 80 else 8
+
+
+def _print(line: str, console: Console) -> None:
+    """Print a line on a terminal."""
+    from rich.cells import cell_len
+
+    rows: list[str] = []
+    for figure in neutralize(line, sys.stderr).split("  "):
+        if rows and cell_len(rows[-1]) + 2 + cell_len(figure) <= console.width:
+            rows[-1] += f"  {figure}"
+        else:
+            rows.append(f"  {figure}" if rows else figure)
+    for row in rows:
+        console.print(row, markup=False, highlight=False, emoji=False)
 
 
 @contextmanager
@@ -93,12 +147,13 @@ def make_display(*, lines: bool = False) -> Iterator[Display]:
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bars
 
+    console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=20),
+        BarColumn(bar_width=_bar_width(console)),
         TextColumn("{task.fields[figures]}", markup=False),
     )
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Bars(*columns, console=console, transient=True) as bars:
         yield StepBar(bars)
 
 
@@ -112,9 +167,12 @@ class ShownProgress(Progress):
         self._before = -1  # texts that an interrupted run had trained on
         self._score = ""
 
-    def stage(self, name: str, fraction: float) -> None:
-        """Show a step before training."""
-        self.display.show(name, fraction)
+    def stage(self, name: str, fraction: float | None) -> None:
+        """Show a step before or after training."""
+        if fraction is None:
+            self.display.announce(name)
+        else:
+            self.display.show(name, fraction)
 
     def begin(self, *, texts: int, epochs: int) -> None:
         """Start the bar."""
@@ -146,7 +204,7 @@ class ShownProgress(Progress):
 
 
 @contextmanager
-def make_progress() -> Iterator[Progress]:
+def make_progress() -> Iterator[ShownProgress]:
     """Show training."""
     with make_display() as display:
         yield ShownProgress(display)

@@ -71,6 +71,7 @@ def command(
       textcnn report
       textcnn report held-out.csv -m model -o report.html --plots plots
     """
+    from textcnn.cli.display import make_display
     from textcnn.data import check_source, load_corpus
     from textcnn.model import load_model
 
@@ -82,15 +83,17 @@ def command(
     chosen = chosen_split(corpus, data, split)
     warn_of_training_texts(data, chosen, trained)
     texts, labels = _labelled(corpus[chosen], trained)
-    figures = trained.report(
-        output,
-        texts,
-        labels,
-        training=_labelled(corpus["train"], trained) if chosen != "train" and "train" in corpus else None,
-        source=data,
-        split=chosen if len(corpus) > 1 else "all",
-        overwrite=overwrite,
-    )
+    with make_display() as display:
+        display.announce("writing the report")
+        figures = trained.report(
+            output,
+            texts,
+            labels,
+            training=_labelled(corpus["train"], trained) if chosen != "train" and "train" in corpus else None,
+            source=data,
+            split=chosen if len(corpus) > 1 else "all",
+            overwrite=overwrite,
+        )
     click.echo(f"report      {output}")
     if plots is not None:
         from textcnn.report.plots import save

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from textcnn.data.labelled import Labelled
     from textcnn.run import Run
     from textcnn.settings.options import Settings
+    from textcnn.training.cross_validation import Fold
 
 
 _MARGIN = 12
@@ -240,6 +241,15 @@ def _cross_validate(
     from textcnn.cli.display import make_progress
     from textcnn.run import Destination, cross_validate_and_save
 
+    layout = TextLayout()
+
+    def show(fold: Fold) -> None:
+        scores = [f"accuracy {fold.accuracy:.4f}", f"macro-F1 {fold.macro_f1:.4f}"]
+        texts = f"({fold.examples:,} texts, epoch {fold.best_epoch})"
+        with progress.display.paused():
+            title = f"fold {fold.number:>2} of {folds}  "
+            layout.show(layout.row(title, [*scores, texts], len(title), "  "))
+
     results = Destination(output).folds
     with _folds_are_kept(results), make_progress() as progress:
         summary = cross_validate_and_save(
@@ -251,10 +261,7 @@ def _cross_validate(
             resume=resume,
             overwrite=overwrite,
             progress=progress,
-            on_fold=lambda fold: click.echo(
-                f"fold {fold.number:>2} of {folds}  accuracy {fold.accuracy:.4f}  macro-F1 {fold.macro_f1:.4f}"
-                f"  ({fold.examples:,} texts, epoch {fold.best_epoch})"
-            ),
+            on_fold=show,
         )
     for title, key in (("accuracy", "accuracy"), ("macro-F1", "macro_f1")):
         figures = summary[key]
@@ -278,8 +285,9 @@ def _folds_are_kept(results: Path) -> Iterator[None]:
 
 def _describe(data: str, corpus: datasets.DatasetDict, names: list[str]) -> None:
     counts = ", ".join(f"{len(split):,} {name}" for name, split in corpus.items())
-    line = f"{data}: {counts}; {len(names):,} classes ({listed(names)})"
-    click.echo(neutralize(line, sys.stderr), err=True)
+    from textcnn.cli.display import say
+
+    say(f"{data}: {counts}; {len(names):,} classes ({listed(names)})")
 
 
 def _print(run: Run, output: Path) -> None:

@@ -59,12 +59,12 @@ class History:
 class Progress:
     """Receives the progress of training; this class logs each epoch, subclasses show more."""
 
-    def stage(self, name: str, fraction: float) -> None:
-        """Receive the state of a stage before training, such as reading vectors.
+    def stage(self, name: str, fraction: float | None) -> None:
+        """Receive the state of a stage before or after training, such as reading vectors.
 
         Args:
             name: of the stage.
-            fraction: done so far, 0 to 1.
+            fraction: done so far, 0 to 1; None where that is not known.
         """
 
     def begin(self, *, texts: int, epochs: int) -> None:
