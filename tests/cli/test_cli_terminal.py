@@ -209,9 +209,7 @@ def test_every_command_fits_a_terminal_of_60_columns(terminal, model, reviews, a
         cli.main(given, standalone_mode=False)
     wide = re.sub(r"\x1b\[[\d;]*m", "", screen.shown())
     assert max(map(cell_len, narrow.splitlines())) <= 60
-    if args[-1] != "{reviews}":  # of an example only the beginning is shown
-        paths = [word for word in wide.split() if len(word) > 40]
-        assert [word for word in narrow.split() if word in wide.split()] == [w for w in wide.split() if w not in paths]
+    assert {*narrow.split()} - {"..."} <= {*wide.split()}  # no word is cut
 
 
 def test_train_fits_a_terminal_of_60_columns(terminal, monkeypatch, reviews, tiny, tmp_path):
@@ -225,7 +223,3 @@ def test_train_fits_a_terminal_of_60_columns(terminal, monkeypatch, reviews, tin
     shown = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", screen.shown()).replace("\r", "\n").splitlines()
     assert max(cell_len(line) for line in shown if "/" not in line) <= 60
     assert re.search("^fold  2 of 2  accuracy", "\n".join(shown), re.MULTILINE)
-    assert all(
-        re.fullmatch(r" *[^ ]+ *|.*  (best|accuracy \d\.\d{4}).*|.* loss \d\.\d{4}.*", line) or line[:5] != "epoch"
-        for line in shown
-    )
