@@ -319,3 +319,34 @@ def test_the_script_of_completion_is_printed(shell):
     environment = {**os.environ, "_TEXTCNN_COMPLETE": f"{shell}_source"}
     ended = subprocess.run([sys.executable, "-m", "textcnn"], env=environment, capture_output=True, text=True)
     assert (ended.returncode, "_TEXTCNN_COMPLETE" in ended.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("closed", [{1}, {2}, {1, 2}])
+@pytest.mark.parametrize(
+    "args",
+    [
+        "predict -m {model} good",
+        "predict -m {model} --input {reviews}",
+        "predict -m {model} --input {reviews} --output {tmp}/out.csv",
+        "data {reviews}",
+        "evaluate {reviews} -m {model}",
+        "explain -m {model} good",
+        "train {reviews} -o {tmp}/model --dimension 8 --feature-maps 4 --epochs 1 --no-report",
+    ],
+)
+def test_the_exit_code_tells_of_a_closed_stream(model, reviews, tmp_path, args, closed):
+    line = args.format(model=model, reviews=reviews, tmp=tmp_path)
+    redirected = " ".join(f"{number}>&-" for number in closed)
+    ended = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m textcnn {line} {redirected}"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    to_file = "out.csv" in args
+    assert ended.returncode == (2 if 1 in closed and not to_file else 0)
+    assert "Traceback" not in ended.stderr
+    if closed == {1} and not to_file:
+        assert ended.stderr.splitlines()[-1].startswith("Error: expected an open standard output to write to")
+    assert (tmp_path / "out.csv").exists() == to_file
+    assert (tmp_path / "model" / "config.json").exists() == args.startswith("train")

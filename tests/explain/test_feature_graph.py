@@ -122,6 +122,7 @@ def test_the_drawing(text):
     for config in CONFIGS:
         graph = feature_graph(model(config), text)
         svg = as_svg(graph)
+        assert all(f">{key}</text>" in svg for key in ("positive", "negative", "broader: larger part"))  # the legend
         drawing = xml.dom.minidom.parseString(svg)  # noqa: S318 (our own)
         shown = [
             node.firstChild.data for node in drawing.getElementsByTagName("text") if not node.getAttribute("class")
@@ -129,7 +130,7 @@ def test_the_drawing(text):
         assert shown == text.split()
         circles = drawing.getElementsByTagName("circle")
         assert len(circles) == sum(map(len, graph.layers)) + 1  # and the root
-        assert len(drawing.getElementsByTagName("path")) == sum(map(len, graph.edges)) + len(graph.layers[-1])
+        assert len(drawing.getElementsByTagName("path")) == sum(map(len, graph.edges)) + len(graph.layers[-1]) + 2
         width = float(re.search(r'width="(\d+)"', svg)[1])
         for circle in circles:
             assert 0 <= float(circle.getAttribute("cx")) <= width

@@ -61,6 +61,7 @@ frame.onload = () => {{
       range.selectNodeContents(e);
       return new Set([...range.getClientRects()].map(r => r.top)).size > 1;
     }}).map(e => e.textContent),
+    phrases: Math.min(...[...page.querySelectorAll("dd")].map(e => e.getBoundingClientRect().width)),
     svgs: [...page.querySelectorAll("figure svg")].map(e => e.getBoundingClientRect().height),
   }});
 }};
@@ -120,5 +121,6 @@ def test_a_page_in_a_browser(pages, name, width, dark, tmp_path):
     assert (ink > 500, paper < 150) == (dark, dark)
     assert all(width >= 200 for width in found["bars"])
     assert found["broken"] == []
+    assert found["phrases"] >= 250  # of the lists below a text
     assert all(height > 100 for height in found["svgs"])
     assert len(found["svgs"]) == (5 if name == "report" else 0)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from textcnn.errors import TextCNNError, nearest_names, one_line, quoted
+from textcnn.errors import DataError, TextCNNError, nearest_names, one_line, quoted
 from textcnn.version import __version__
 
 INTERRUPTED = 130  # exit code of a program ended by Ctrl-C
@@ -113,8 +113,22 @@ def _open_closed_streams() -> None:
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(descriptor)
+    if sys.stdout is None:
+        sys.stdout = io.TextIOWrapper(_ClosedOutput(), write_through=True)
     if sys.stderr is None:
         sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (until the end)
+
+
+class _ClosedOutput(io.RawIOBase):
+    """Refuses what is written, so that a result that goes nowhere is an error."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        raise DataError(
+            "expected an open standard output to write to, found it closed; open it, or give an output file"
+        )
 
 
 def _terminate(number: int, frame: object) -> None:

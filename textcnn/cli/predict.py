@@ -177,8 +177,6 @@ def _default_form(source: Path | None, output: Path | None) -> str:
 
 def _target(output: Path | None, source: Path | None, *, overwrite: bool) -> AbstractContextManager[IO[bytes]]:
     if output is None:
-        if sys.stdout is None:
-            raise DataError("expected an open standard output to write to, found it closed; give a file (--output)")
         return nullcontext(safe_stream(sys.stdout.buffer))
     if source is not None and output.exists() and source.exists() and output.samefile(source):
         raise DataError(f"{output}: expected a file other than the input; choose another --output")

@@ -10,7 +10,7 @@ import numpy as np
 from textcnn.explain.feature_graph import Edge, FeatureGraph
 
 _CHARACTER, _GAP = 7.6, 16  # width of a character, space between words
-_LEVEL, _TOP, _BOTTOM, _SIDE = 84, 64, 34, 14
+_LEVEL, _TOP, _BOTTOM, _SIDE = 84, 84, 34, 14
 _TEXT, _RADIUS = 18, 7  # height of a word, and of half a dot
 _FIGURES = 40  # pixels that a number takes: where nodes are closer, it is left out
 
@@ -18,6 +18,7 @@ _STYLE = """
 svg{--ink:#1c2024;--paper:#fcfcfa;--for:#15803d;--against:#b91c1c;background:var(--paper)}
 @media (prefers-color-scheme:dark){svg{--ink:#e6e6e1;--paper:#17191c;--for:#4ade80;--against:#fc8181}}
 text{font:13px ui-monospace,monospace;fill:var(--ink)}.figure{font-size:10px}.head{font:13px system-ui,sans-serif}
+.key{font:11px system-ui,sans-serif}
 .e{fill:none}.f{stroke:var(--for)}.a{stroke:var(--against);stroke-dasharray:5 3}
 circle{fill:var(--paper);stroke-width:2}
 """.strip()
@@ -65,9 +66,19 @@ def as_svg(graph: FeatureGraph) -> str:
         f'<title id="title">{escape(title)}</title>\n<desc id="described">{escape(described)}</desc>\n'
         f"<style>{_STYLE}</style>\n"
         f'<text class="head" x="{_SIDE}" y="20">{escape(str(graph.label))}: {escape(drawn)}</text>\n'
-        + "\n".join([*lines, *dots, *words])
+        + "\n".join([*_legend(), *lines, *dots, *words])
         + "\n</svg>\n"
     )
+
+
+def _legend() -> list[str]:
+    """Say what the lines mean, below the head."""
+    out, x = [], _SIDE
+    for sign, text in (("f", "positive"), ("a", "negative")):
+        out.append(f'<path class="e {sign}" d="M{x} 39H{x + 24}" stroke-width="2.5"/>')
+        out.append(f'<text class="key" x="{x + 29}" y="43">{text}</text>')
+        x += 88
+    return [*out, f'<text class="key" x="{x}" y="43">broader: larger part</text>']
 
 
 def _levels(graph: FeatureGraph, xs: np.ndarray, width: float, ground: int) -> tuple[list[str], list[str], np.ndarray]:

@@ -29,6 +29,7 @@ CSS = """
 .explained dl{display:grid;grid-template-columns:minmax(8rem,max-content) 1fr;gap:0 .8rem;margin:.25rem 0;
 font-size:.9em;line-height:1.5}
 .explained dt{opacity:.75}.explained dd{margin:0;overflow-wrap:anywhere}
+@media (max-width:30rem){.explained dl{display:block}.explained dt{margin-top:.3rem}}
 @media (prefers-color-scheme:dark){.explained{--for:74,222,128;--against:252,129,129}}
 """.strip()
 

@@ -167,6 +167,7 @@ def _epochs(axes: Axes, what: str) -> None:
     from matplotlib.ticker import MaxNLocator
 
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.set_xlim(0.5, axes.dataLim.x1 + 0.5)
     axes.set_xlabel("epoch")
     axes.set_ylabel(what)
     axes.legend()
