@@ -37,6 +37,7 @@ ALLOWED = {
         "explain",
         "files",
         "inference",
+        "kernels",
         "metrics",
         "model",
         "report",

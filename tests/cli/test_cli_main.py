@@ -79,8 +79,10 @@ def test_help_names_every_command(textcnn):
     assert textcnn("-h").out == ended.out
 
 
-def test_version(textcnn):
-    assert re.fullmatch(r"textcnn \S+\n", textcnn("--version").out)
+@pytest.mark.parametrize(("compiled", "shown"), [(True, "compiled"), (False, "without compiled loops")])
+def test_version_tells_whether_the_loops_are_compiled(textcnn, monkeypatch, compiled, shown):
+    monkeypatch.setattr("textcnn.kernels.compiled", compiled)
+    assert re.fullmatch(rf"textcnn \S+ \({shown}\)\n", textcnn("--version").out)
 
 
 @pytest.mark.parametrize("name", [None, *COMMANDS])
@@ -350,3 +352,46 @@ def test_the_exit_code_tells_of_a_closed_stream(model, reviews, tmp_path, args, 
         assert ended.stderr.splitlines()[-1].startswith("Error: expected an open standard output to write to")
     assert (tmp_path / "out.csv").exists() == to_file
     assert (tmp_path / "model" / "config.json").exists() == args.startswith("train")
+
+
+def test_no_error_is_enormous(textcnn, model, reviews, tmp_path):
+    long, header = "x" * 120_000, "text,label\n"
+    files = {
+        "labels.csv": f"{header}fine,{long}\ndull,{long}b\n",
+        "class.csv": f"{header}fine,{long}\ndull,{long}\n",
+        "columns.csv": f"{long},{long}b\n1,2\n",
+        "many.csv": ",".join(f"column{i}" for i in range(20_000)) + "\n",
+        "quote.csv": f'{header}"{long}" {long},a\nb,c\n',
+        "lines.jsonl": f'{{"text": "{long}", "label": [1]}}\n{{"text": {long}}}\n',
+        "fields.csv": header + long + "," * 5000 + "\n",
+        "lines.txt": "",
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    calls = [
+        *(["train", tmp_path / name, "-o", tmp_path / "m", "--epochs", 1] for name in files if name != "labels.csv"),
+        ["evaluate", tmp_path / "labels.csv", "-m", model],
+        ["train", reviews, "--class-weight", f"{long}=1", "-o", tmp_path / "m"],
+        ["train", reviews, "--class-weight", long, "-o", tmp_path / "m"],
+        ["train", reviews, "--region-sizes", long, "-o", tmp_path / "m"],
+        ["train", reviews, "--optimizer", long],
+        ["train", reviews, "--epochs", long],
+        ["train", reviews, "--device", long],
+        ["train", reviews, "--text-column", long],
+        ["train", reviews, "--encoding", long],
+        ["train", reviews, "--delimiter", long],
+        ["train", reviews, "-o", f"{tmp_path}/{long}"],
+        ["train", long],
+        ["train", f"user/{long}:"],
+        ["predict", "-m", long, "good"],
+        ["predict", "-m", model, "--input", long],
+        ["predict", "-m", model, "--input", reviews, "--output", f"{long}.csv"],
+        ["filters", reviews, "-m", model, "--word", long],
+        ["explain", "-m", model, "good", "-o", long],
+        ["data", long],
+    ]
+    for call in calls:
+        ended = textcnn(*call)
+        assert ended.code == 2, call[:2]
+        assert ended.err.count("\n") <= 3, ended.err[:500]
+        assert len(ended.err) < 1500, (call[0], len(ended.err), ended.err[:300])

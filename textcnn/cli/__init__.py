@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from textcnn.errors import DataError, TextCNNError, nearest_names, one_line, quoted
+from textcnn.errors import LONGEST, DataError, TextCNNError, nearest_names, one_line, quoted, shortened
 from textcnn.version import __version__
 
 INTERRUPTED = 130  # exit code of a program ended by Ctrl-C
@@ -64,8 +64,23 @@ class _Commands(click.Group):
             formatter.write_dl(list(_COMMANDS.items()))
 
 
+def _show_version(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from textcnn.kernels import compiled
+
+        click.echo(f"textcnn {__version__} ({'compiled' if compiled else 'without compiled loops'})")
+        ctx.exit()
+
+
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, message="textcnn %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version, and whether the inner loops are compiled, and exit.",
+)
 def cli() -> None:
     """Train and run convolutional text classifiers.
 
@@ -139,5 +154,6 @@ def _terminate(number: int, frame: object) -> None:
 def _fail(message: str, code: int) -> None:
     from textcnn.cli.terminal import neutralize
 
+    message = shortened(message, LONGEST)  # click's own can be longer
     click.echo(f"Error: {neutralize(message, sys.stderr)}", err=True)
     sys.exit(code)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from textcnn.cli.common import Decorated, option
-from textcnn.errors import ConfigError
+from textcnn.errors import ConfigError, quoted
 from textcnn.settings.options import Setting, all_settings
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _several(kind: type) -> Callable[..., Any]:
         try:
             values = tuple(kind(item) for item in value.split(","))
         except ValueError:
-            raise click.BadParameter(f"expected numbers such as {_EXAMPLES[kind]}, found {value!r}") from None
+            raise click.BadParameter(f"expected numbers such as {_EXAMPLES[kind]}, found {quoted(value)}") from None
         return values if len(values) > 1 or kind is str else values[0]
 
     return parse
@@ -92,7 +92,7 @@ def _class_weights(ctx: click.Context, parameter: click.Parameter, value: str | 
     except (ValueError, TypeError, AttributeError):
         raise click.BadParameter(
             f'expected balanced, weights such as good=1,bad=2, or an object such as {{"good": 1, "bad": 2}}, '
-            f"found {value!r}"
+            f"found {quoted(value)}"
         ) from None
 
 

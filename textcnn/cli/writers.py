@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textcnn.errors import DataError
+from textcnn.errors import DataError, quoted, shortened
 from textcnn.inference.predictor import Scores
 
 FORMATS = ("text", "json", "csv")
@@ -109,19 +109,19 @@ class Writer:
             added = ("prediction", "probability", "note", *["top"] * (self.top_k > 1), *["probabilities"] * self.proba)
             twice = [name for name in names if self._names.count(name) > 1]
             if twice:
-                raise DataError(f"expected each column once, found {twice[0]!r} twice; rename one, or write csv")
+                raise DataError(f"expected each column once, found {quoted(twice[0])} twice; rename one, or write csv")
         elif self.form == "csv":
             added = list(self._columns(np.zeros((0, len(self.classes))), np.zeros(0, np.int64)))
         taken = [name for name in added if name in names]
         texts = [name for name in taken if name in self._texts]
         if texts:
             raise DataError(
-                f"expected texts in another column than {texts[0]!r}, which a prediction is written to; rename it"
+                f"expected texts in another column than {quoted(texts[0])}, which a prediction is written to; rename it"
             )
         if taken and not self.replace_columns:
             raise DataError(
-                f"expected an input without the column {taken[0]!r}, which a prediction is written to; rename or "
-                "remove it, or replace it with --replace-columns"
+                f"expected an input without the column {quoted(taken[0])}, which a prediction is written to; "
+                "rename or remove it, or replace it with --replace-columns"
             )
         self._kept = [i for i, name in enumerate(names) if name not in taken]
 
@@ -130,7 +130,8 @@ class Writer:
         if self.form == "csv":
             further = ", ".join(name for name in names if name not in self._names)
             raise DataError(
-                f"expected the columns {self._names} in all rows, found {further} too in later ones; write json"
+                f"expected the columns {quoted(self._names)} in all rows, found {shortened(further)} too in later "
+                "ones; write json"
             )
         self._take_names(names)
 

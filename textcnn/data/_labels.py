@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textcnn.data.table_columns import rows_where, type_name
-from textcnn.errors import DataError, listed
+from textcnn.errors import DataError, listed, quoted
 
 _BOOLEAN = re.compile("true|false", re.IGNORECASE)
 _WHOLE = re.compile(r"[+-]?[0-9]+(?:\.0*)?")
@@ -48,7 +48,9 @@ def class_names(column: pa.ChunkedArray, *, path: str | Path) -> list[str]:
     if all(map(_BOOLEAN.fullmatch, names)) or all(map(_WHOLE.fullmatch, names)):
         names = list(dict.fromkeys(map(_common_form, names)))
     if len(names) < 2:
-        raise DataError(f"expected at least two classes in {path}, found only {names[0]!r}; add examples of another")
+        raise DataError(
+            f"expected at least two classes in {path}, found only {quoted(names[0])}; add examples of another"
+        )
     if all(name.lstrip("+-").isdecimal() and name.isascii() for name in names):
         return sorted(names, key=lambda name: (int(name), name))
     return sorted(names)
@@ -95,10 +97,10 @@ def encode_labels(
     if ids.null_count > texts.null_count:
         unknown = pc.and_(ids.is_null(), texts.is_valid())
         label = texts.filter(unknown)[0].as_py()
-        known = listed([repr(name) for name in names])
+        known = listed([quoted(name) for name in names])
         raise DataError(
-            f"expected labels known from {known_from} ({known}), but {path} has {label!r} in {rows_where(unknown)}; "
-            "fix the label or add examples of it there"
+            f"expected labels known from {known_from} ({known}), but {path} has {quoted(label)} in "
+            f"{rows_where(unknown)}; fix the label or add examples of it there"
         )
     return ids.cast(pa.int64()).combine_chunks()
 

@@ -76,7 +76,7 @@ def describe(name: str) -> Corpus:
         DataError: There is no corpus of this name.
     """
     if name not in CORPORA:
-        raise DataError(f"expected a corpus ({', '.join(CORPORA)}), found {name!r}{nearest_names(name, CORPORA)}")
+        raise DataError(f"expected a corpus ({', '.join(CORPORA)}), found {quoted(name)}{nearest_names(name, CORPORA)}")
     return CORPORA[name]
 
 
@@ -147,7 +147,9 @@ def load_corpus(
     given = {"validation": validation, "test": test}
     sources = {split: _named_files(path, form) for split, path in given.items() if path is not None}
     if unsupervised and source != "imdb":
-        raise ConfigError(f"expected imdb as the source of unsupervised texts, found {str(source)!r}; leave them out")
+        raise ConfigError(
+            f"expected imdb as the source of unsupervised texts, found {quoted(str(source))}; leave them out"
+        )
     tables: Tables = {}
     classes = known
     if isinstance(source, str) and source in CORPORA:
@@ -197,7 +199,7 @@ def _checked_classes(known: Sequence[str] | None) -> list[str] | None:
         return None
     names = list(known)
     if isinstance(known, str) or not names or len(set(names)) < len(names):
-        raise ConfigError(f"expected a list of distinct class names as known_classes, found {known!r}")
+        raise ConfigError(f"expected a list of distinct class names as known_classes, found {quoted(known)}")
     return names
 
 

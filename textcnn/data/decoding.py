@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from textcnn.data._guessed_encoding import guessed_encoding
-from textcnn.errors import DataError
+from textcnn.errors import DataError, quoted
 
 BLOCK = 1 << 20
 _SAMPLE = 1 << 15  # bytes before and after a wrong byte, to guess the encoding from
@@ -75,7 +75,7 @@ def text_decoder(encoding: str) -> codecs.IncrementalDecoder:
         return codecs.getincrementaldecoder(encoding)("strict")
     except (LookupError, ValueError) as error:
         raise DataError(
-            f"expected the name of a text encoding, such as utf-8, utf-16, latin-1 or cp1252, found {encoding!r}"
+            f"expected the name of a text encoding, such as utf-8, utf-16, latin-1 or cp1252, found {quoted(encoding)}"
         ) from error
 
 

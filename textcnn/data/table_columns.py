@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textcnn.data._dialect import DELIMITERS, on_command_line
-from textcnn.errors import ConfigError, DataError, nearest_names
+from textcnn.errors import ConfigError, DataError, nearest_names, quoted
 
 TEXT_NAMES = (
     *("text", "sentence", "review", "content", "document", "tweet", "comment", "body", "question", "message"),
@@ -86,16 +86,18 @@ def pick_columns(
         near = nearest_names(missing[0], names) if missing else ""
         advice = _advice(names, path, both=need_label, given=bool(given_texts or given_label))
         raise DataError(
-            f"expected the columns {expected}, but only {_shortened(names)} were found in {path}{near}; {advice}"
+            f"expected the columns {quoted(expected)}, but only {_shortened(names)} were found in {path}{near}; "
+            f"{advice}"
         )
     if label and label[0] in texts:
         raise DataError(
-            f"expected two columns in {path}, found {label[0]!r} for both texts and labels; "
+            f"expected two columns in {path}, found {quoted(label[0])} for both texts and labels; "
             "name them with --text-column / --label-column"
         )
     for name in (*texts, *label):
         if names.count(name) > 1:
-            raise DataError(f"expected one column {name!r} in {path}, found {names.count(name)}; rename the others")
+            count = names.count(name)
+            raise DataError(f"expected one column {quoted(name)} in {path}, found {count}; rename the others")
     return Columns(texts, label[0] if label else None)
 
 
@@ -110,7 +112,7 @@ def _listed(text_column: TextColumn, names: Sequence[str]) -> tuple[str, ...]:
     else:
         listed = tuple(str(name) for name in text_column if isinstance(name, str | int))
         if not listed or len(listed) < len(text_column):
-            raise ConfigError(f"expected the name of a text column or several, found {text_column!r}")
+            raise ConfigError(f"expected the name of a text column or several, found {quoted(text_column)}")
     if len(set(listed)) < len(listed):
         raise ConfigError(f"expected distinct text columns, found {', '.join(listed)}; name each once")
     return listed

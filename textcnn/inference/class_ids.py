@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from textcnn.errors import DataError, listed
+from textcnn.errors import DataError, listed, quoted
 
 
 def as_labels(y: Any, texts: int, *, what: str = "y") -> np.ndarray:
@@ -85,6 +85,6 @@ def class_ids(labels: np.ndarray, classes: np.ndarray, *, what: str = "y") -> np
     unknown = classes[ids] != labels
     if unknown.any():
         found = labels[unknown][0]
-        known = [repr(label) for label in classes.tolist()]
-        raise DataError(f"{what}: expected labels seen in training ({listed(known)}), found {found!r}")
+        known = [quoted(label) for label in classes.tolist()]
+        raise DataError(f"{what}: expected labels seen in training ({listed(known)}), found {quoted(found)}")
     return ids

@@ -8,7 +8,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from textcnn.errors import ConfigError
+from textcnn.errors import ConfigError, quoted
 
 LARGEST = 2**32  # of whole numbers: a larger setting is a typing error
 
@@ -69,17 +69,17 @@ class Option:
         if not several:
             value = (value,)
         if not value and self.least is not None:
-            raise ConfigError(f"{name}: expected whole numbers such as (3, 4, 5), found {value!r}")
+            raise ConfigError(f"{name}: expected whole numbers such as (3, 4, 5), found {quoted(value)}")
         return tuple(self._check_one(name, item) for item in value)
 
     def _check_one(self, name: str, value: Any) -> Any:
         if self.choices:
             if not isinstance(value, str) or value not in self.choices:
-                raise ConfigError(f"{name}: expected one of {', '.join(self.choices)}, found {value!r}")
+                raise ConfigError(f"{name}: expected one of {', '.join(self.choices)}, found {quoted(value)}")
         elif self.kind is bool or self.kind is str:
             if not isinstance(value, self.kind):
                 expected = "True or False" if self.kind is bool else "a string"
-                raise ConfigError(f"{name}: expected {expected}, found {value!r}")
+                raise ConfigError(f"{name}: expected {expected}, found {quoted(value)}")
         else:
             self._check_number(name, value)
         return value
@@ -99,7 +99,7 @@ class Option:
             bounds = (("at least", self.least), ("above", self.above), ("below", self.below))
             expected = " and ".join(f"{words} {bound}" for words, bound in bounds if bound is not None)
             kind = " or ".join([*self.words, "a whole number" if whole else "a number"])
-            raise ConfigError(f"{name}: expected {f'{kind} {expected}'.strip()}, found {value!r}")
+            raise ConfigError(f"{name}: expected {f'{kind} {expected}'.strip()}, found {quoted(value)}")
 
 
 def option(

@@ -12,7 +12,7 @@ import pkgutil
 from dataclasses import dataclass
 from typing import Any
 
-from textcnn.errors import ConfigError
+from textcnn.errors import ConfigError, quoted
 from textcnn.settings.config import DCNNConfig, KimConfig, NetworkConfig, StackedConfig
 
 
@@ -61,7 +61,7 @@ def architecture_named(name: Any) -> Architecture:
         ConfigError: there is none.
     """
     if not isinstance(name, str) or name not in ARCHITECTURES:
-        raise ConfigError(f"arch: expected one of {', '.join(ARCHITECTURES)}, found {name!r}")
+        raise ConfigError(f"arch: expected one of {', '.join(ARCHITECTURES)}, found {quoted(name)}")
     return ARCHITECTURES[name]
 
 

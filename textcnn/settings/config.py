@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from textcnn.errors import ConfigError
+from textcnn.errors import ConfigError, quoted
 from textcnn.settings._fields import Checked, documented, option
 
 TOKENIZERS = ("unicode", "kim", "kim-sst", "whitespace")
@@ -298,10 +298,10 @@ def from_json(kind: type[Config], values: Any, *, where: str) -> Config:
     """
     names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
     if not isinstance(values, dict):
-        raise ConfigError(f"{where}: expected an object of settings, found {values!r}")
+        raise ConfigError(f"{where}: expected an object of settings, found {quoted(values)}")
     unknown = sorted(values.keys() - names)
     if unknown:
-        raise ConfigError(f"{where}: expected the settings {sorted(names)}, found {', '.join(unknown)} beside them")
+        raise ConfigError(f"{where}: expected the settings {sorted(names)}, found {quoted(unknown)} beside them")
     try:
         return kind(**values)
     except ConfigError as error:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from textcnn.errors import ConfigError, listed, nearest_names
+from textcnn.errors import ConfigError, listed, nearest_names, quoted
 from textcnn.settings._fields import Option, option_of
 from textcnn.settings.architectures import ARCHITECTURES, architecture_named
 from textcnn.settings.config import KimConfig, NetworkConfig, TextConfig, TrainingConfig, to_json
@@ -210,8 +210,8 @@ def ordered_class_weights(weights: Any, classes: Sequence[Any]) -> str | tuple[f
     if weights is None or isinstance(weights, str):
         return weights
     if not isinstance(weights, Mapping):
-        raise ConfigError(f"class_weight: expected None, 'balanced' or a mapping, found {weights!r}")
+        raise ConfigError(f"class_weight: expected None, 'balanced' or a mapping, found {quoted(weights)}")
     if set(weights) != set(classes):
-        expected, found = listed([repr(label) for label in classes]), listed([repr(label) for label in weights])
+        expected, found = listed([quoted(label) for label in classes]), listed([quoted(label) for label in weights])
         raise ConfigError(f"class_weight: expected a weight for each of the classes {expected}, found some for {found}")
     return tuple(weights[label] for label in classes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from textcnn.errors import ConfigError
+from textcnn.errors import ConfigError, quoted
 
 # Our own defaults that no paper has (chosen inside MR's training split, `experiments/ablations`) are off in these.
 _PAPERS = {"ngrams": 0, "vector_norm": 0.0}
@@ -52,5 +52,5 @@ def preset_keywords(name: str, corpus: str | None) -> dict[str, Any]:
         ConfigError: there is no such preset.
     """
     if name not in PRESETS:
-        raise ConfigError(f"preset: expected one of {', '.join(PRESETS)}, found {name!r}")
+        raise ConfigError(f"preset: expected one of {', '.join(PRESETS)}, found {quoted(name)}")
     return {**PRESETS[name][None], **PRESETS[name].get(corpus, {})}
