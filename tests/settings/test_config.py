@@ -79,7 +79,7 @@ def test_a_missing_setting_takes_its_default():
 @pytest.mark.parametrize(
     ("values", "parts"),
     [
-        ({"a": 1, "min_count": 2}, ("f.json", "tokenizer", "a beside them")),
+        ({"a": 1, "min_count": 2}, ("f.json", "tokenizer", "'a'] beside them")),
         ({"min_count": 0}, ("f.json: min_count", "at least 1", "0")),
         ({"lowercase": []}, ("f.json: lowercase", "True or False", "[]")),
         ({"lowercase": 1}, ("f.json: lowercase", "True or False", "1")),

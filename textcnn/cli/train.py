@@ -284,9 +284,9 @@ def _folds_are_kept(results: Path) -> Iterator[None]:
 
 
 def _describe(data: str, corpus: datasets.DatasetDict, names: list[str]) -> None:
-    counts = ", ".join(f"{len(split):,} {name}" for name, split in corpus.items())
     from textcnn.cli.display import say
 
+    counts = ", ".join(f"{len(split):,} {name}" for name, split in corpus.items())
     say(f"{data}: {counts}; {len(names):,} classes ({listed(names)})")
 
 
