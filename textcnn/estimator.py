@@ -92,11 +92,12 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         batch_size: int = 50,
         max_epochs: int = 25,
         patience: int = 5,
-        monitor: str = "accuracy",
+        monitor: str | None = None,
         max_norm: float | None = None,
         l2: float | tuple[float, ...] = 0.0,
         class_weight: str | Mapping[Any, float] | None = None,
         validation_share: float = 0.1,
+        validation_folds: int | None = None,
         random_state: int | np.random.RandomState | None = 0,
         device: str = "auto",
         precision: str = "fp32",
@@ -139,6 +140,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.l2 = l2
         self.class_weight = class_weight
         self.validation_share = validation_share
+        self.validation_folds = validation_folds
         self.random_state = random_state
         self.device = device
         self.precision = precision
@@ -213,7 +215,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             y: their labels, N.
             sample_weight: weights of the texts in the loss, N numbers from 0 on; their scale does not matter.
             groups: rows of one group stay together when validation texts are held out, N.
-            validation_data: texts and labels that choose the epoch; None holds out `validation_share` of X.
+            validation_data: texts and labels that choose the epoch; None divides X into folds, or holds out a share.
             progress: receives how training goes, in the place of what `verbose` prints.
             checkpoint: file that keeps the run after each epoch, and is left when it ends.
             resume: continue from that file if it exists.
@@ -241,7 +243,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         parts = {"train": training} | ({} if validation is None else {"validation": validation})
         for line in doubts(parts, self.classes_.tolist()):
             logger.warning("%s", line)
-        artifact, self.history_ = train_model(
+        trained = train_model(
             training,
             self.classes_,
             settings,
@@ -250,7 +252,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             checkpoint=None if checkpoint is None else Path(checkpoint),
             resume=resume,
         )
-        self.model_ = Model(artifact)
+        self.model_, self.history_ = Model(trained.artifact), trained.history
         return self
 
     def predict(self, X: Texts) -> np.ndarray:  # noqa: N803

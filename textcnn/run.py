@@ -20,7 +20,7 @@ from textcnn.metrics import evaluate
 from textcnn.model import Model
 from textcnn.settings.options import Settings
 from textcnn.training.cross_validation import Fold, cross_validate, summarize
-from textcnn.training.pipeline import held_out, train_model
+from textcnn.training.pipeline import Trained, train_model
 from textcnn.training.progress import History, Progress
 
 WAIT = 5.0  # seconds for another run to end
@@ -146,7 +146,7 @@ def train_and_save(
     with destination.reserved():
         destination.check(overwrite=overwrite, resume=resume)
         replaces = destination.replaces(overwrite=overwrite, resume=resume)
-        artifact, history = train_model(
+        trained = train_model(
             parts["train"],
             np.array(classes),
             settings,
@@ -155,6 +155,7 @@ def train_and_save(
             checkpoint=destination.checkpoint,
             resume=resume,
         )
+        artifact, history = trained.artifact, trained.history
         run = Run(Model(artifact), history)
         artifact.training["source"] = source.encode("utf-8", "replace").decode()  # file names can be other than UTF-8
         if scores is not None:
@@ -170,20 +171,18 @@ def train_and_save(
             return run
         if progress is not None:
             progress.stage("writing the report", None)
-        return _with_page(run, output, source, parts, settings)
+        return _with_page(run, output, source, trained, parts.get("test"))
 
 
-def _with_page(run: Run, output: Path, source: str, parts: Mapping[str, Labelled], settings: Settings) -> Run:
+def _with_page(run: Run, output: Path, source: str, trained: Trained, test: Labelled | None) -> Run:
     """Write the page on a saved model, on its test or else its validation texts; a failure loses nothing."""
     from textcnn.report.page import write_report
 
     try:
-        split = "test" if "test" in parts and len(parts["test"].labels) else "validation"
-        training, scored = parts["train"], parts.get(split)
-        if scored is None:
-            names = [str(label) for label in run.model.classes_]
-            training, scored = held_out(training, settings.training, names)
-        write_report(run.model, output / REPORT, scored, training, source=source, split=split)
+        scored = {"test": test} if test is not None and len(test) else {"validation": trained.validation}
+        [(split, texts)] = scored.items()
+        folds = trained.probabilities if texts is trained.training else None
+        write_report(run.model, output / REPORT, texts, trained.training, source=source, split=split, folds=folds)
     except Exception as error:  # noqa: BLE001
         return dataclasses.replace(run, report_error=error)
     return dataclasses.replace(run, report=output / REPORT)

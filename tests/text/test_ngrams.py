@@ -61,7 +61,7 @@ def test_collected_ngrams_with_their_factors(texts, order, chunk, seed):
 def _factors(texts, order, labels):
     """Literally the formula of the module."""
     of = [grams(text, order) for text in texts]
-    known = set().union(*of)
+    known = {gram for gram in set().union(*of) if len(gram) == 1 or sum(gram in own for own in of) > 1}
     counts = [
         {gram: 1 + sum(gram in own and label == k for own, label in zip(of, labels, strict=True)) for gram in known}
         for k in range(3)
@@ -77,7 +77,7 @@ def _factors(texts, order, labels):
             for k in range(3)
         ]
         idf = 1 + math.log(len(texts) / sum(gram in own for own in of))
-        out[gram] = idf * max(0.1, *map(abs, ratios))
+        out[gram] = idf * math.sqrt(max(0.1, *map(abs, ratios)))
     return out
 
 

@@ -18,7 +18,7 @@ from textcnn.settings.config import KimConfig, TrainingConfig
 from textcnn.text.tokens import Encoded
 from textcnn.training._batching import Examples
 from textcnn.training._checkpoint import Checkpoint
-from textcnn.training._loop import Trainer
+from textcnn.training._fitting import Fitting, Member
 from textcnn.training.progress import Progress
 
 MODEL = KimConfig(dimension=8, region_sizes=(1, 2), feature_maps=6)
@@ -50,9 +50,11 @@ def run(config=CONFIG, keep=None, stop_after=None):
 
     torch.manual_seed(0)
     network = KimCNN(MODEL, vocabulary_size=20, classes=2)
-    trainer = Trainer(network, config, classes=2, progress=Killer(), checkpoint=keep)
+    validation = corpus(1)
+    member = Member(network, corpus(0), validation.texts, np.arange(len(validation.labels)))
+    fitting = Fitting([member], validation.labels, config, classes=2, progress=Killer(), checkpoint=keep)
     try:
-        history = trainer.run(corpus(0), corpus(1))
+        history = fitting.run()
     except Died:
         return None, None
     return history, {name: weight.detach().clone() for name, weight in network.named_parameters()}
@@ -144,7 +146,7 @@ def test_a_newer_checkpoint_is_told(tmp_path, monkeypatch):
         run(keep=checkpoint(path), stop_after=1)
     with pytest.raises(ModelError) as error:
         run(keep=checkpoint(path, resume=True))
-    assert str(error.value).startswith(f"{path}: expected version 2 of the format, found '9'")
+    assert str(error.value).startswith(f"{path}: expected version 3 of the format, found '9'")
 
 
 def test_a_truncated_checkpoint(tmp_path):
@@ -186,7 +188,7 @@ def rewritten(path, tensors=lambda tensors: None, head=lambda head: None, raw=No
     path.write_bytes(hashlib.sha256(content).digest() + content)
 
 
-ADAM = "optimizer.channels.tuned"
+ADAM = "0.optimizer.channels.tuned"
 
 
 @pytest.mark.parametrize(
@@ -196,12 +198,12 @@ ADAM = "optimizer.channels.tuned"
         (lambda t: t[f"{ADAM}/last"].fill_(-1), f"{ADAM}/last"),
         (lambda t: t[f"{ADAM}/steps"].fill_(10**6), f"{ADAM}/steps"),
         (lambda t: t[f"{ADAM}/steps"].fill_(-1), f"{ADAM}/steps"),
-        (lambda t: t.pop("model.softmax.bias"), "model.softmax.bias"),
+        (lambda t: t.pop("0.model.softmax.bias"), "0.model.softmax.bias"),
         (lambda t: t.update(extra=torch.zeros(1)), "extra"),
         (lambda t: t.update({"best.softmax.bias": torch.zeros(9)}), "best.softmax.bias"),
-        (lambda t: t.update({"model.softmax.bias": t["model.softmax.bias"].double()}), "model.softmax.bias"),
+        (lambda t: t.update({"0.model.softmax.bias": t["0.model.softmax.bias"].double()}), "0.model.softmax.bias"),
         (lambda t: t.update({f"{ADAM}/steps": torch.tensor([1.0])}), f"{ADAM}/steps"),
-        (lambda t: t["randomness.cpu"].fill_(255), "random"),
+        (lambda t: t["0.randomness.cpu"].fill_(255), "random"),
     ],
 )
 def test_tensors_with_a_right_hash_are_checked(tmp_path, change, part):
@@ -228,9 +230,14 @@ def test_tensors_with_a_right_hash_are_checked(tmp_path, change, part):
         lambda head: head["state"]["best"].update(epoch=9),
         lambda head: head["state"]["best"].update(epoch=True),
         lambda head: head["state"]["best"].update(score=None),
-        lambda head: head["state"].update(generator="PCG64"),
-        lambda head: head["state"]["generator"].update(state={"state": -1, "inc": 2**200}),
-        lambda head: head["state"]["generator"].pop("state"),
+        lambda head: head["state"]["best"].update(share=2.0),
+        lambda head: head["state"]["best"].pop("loss"),
+        lambda head: head["state"]["best"].update(colour="red"),
+        lambda head: head["state"].update(best=[1]),
+        lambda head: head["state"].update(generators="PCG64"),
+        lambda head: head["state"].update(generators=[]),
+        lambda head: head["state"]["generators"][0].update(state={"state": -1, "inc": 2**200}),
+        lambda head: head["state"]["generators"][0].pop("state"),
     ],
 )
 def test_a_state_with_a_right_hash_is_checked(tmp_path, change):

@@ -40,7 +40,7 @@ def test_each_fold_is_scored_by_a_model_trained_on_the_others():
     assert sum(fold.examples for fold in folds) == 60
     rows = stratified_folds(labelled.labels, 3, 0)[1]
     training = labelled.take(np.setdiff1d(np.arange(60), rows))
-    artifact, _ = train_model(training, CLASSES, settings())
+    artifact = train_model(training, CLASSES, settings()).artifact
     test = labelled.take(rows)
     predicted = Model(artifact).predict_proba(test.texts).argmax(axis=1)
     assert folds[1].accuracy == (predicted == test.labels).mean()

@@ -5,11 +5,13 @@ import pytest
 import torch
 
 from textcnn.errors import ConfigError, TrainingError
+from textcnn.metrics import softmax
 from textcnn.nn.kim import KimCNN
 from textcnn.settings.config import KimConfig, TrainingConfig
 from textcnn.text.tokens import Encoded
 from textcnn.training._batching import Examples
-from textcnn.training._loop import Trainer, choose_device, predict_probabilities
+from textcnn.training._fitting import Fitting, Member
+from textcnn.training._loop import choose_device, loss_weights, predict_logits
 from textcnn.training.progress import Progress
 
 SMALL = KimConfig(dimension=8, region_sizes=(1, 2), feature_maps=6, dropout=0.2)
@@ -27,10 +29,24 @@ def corpus(seed, texts=80):
     return Examples(Encoded(ids, offsets), labels)
 
 
+class Single:
+    """A run of one network."""
+
+    def __init__(self, network, config, progress):
+        self.model, self.config, self.progress = network, config, progress
+
+    def run(self, training, validation):
+        member = Member(self.model, training, validation.texts, np.arange(len(validation.labels)))
+        return Fitting([member], validation.labels, self.config, classes=2, progress=self.progress).run()
+
+
 def make(config=FAST, seed=0, progress=None, model=SMALL):
     torch.manual_seed(seed)
-    network = KimCNN(model, vocabulary_size=20, classes=2)
-    return Trainer(network, config, classes=2, progress=progress or Progress())
+    return Single(KimCNN(model, vocabulary_size=20, classes=2), config, progress or Progress())
+
+
+def probabilities_of(network, texts):
+    return softmax(predict_logits(network, texts, classes=2), 1.0)
 
 
 def weights(trainer):
@@ -60,11 +76,11 @@ def test_the_weights_of_the_best_epoch_are_kept():
 
     class Recorder(Progress):
         def epoch(self, epoch):
-            epochs.append((epoch.accuracy, weights(trainer)))
+            epochs.append(((epoch.accuracy, -epoch.validation_loss), weights(trainer)))
 
     trainer = make(progress=Recorder())
     history = trainer.run(corpus(0), corpus(1))
-    best = max(range(len(epochs)), key=lambda i: epochs[i][0])  # ties go to the first
+    best = max(range(len(epochs)), key=lambda i: epochs[i][0])  # ties go to the smaller loss
     assert history.best_epoch == best + 1
     for name, weight in weights(trainer).items():
         assert torch.equal(weight, epochs[best][1][name])
@@ -74,7 +90,7 @@ def test_the_monitor_chooses_the_best_epoch():
     training, validation = corpus(0), corpus(1)
     for monitor in ("loss", "macro_f1"):
         history = make(dataclasses.replace(FAST, monitor=monitor)).run(training, validation)
-        values = [-e.validation_loss if monitor == "loss" else e.macro_f1 for e in history.epochs]
+        values = [(0 if monitor == "loss" else e.macro_f1, -e.validation_loss) for e in history.epochs]
         assert history.best_epoch == values.index(max(values)) + 1
 
 
@@ -87,7 +103,7 @@ def test_reported_scores_are_those_of_the_model():
     trainer = make()
     validation = corpus(1)
     history = trainer.run(corpus(0), validation)
-    probabilities = predict_probabilities(trainer.model, validation.texts, classes=2)
+    probabilities = probabilities_of(trainer.model, validation.texts)
     best = history.epochs[history.best_epoch - 1]
     assert best.accuracy == (probabilities.argmax(axis=1) == validation.labels).mean()
     expected = torch.nn.functional.nll_loss(torch.tensor(probabilities).log(), torch.tensor(validation.labels))
@@ -144,15 +160,15 @@ def test_class_weights_shift_the_probabilities():
     def mean_of_class_1(config):
         trainer = make(config)
         trainer.run(training, validation)
-        return predict_probabilities(trainer.model, validation.texts, classes=2)[:, 1].mean()
+        return probabilities_of(trainer.model, validation.texts)[:, 1].mean()
 
     short = dataclasses.replace(FAST, max_epochs=1)
     assert mean_of_class_1(dataclasses.replace(short, class_weight=(1.0, 20.0))) > mean_of_class_1(short)
     labels = training.labels.copy()
     labels[:60] = 0
-    trainer = make(dataclasses.replace(FAST, class_weight="balanced"))
+    balanced = dataclasses.replace(FAST, class_weight="balanced")
     counts = np.bincount(labels)
-    weights = trainer._weights(dataclasses.replace(training, labels=labels))
+    weights = loss_weights(dataclasses.replace(training, labels=labels), balanced, 2)
     assert weights.tolist() == pytest.approx((80 / (2 * counts))[labels].tolist())
 
 

@@ -33,7 +33,7 @@ def corpus():
 
 def train(seed, progress=None, **keywords):
     settings = make_settings({**SMALL, **keywords, "random_state": seed})
-    artifact, _ = train_model(corpus(), CLASSES, settings, progress=progress)
+    artifact = train_model(corpus(), CLASSES, settings, progress=progress).artifact
     return {name: weight.tobytes() for name, weight in artifact.weights.items()}
 
 

@@ -199,8 +199,9 @@ class ShownProgress(Progress):
         self.display.say(describe_epoch(epoch))
 
     def end(self, history: History) -> None:
-        """Say which epoch's weights are kept."""
-        self.display.say(f"best epoch: {history.best_epoch} of {len(history.epochs)}")
+        """Say which epoch's weights are kept, and whether the linear model is averaged with them."""
+        mixed = ", averaged with the linear model of n-grams" if history.linear_share else ""
+        self.display.say(f"best epoch: {history.best_epoch} of {len(history.epochs)}{mixed}")
 
 
 @contextmanager

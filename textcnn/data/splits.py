@@ -67,6 +67,7 @@ def stratified_folds(
     groups: np.ndarray | None = None,
     *,
     names: Sequence[str] | None = None,
+    scarce: bool = False,
 ) -> list[np.ndarray]:
     """Divide rows into folds in the same proportion for every class.
 
@@ -76,6 +77,7 @@ def stratified_folds(
         seed: 0 or more.
         groups: Group of each row, (N,); treated as in `stratified_split`.
         names: Class names, for the errors.
+        scarce: Let a class have fewer examples than there are folds; it is missing in some of them.
 
     Returns:
         Indices of the test rows of each fold, ascending; every row is in exactly one fold. Without groups every class
@@ -88,7 +90,8 @@ def stratified_folds(
     if folds < 2:
         raise ConfigError(f"expected 2 folds or more, found {folds}")
     unit_classes, unit_of_row = _units(labels, groups)
-    _check_classes(labels, unit_of_row, folds, f"{folds} folds", names)
+    if not scarce:
+        _check_classes(labels, unit_of_row, folds, f"{folds} folds", names)
     fold_of_unit = np.zeros(unit_classes.size, np.int64)
     dealt = 0
     for members in _shuffled_classes(unit_classes, seed):

@@ -110,7 +110,15 @@ class Figures:
     absent: dict[str, str] = field(default_factory=dict)
 
 
-def gather(predictor: Predictor, test: Labelled, training: Labelled | None, *, source: str, split: str) -> Figures:
+def gather(
+    predictor: Predictor,
+    test: Labelled,
+    training: Labelled | None,
+    *,
+    source: str,
+    split: str,
+    folds: np.ndarray | None = None,
+) -> Figures:
     """Compute all figures of a model.
 
     Args:
@@ -120,17 +128,23 @@ def gather(predictor: Predictor, test: Labelled, training: Labelled | None, *, s
             have been held out for validation.
         source: what the texts are, by name.
         split: which part of the source they are.
+        folds: where `test` is the training texts: their probabilities by networks that did not learn from them, (N, K).
     """
     artifact = predictor.artifact
     names = [str(label) for label in predictor.classes_]
     labels = test.labels
     scored = predictor.scores(test.texts.to_pylist())
-    probabilities = scored.probabilities
+    probabilities = scored.probabilities if folds is None else folds
     scores = evaluate(labels, probabilities, names)
     right = probabilities.argmax(axis=1) == labels
     raw = softmax(np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)), 1 / artifact.temperature)
     unknown = 1 - scored.known / np.maximum(scored.tokens, 1)
     absent: dict[str, str] = {}
+    if folds is not None:
+        absent["mistakes"] = (
+            "The figures are of networks that had not learned from the texts they scored. The model has learned from "
+            "all of them, so its own mistakes on them say little: score it on other texts with textcnn report."
+        )
     before, after = artifact.training.get("neighbours"), _neighbours(predictor)
     if not before:
         absent["neighbours"] = (
@@ -148,7 +162,7 @@ def gather(predictor: Predictor, test: Labelled, training: Labelled | None, *, s
         scores=scores,
         interval=baselines.interval(int(right.sum()), len(right)),
         majority=None if counts is None else float((labels == int(np.argmax(counts))).mean()),
-        linear=_linear(training, test, len(names), absent),
+        linear=_linear(training, test, len(names), absent, folds is not None),
         confusions=_confusions(scores["confusion"], names),
         curves=(artifact.training.get("history") or {}).get("epochs") or [],
         roc=_curves(probabilities, labels, names),
@@ -156,9 +170,9 @@ def gather(predictor: Predictor, test: Labelled, training: Labelled | None, *, s
         after=_calibration(probabilities, labels),
         by_length=_groups(scored.tokens, right, LENGTHS, "{:g}"),
         by_unknown=_groups(unknown, right, SHARES, "{:.0%}"),
-        mistakes=_mistakes(predictor, test, probabilities),
-        uncertain=_uncertain(predictor, test, probabilities),
-        suspects=_suspects(predictor, training, absent),
+        mistakes=_mistakes(predictor, test, probabilities) if folds is None else [],
+        uncertain=_uncertain(predictor, test, probabilities) if folds is None else [],
+        suspects=_suspects(predictor, training, absent, folds),
         ngrams=_ngrams(predictor, test),
         explained=min(explained(predictor), len(labels)),
         neighbours={word: (near, after[word]) for word, near in (before or {}).items() if word in after},
@@ -175,7 +189,9 @@ def _confusions(cells: dict[str, list[int]], names: list[str]) -> list[tuple[str
     return [(names[label], names[predicted], -texts) for texts, label, predicted in wrong[:CONFUSIONS]]
 
 
-def _linear(training: Labelled | None, test: Labelled, classes: int, absent: dict[str, str]) -> float | None:
+def _linear(
+    training: Labelled | None, test: Labelled, classes: int, absent: dict[str, str], in_folds: bool
+) -> float | None:
     if training is None:
         absent["linear"] = "The training texts were not given, so there is no linear baseline."
         return None
@@ -186,6 +202,8 @@ def _linear(training: Labelled | None, test: Labelled, classes: int, absent: dic
         )
         return None
     try:
+        if in_folds:
+            return baselines.linear_in_folds(training)
         return baselines.linear(training.texts.to_pylist(), training.labels, test.texts.to_pylist(), test.labels)
     except ValueError as error:  # no word, or one class alone
         absent["linear"] = f"The linear baseline could not be trained: {error}."
@@ -261,13 +279,15 @@ def _uncertain(predictor: Predictor, test: Labelled, probabilities: np.ndarray) 
     return _shown(predictor, test, np.argsort(best[:, 1] - best[:, 0], kind="stable")[:SHOWN])
 
 
-def _suspects(predictor: Predictor, training: Labelled | None, absent: dict[str, str]) -> list[Shown]:
-    """Return the training texts whose own label is least probable; a memorized text is not among them."""
+def _suspects(
+    predictor: Predictor, training: Labelled | None, absent: dict[str, str], folds: np.ndarray | None
+) -> list[Shown]:
+    """Return the training texts whose own label is least probable; without folds no memorized text is among them."""
     if training is None:
         absent["suspects"] = "The training texts were not given."
         return []
     labels = training.labels
-    probabilities = predictor.predict_proba(training.texts.to_pylist())
+    probabilities = predictor.predict_proba(training.texts.to_pylist()) if folds is None else folds
     own = probabilities[np.arange(len(labels)), labels]
     wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
     if not len(wrong):

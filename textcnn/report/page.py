@@ -18,6 +18,7 @@ from textcnn.settings.architectures import architecture_of
 from textcnn.version import __version__
 
 if TYPE_CHECKING:
+    import numpy as np
     from markupsafe import Markup
 
     from textcnn.explain.explanation import Explanation
@@ -37,7 +38,14 @@ _LONGEST = 1500  # characters shown of a text
 
 
 def write_report(
-    predictor: Predictor, path: Path, test: Labelled, training: Labelled | None, *, source: str, split: str
+    predictor: Predictor,
+    path: Path,
+    test: Labelled,
+    training: Labelled | None,
+    *,
+    source: str,
+    split: str,
+    folds: np.ndarray | None = None,
 ) -> Figures:
     """Write the page of a model; arguments as for `gather`.
 
@@ -47,7 +55,7 @@ def write_report(
     Raises:
         OSError: the file cannot be written.
     """
-    figures = gather(predictor, test, training, source=source, split=split)
+    figures = gather(predictor, test, training, source=source, split=split, folds=folds)
     content = page(figures, predictor.artifact).encode("utf-8", "replace")
     with written_whole(path) as file:
         file.write(content)
@@ -66,7 +74,7 @@ def page(figures: Figures, artifact: Artifact) -> str:
     many = len(classes) > MATRIX
     if many:  # the worst first; classes without texts have no score
         classes = sorted(classes, key=lambda row: (not row["support"], row["f1"]))
-    absent = {key: figures.absent.get(key, "") for key in ("linear", "majority", "suspects", "neighbours")}
+    absent = {key: figures.absent.get(key, "") for key in ("linear", "majority", "mistakes", "suspects", "neighbours")}
     return environment.from_string(source).render(
         title=f"A textcnn model of {figures.source}",
         f=dataclasses.replace(figures, absent=absent),

@@ -191,6 +191,11 @@ class StackedConfig(NetworkConfig):
         return self.feature_maps[-1]
 
 
+FEW = 2000  # training texts below which a tenth of them is too few to choose an epoch by
+FOLDS = 4
+UNBALANCED = 9  # the largest class over the smallest
+
+
 @documented
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig(Checked):
@@ -213,8 +218,14 @@ class TrainingConfig(Checked):
     patience: int = option(
         5, "Stop after N epochs without a better validation score.", least=1, aliases=("early-stopping",)
     )
-    monitor: str = option(
-        "accuracy", "Validation score that chooses the epoch.", choices=("accuracy", "macro_f1", "loss")
+    monitor: str | None = option(
+        None,
+        "Validation score that chooses the epoch.",
+        kind=str,
+        choices=("accuracy", "macro_f1", "loss"),
+        optional=True,
+        unset=f"macro_f1 where the largest class has {UNBALANCED} times as many texts as the smallest, else loss below "
+        f"{FEW:,} training texts, else accuracy",
     )
     max_norm: float | None = option(
         None, "Bound on the L2 norm of each class's softmax weights, 0 for none.",
@@ -238,6 +249,12 @@ class TrainingConfig(Checked):
     validation_share: float = option(
         0.1, "Share of the training texts held out for validation where none are given.", above=0, below=1
     )
+    validation_folds: int | None = option(
+        None,
+        "Instead of a held-out share, divide the training texts into N folds: a network for each fold scores the texts "
+        "that it did not learn from, and the network of all texts is kept. 0 holds out a share.",
+        kind=int, least=0, below=101, optional=True, unset=f"{FOLDS} below {FEW:,} training texts, else 0",
+    )  # fmt: skip
     seed: int = option(
         0, "Governs the split, the initial weights, the batches and dropout.",
         least=0, below=2**32, keyword="random_state",
@@ -261,6 +278,8 @@ class TrainingConfig(Checked):
                 f"l2: expected one number, or one for each of the {len(LAYERS)} layers ({', '.join(LAYERS)}), "
                 f"found {len(self.l2)}"
             )
+        if self.validation_folds == 1:
+            raise ConfigError("validation_folds: expected 0, or 2 folds or more, found 1")
         if self.device not in ("auto", "cpu", "cuda") and not self.device.startswith("cuda:"):
             raise ConfigError(f"device: expected auto, cpu, cuda or cuda:N, found {self.device!r}")
 

@@ -3,11 +3,11 @@
 A network that pools the largest responses ignores a text's many weak signals, which a linear model adds up; the bag is
 that linear model, trained jointly with the network as its wide part (Cheng et al. 2016, Wide & Deep Learning for
 Recommender Systems; for n-grams in sentiment Wang and Manning 2012, Baselines and Bigrams). A text's features are those
-of a TF-IDF model (presence times inverse document frequency), each multiplied by the magnitude of its naive Bayes
-log-count ratio and scaled to unit length. A text adds to the logits
+of a TF-IDF model (presence times inverse document frequency), each multiplied by the square root of its naive
+Bayes log-count ratio's magnitude and scaled to unit length. A text adds to the logits
 
     SCALE sum_g t_g U_g / sqrt(sum_g t_g^2)    over its distinct known n-grams g, with weights U, (G, K),
-    t_g  = (1 + log(N / N_g)) max_k |r_gk|     N training texts, N_g of them with g,
+    t_g  = (1 + log(N / N_g)) max_k |r_gk|^1/2  N training texts, N_g of them with g,
     r_gk = log(p_gk / sum_g p_gk) - log(q_gk / sum_g q_gk),
            p_gk (q_gk): 1 + the number of training texts of class k (of the other classes) with g.
 
@@ -31,7 +31,8 @@ from textcnn.text.vocabulary import FIRST_WORD
 
 # Learning rates are chosen for the weights of a network; without this factor 0.001 would be too small for the bag.
 SCALE = 20
-MOST_NGRAMS = 1 << 20  # bounds the size of a model
+MOST_NGRAMS, MOST_WEIGHTS = 1 << 20, 1 << 24  # bound the size of a model, that of many classes too
+LEAST_TEXTS = 2  # an n-gram of one text alone would take up its length, and is hardly met again
 CHUNK = 1 << 21  # words counted at a time
 LEAST_RATIO = 0.1  # so that every known n-gram counts
 
@@ -61,9 +62,9 @@ def ngrams_of(texts: Encoded, order: int, vocabulary_size: int) -> tuple[np.ndar
 
 
 def collect_ngrams(
-    texts: Encoded, labels: np.ndarray, *, classes: int, order: int, vocabulary_size: int, most: int = MOST_NGRAMS
+    texts: Encoded, labels: np.ndarray, *, classes: int, order: int, vocabulary_size: int, most: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the n-grams of the training texts.
+    """Return the n-grams of the training texts: all words, and longer ones that are in two texts or more.
 
     Args:
         texts: The N training texts.
@@ -71,7 +72,8 @@ def collect_ngrams(
         classes: K.
         order: Number of words in the longest n-gram.
         vocabulary_size: V.
-        most: Keep at most this many, those in the most texts; ties go to the smaller number.
+        most: Keep at most this many, those in the most texts; ties go to the smaller number. By default `MOST_NGRAMS`,
+            and no more than make `MOST_WEIGHTS` weights.
 
     Returns:
         Their numbers in ascending order, (G,) int64, and their factors t, (G,) float32.
@@ -81,6 +83,9 @@ def collect_ngrams(
         keys, counts = _summed(
             *(np.concatenate(pair) for pair in zip((keys, counts), _counted(part, order, vocabulary_size), strict=True))
         )
+    kept = (keys < vocabulary_size) | (counts >= LEAST_TEXTS)
+    keys, counts = keys[kept], counts[kept]
+    most = min(MOST_NGRAMS, MOST_WEIGHTS // classes) if most is None else most
     if len(keys) > most:
         kept = np.sort(np.argsort(-counts, kind="stable")[:most])
         keys, counts = keys[kept], counts[kept]
@@ -91,7 +96,8 @@ def collect_ngrams(
         rows, found = index.find(part)
         inside += np.bincount(rows * classes + np.repeat(own, found), minlength=len(inside))
     ratios = _ratios(inside.reshape(-1, classes), counts)
-    return keys, (idf * np.maximum(np.abs(ratios).max(axis=1, initial=0), LEAST_RATIO)).astype(np.float32)
+    magnitudes = np.maximum(np.abs(ratios).max(axis=1, initial=0), LEAST_RATIO)
+    return keys, (idf * np.sqrt(magnitudes)).astype(np.float32)
 
 
 def _chunks(texts: Encoded, labels: np.ndarray) -> Iterator[tuple[Encoded, np.ndarray]]:

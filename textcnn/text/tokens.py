@@ -47,6 +47,11 @@ class Encoded:
         """Number of tokens per text, (N,)."""
         return self.offsets[1:] - self.offsets[:-1]
 
+    def take(self, rows: np.ndarray) -> Encoded:
+        """Return the texts at the given indices, (M,), in their order."""
+        lengths = self.lengths[rows]
+        return Encoded(self.ids[np.repeat(self.offsets[rows], lengths) + run_positions(lengths)], offsets_of(lengths))
+
 
 def text_lengths(chunks: Iterable[Tokens]) -> np.ndarray:
     """Return the number of tokens of each of N texts, (N,), the pieces of a long one added up."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from textcnn import kernels
-from textcnn.text.tokens import Encoded, run_positions
+from textcnn.text.tokens import Encoded
 
 POSITIONS = 1 << 18  # per padded batch, unless one text alone has more
 POOL = 50  # batches sorted by length together: enough for even lengths, few enough to stay shuffled
@@ -28,6 +28,11 @@ class Examples:
     texts: Encoded
     labels: np.ndarray
     weights: np.ndarray | None = None
+
+    def take(self, rows: np.ndarray) -> Examples:
+        """Return the texts at the given indices, (M,), in their order."""
+        weights = None if self.weights is None else self.weights[rows]
+        return Examples(self.texts.take(rows), self.labels[rows], weights)
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,8 @@ class Batcher:
 
     def batch(self, rows: np.ndarray) -> Batch:
         """Return the texts at the given rows, (B,), in that order."""
-        lengths = self.texts.lengths[rows]  # (B,)
-        ids = self.texts.ids[np.repeat(self.texts.offsets[rows], lengths) + run_positions(lengths)]  # (N,)
+        texts = self.texts.take(rows)
+        ids, lengths = texts.ids, texts.lengths  # (N,), (B,)
         if kernels.compiled:
             distinct, inverse = kernels.number_words(ids, self._numbers)  # (U,), (N,)
         else:

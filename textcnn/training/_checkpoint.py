@@ -23,7 +23,7 @@ from textcnn.training.progress import Epoch
 if TYPE_CHECKING:
     import torch
 
-FORMAT, VERSION = "textcnn checkpoint", "2"
+FORMAT, VERSION = "textcnn checkpoint", "3"
 
 _DIGEST = hashlib.sha256().digest_size
 _TYPES = {"int": int, "float": float, "bool": bool, "str": str}
@@ -36,17 +36,15 @@ class Kept:
     Attributes:
         tensors: by name.
         epochs: those that were done.
-        best_score: of the best epoch, larger is better.
-        best_epoch: its number.
-        generator: state of numpy's generator.
+        best: of the best epoch `score` (larger is better), `loss`, number (`epoch`) and `share` of the linear model.
+        generators: state of numpy's generator for each network.
         environment: of the run that wrote it.
     """
 
     tensors: dict[str, torch.Tensor]
     epochs: list[Epoch]
-    best_score: float
-    best_epoch: int
-    generator: dict[str, Any]
+    best: dict[str, Any]
+    generators: list[dict[str, Any]]
     environment: dict[str, Any]
 
 
@@ -92,12 +90,13 @@ class Checkpoint:
         except OSError as error:
             raise ModelError(f"{self.path}: could not write the checkpoint: {error.strerror or error}") from error
 
-    def load(self, expected: Mapping[str, torch.Tensor], *, texts: int) -> Kept | None:
+    def load(self, expected: Mapping[str, torch.Tensor], *, texts: int, networks: int) -> Kept | None:
         """Read the file and check everything in it.
 
         Args:
             expected: tensors of the names, shapes and types that the run keeps; `randomness.cuda` may be missing.
             texts: N, the training texts, which bound the steps of an epoch.
+            networks: how many the run trains.
 
         Returns:
             What it holds; None if there is nothing to resume from.
@@ -119,7 +118,7 @@ class Checkpoint:
                 "use the settings and data of that run, or leave --resume out"
             )
         self._check_tensors(tensors, expected)
-        kept = self._state(head, tensors)
+        kept = self._state(head, tensors, networks)
         self._check_steps(tensors, len(kept.epochs) * texts)
         return kept
 
@@ -159,7 +158,8 @@ class Checkpoint:
         return head, tensors
 
     def _check_tensors(self, tensors: Mapping[str, torch.Tensor], expected: Mapping[str, torch.Tensor]) -> None:
-        optional = {"randomness.cuda"}  # a run may be resumed on another device
+        # A run may be resumed on another device.
+        optional = {name for name in tensors.keys() | expected.keys() if name.endswith("randomness.cuda")}
         if tensors.keys() - optional != expected.keys() - optional:
             names = sorted((tensors.keys() ^ expected.keys()) - optional)
             raise self.wrong(f"the tensors of this run, which differ in {', '.join(names[:5])}")
@@ -179,26 +179,32 @@ class Checkpoint:
                 if len(last) and not 0 <= int(last.min()) <= int(last.max()) <= steps:
                     raise self.wrong(f"{name.removesuffix('steps')}last from 0 to {steps}")
 
-    def _state(self, head: Mapping[str, Any], tensors: dict[str, torch.Tensor]) -> Kept:
+    def _state(self, head: Mapping[str, Any], tensors: dict[str, torch.Tensor], networks: int) -> Kept:
         state, environment = head.get("state"), head.get("environment")
         try:
             epochs = [_epoch(values) for values in state["epochs"]]  # type: ignore[index]
-            score, best = state["best"]["score"], state["best"]["epoch"]  # type: ignore[index]
-            generator = state["generator"]  # type: ignore[index]
-        except (KeyError, TypeError):
-            raise self.wrong("the epochs, the best one and the generator as the run's state") from None
-        if not isinstance(environment, dict) or not isinstance(generator, dict):
-            raise self.wrong("objects as environment and generator")
+            best, generators = dict(state["best"]), list(state["generators"])  # type: ignore[index]
+            numbers = [best[name] for name in ("score", "loss", "share")]
+            number = best["epoch"]
+        except (KeyError, TypeError, ValueError):
+            raise self.wrong("the epochs, the best one and the generators as the run's state") from None
+        if (
+            not isinstance(environment, dict)
+            or len(generators) != networks
+            or not all(isinstance(generator, dict) for generator in generators)
+        ):
+            raise self.wrong("objects as environment and generators")
         if [epoch.number for epoch in epochs] != list(range(1, len(epochs) + 1)) or not epochs:
             raise self.wrong("epochs from 1 on")
         if (
-            type(best) is not int
-            or not 1 <= best <= len(epochs)
-            or type(score) is not float
-            or not math.isfinite(score)
+            type(number) is not int
+            or not 1 <= number <= len(epochs)
+            or not all(type(x) is float and math.isfinite(x) for x in numbers)
+            or not 0 <= best["share"] <= 1
+            or len(best) != len(numbers) + 1
         ):
-            raise self.wrong(f"a best epoch from 1 to {len(epochs)} with its score")
-        return Kept(tensors, epochs, score, best, generator, environment)
+            raise self.wrong(f"a best epoch from 1 to {len(epochs)} with its scores")
+        return Kept(tensors, epochs, best, generators, environment)
 
     def wrong(self, expected: str) -> ModelError:
         """Return the error for contents that are not what they should be."""

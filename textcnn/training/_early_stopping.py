@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import numpy as np
 import torch
 from torch import nn
 
 
 class EarlyStopping:
-    """The weights of the best epoch so far by a validation score; ties go to the earlier epoch.
+    """The weights of the best epoch so far by a validation score; of equal scores the smaller loss is better.
+
+    A few validation texts give many epochs the same accuracy, of which the first are hardly trained.
 
     Args:
         monitor: the score, `accuracy`, `macro_f1` or `loss`.
@@ -18,24 +21,30 @@ class EarlyStopping:
 
     Attributes:
         score: the best score so far; larger is better, so a loss is negated.
+        loss: of the best epoch.
         epoch: the best epoch, from 1; 0 before the first.
         state: the weights of the best epoch.
+        share: of the linear model in its logits.
+        probabilities: of the validation texts after it, (N, K).
     """
 
     def __init__(self, monitor: str, patience: int) -> None:
         self.monitor = monitor
         self.patience = patience
-        self.score = -math.inf
+        self.score, self.loss = -math.inf, math.inf
         self.epoch = 0
         self.state: dict[str, torch.Tensor] = {}
+        self.share = 0.0
+        self.probabilities = np.zeros((0, 0), np.float32)
 
     def update(self, epoch: int, scores: Mapping[str, float], model: nn.Module) -> bool:
         """Keep the model's weights if the epoch's score is better than all before; return whether it is."""
-        score = -scores["loss"] if self.monitor == "loss" else scores[self.monitor]
-        if score <= self.score:
+        loss = scores["loss"]
+        score = -loss if self.monitor == "loss" else scores[self.monitor]
+        if (score, -loss) <= (self.score, -self.loss):
             return False
         state = {name: weight.detach().clone() for name, weight in model.named_parameters()}
-        self.score, self.epoch, self.state = score, epoch, state
+        self.score, self.loss, self.epoch, self.state = score, loss, epoch, state
         return True
 
     def should_stop(self, epochs: int) -> bool:

@@ -1,11 +1,9 @@
-"""The training loop: steps, validation after each epoch, early stopping, checkpoints."""
+"""The training of one network: its steps, epoch by epoch."""
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import math
-import time
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,16 +11,13 @@ import torch
 from torch.nn import functional as F
 
 from textcnn.errors import ConfigError, TrainingError
-from textcnn.metrics import log_loss, macro_f1
 from textcnn.nn.base import TextNetwork
 from textcnn.nn.lookup import LookupConvolution
 from textcnn.settings.config import TrainingConfig
 from textcnn.text.tokens import Encoded
 from textcnn.training._batching import Batch, Examples, ordered_batches, training_batches
-from textcnn.training._checkpoint import Checkpoint
-from textcnn.training._early_stopping import EarlyStopping
 from textcnn.training._optimizer import Optimizer, constrain_norm, freeze
-from textcnn.training.progress import Epoch, History, Progress
+from textcnn.training.progress import Progress
 
 logger = logging.getLogger(__name__)
 
@@ -56,15 +51,14 @@ def multiplies_bf16(device: torch.device) -> bool:
 
 
 @torch.no_grad()
-def predict_probabilities(model: TextNetwork, texts: Encoded, *, classes: int) -> np.ndarray:
-    """Return the class probabilities of encoded texts, (N, K) float32, with the network in evaluation mode."""
+def predict_logits(model: TextNetwork, texts: Encoded, *, classes: int) -> np.ndarray:
+    """Return the logits of N encoded texts, (N, K) float32, with the network in evaluation mode."""
     device = next(model.parameters()).device
     model.eval()
     out = np.zeros((len(texts.lengths), classes), dtype=np.float32)
     for rows, batch in ordered_batches(texts, batch_size=SCORING_BATCH):
         batch = batch.to(device)
-        logits = model.logits(batch.distinct, batch.inverse, batch.lengths)  # (B, K)
-        out[rows] = logits.softmax(dim=1).cpu().numpy()
+        out[rows] = model.logits(batch.distinct, batch.inverse, batch.lengths).cpu().numpy()  # (B, K)
     return out
 
 
@@ -75,8 +69,7 @@ class Trainer:
         model: the network; the weights of its softmax layer are held to a maximum norm.
         config: the training settings.
         classes: K.
-        progress: receives the progress of training.
-        checkpoint: saves the run after each epoch, and may hold a run to resume; None saves nothing.
+        progress: receives the progress within an epoch.
 
     Raises:
         ConfigError: settings that the network or this machine cannot follow.
@@ -89,7 +82,6 @@ class Trainer:
         *,
         classes: int,
         progress: Progress,
-        checkpoint: Checkpoint | None = None,
     ) -> None:
         self.config = config
         self.classes = classes
@@ -98,7 +90,6 @@ class Trainer:
         bound = model.config.default_max_norm if config.max_norm is None else config.max_norm
         self.max_norm = bound * (1 - model.dropout.p)
         self.progress = progress
-        self.checkpoint = checkpoint
         self.device = choose_device(config.device)
         self.model = model.to(self.device)
         if config.precision == "bf16":
@@ -126,130 +117,51 @@ class Trainer:
         if not multiplies_bf16(self.device):
             logger.warning("precision: this device has no matrix products in bf16; fp32 would be faster")
 
-    def run(self, training: Examples, validation: Examples) -> History:
-        """Train until the last epoch, early stopping or Ctrl-C, and leave the best epoch's weights in the model.
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """Return all that the trainer needs to go on: weights, the optimiser's state and torch's randomness."""
+        tensors: dict[str, torch.Tensor] = {f"model.{name}": weight for name, weight in self.model.named_parameters()}
+        tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.tensors().items()}
+        return tensors | {f"randomness.{kind}": generator.get_state() for kind, generator in self.generators.items()}
 
-        Args:
-            training: the texts to learn from.
-            validation: the texts that choose the best epoch.
-
-        Returns:
-            The figures of all epochs, those of a resumed run too.
+    def load(self, tensors: Mapping[str, torch.Tensor]) -> None:
+        """Restore what `tensors` returned; the state of a device's generator may be missing.
 
         Raises:
-            TrainingError: the loss is not finite.
-            ModelError: the checkpoint cannot be read or written.
-            KeyboardInterrupt: Ctrl-C before the first epoch's end, when there is nothing to keep.
+            RuntimeError, TypeError: a state is none of a generator.
         """
-        best = EarlyStopping(self.config.monitor, self.config.patience)
-        epochs = self._resume(best, len(training.labels))
-        interrupted = False
-        self.progress.begin(texts=len(training.labels), epochs=self.config.max_epochs)
-        try:
-            while len(epochs) < self.config.max_epochs and not best.should_stop(len(epochs)):
-                epoch = self._run_epoch(len(epochs) + 1, training, validation, best)
-                epochs.append(epoch)
-                self._save_checkpoint(best, epochs)
-                self.progress.epoch(epoch)
-        except KeyboardInterrupt:
-            if not best.epoch:
-                raise
-            interrupted = True
-            logger.warning("interrupted: the weights of epoch %d, the best so far, are kept", best.epoch)
-        best.restore(self.model)
-        history = History(tuple(epochs), best.epoch, interrupted)
-        self.progress.end(history)
-        return history
-
-    def _save_checkpoint(self, best: EarlyStopping, epochs: list[Epoch]) -> None:
-        """Save the state of the run after an epoch."""
-        if self.checkpoint is None:
-            return
-        state = {
-            "best": {"score": best.score, "epoch": best.epoch},
-            "epochs": [dataclasses.asdict(epoch) for epoch in epochs],
-            "generator": self.generator.bit_generator.state,
-        }
-        self.checkpoint.save(self._tensors(best.state), state)
-
-    def _tensors(self, best: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """Return everything that a checkpoint keeps as tensors."""
-        tensors: dict[str, torch.Tensor] = {}
-        tensors |= {f"model.{name}": weight for name, weight in self.model.named_parameters()}
-        tensors |= {f"best.{name}": weight for name, weight in best.items()}
-        tensors |= {f"optimizer.{name}": value for name, value in self.optimizer.tensors().items()}
-        tensors |= {f"randomness.{kind}": generator.get_state() for kind, generator in self.generators.items()}
-        return tensors
-
-    def _resume(self, best: EarlyStopping, texts: int) -> list[Epoch]:
-        """Restore the state of the checkpoint, if there is one, and return its epochs."""
-        if self.checkpoint is None:
-            return []
-        expected = self._tensors(dict(self.model.named_parameters()))
-        kept = self.checkpoint.load(expected, texts=texts)
-        if kept is None:
-            return []
-        if kept.environment != self.checkpoint.environment:
-            logger.warning(
-                "the checkpoint is from another environment (%s, now %s): the result may differ in its last bits",
-                kept.environment,
-                dict(self.checkpoint.environment),
-            )
-        tensors = kept.tensors
         with torch.no_grad():
             for name, weight in self.model.named_parameters():
                 weight.copy_(tensors[f"model.{name}"])
-        best.state = {name: tensor.to(self.device) for name, tensor in _with_prefix(tensors, "best.").items()}
-        best.score, best.epoch = kept.best_score, kept.best_epoch
-        self.optimizer.load(_with_prefix(tensors, "optimizer."))
-        try:
-            for kind, generator in self.generators.items():
-                if f"randomness.{kind}" in tensors:  # that of a GPU is missing if the run was on a CPU
-                    generator.set_state(tensors[f"randomness.{kind}"])
-            self.generator.bit_generator.state = kept.generator
-        except (RuntimeError, ValueError, TypeError, KeyError, OverflowError):
-            raise self.checkpoint.wrong("states of the random generators") from None
-        return kept.epochs
+        self.optimizer.load(with_prefix(tensors, "optimizer."))
+        for kind, generator in self.generators.items():
+            if f"randomness.{kind}" in tensors:
+                generator.set_state(tensors[f"randomness.{kind}"])
 
-    def _run_epoch(self, number: int, training: Examples, validation: Examples, best: EarlyStopping) -> Epoch:
-        """Train on all texts once, score the validation texts, and keep the weights if they are the best so far."""
-        begin = time.perf_counter()
-        loss = self._train_epoch(number, training)
-        seconds = time.perf_counter() - begin
-        probabilities = predict_probabilities(self.model, validation.texts, classes=self.classes)
-        if not np.isfinite(probabilities).all():
-            raise self._not_finite("finite probabilities", math.nan, f"after epoch {number}")
-        predicted = probabilities.argmax(axis=1)
-        scores = {
-            "loss": log_loss(validation.labels, probabilities),
-            "accuracy": float((predicted == validation.labels).mean()),
-            "macro_f1": macro_f1(validation.labels, predicted),
-        }
-        return Epoch(
-            number=number,
-            training_loss=loss,
-            validation_loss=scores["loss"],
-            accuracy=scores["accuracy"],
-            macro_f1=scores["macro_f1"],
-            seconds=seconds,
-            texts_per_second=len(training.labels) / seconds,
-            best=best.update(number, scores, self.model),
-            monitor=self.config.monitor,
-        )
+    def train_epoch(self, number: int, training: Examples) -> float:
+        """Train on all texts once.
 
-    def _train_epoch(self, number: int, training: Examples) -> float:
-        """Train on all texts once and return their mean loss."""
-        weights = self._weights(training)  # (N,)
+        Args:
+            number: of the epoch, from 1.
+            training: N texts.
+
+        Returns:
+            Their mean loss, each text's before the step that trains on it, in nats.
+
+        Raises:
+            TrainingError: the loss is not finite.
+        """
+        weights = loss_weights(training, self.config, self.classes)  # (N,)
         self.model.train()
         total, done = 0.0, 0
         targets = torch.tensor(training.labels, dtype=torch.int64, device=self.device)  # (N,)
+        of_text = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=self.device)  # (N,)
         batches = training_batches(training.texts, batch_size=self.config.batch_size, generator=self.generator)
         for step, (batch_rows, batch) in enumerate(batches, 1):
             batch = batch.to(self.device)
             rows = torch.from_numpy(batch_rows).to(self.device)  # (B,)
-            loss = self.step(batch, targets[rows], None if weights is None else weights[rows])
+            loss = self.step(batch, targets[rows], None if of_text is None else of_text[rows])
             if not math.isfinite(loss):
-                raise self._not_finite("a finite loss", loss, f"at epoch {number}, step {step}")
+                raise self.not_finite("a finite loss", loss, f"at epoch {number}, step {step}")
             total += loss * len(batch.lengths)
             done += len(batch.lengths)
             self.progress.batch(epoch=number, texts=done, loss=total / done)
@@ -282,27 +194,29 @@ class Trainer:
             constrain_norm(self.model.softmax.weight, self.max_norm)
         return value
 
-    def _not_finite(self, expected: str, found: float, where: str) -> TrainingError:
+    def not_finite(self, expected: str, found: float, where: str) -> TrainingError:
         """Return the error of a loss or probability that is not finite."""
         return TrainingError(
             f"expected {expected}, found {found} {where}; "
             f"use a smaller learning rate (now {self.config.rate:g}) or check the word vectors"
         )
 
-    def _weights(self, training: Examples) -> torch.Tensor | None:
-        """Return the weights of the texts in the loss, each its class's times its own, (N,); None if all are 1."""
-        labels, config = training.labels, self.config
-        weights = None if training.weights is None else training.weights / training.weights.mean()
-        if config.class_weight is not None:
-            if config.class_weight == "balanced":
-                counts = np.bincount(labels, minlength=self.classes)
-                by_class = len(labels) / (self.classes * np.maximum(counts, 1))
-            else:
-                by_class = np.asarray(config.class_weight)
-            weights = by_class[labels] if weights is None else weights * by_class[labels]
-        return None if weights is None else torch.tensor(weights, dtype=torch.float32, device=self.device)
+
+def loss_weights(training: Examples, config: TrainingConfig, classes: int) -> np.ndarray | None:
+    """Return the weights of the texts in the loss, each its class's times its own, (N,); None if all are 1."""
+    labels = training.labels
+    weights = None if training.weights is None else training.weights / training.weights.mean()
+    if config.class_weight is None:
+        return weights
+    if config.class_weight == "balanced":
+        counts = np.bincount(labels, minlength=classes)
+        by_class = len(labels) / (classes * np.maximum(counts, 1))
+    else:
+        by_class = np.asarray(config.class_weight)
+    of_class: np.ndarray = by_class[labels]
+    return of_class if weights is None else weights * of_class
 
 
-def _with_prefix(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+def with_prefix(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
     """Return the tensors whose names begin with a prefix, without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -109,13 +109,15 @@ def _score_fold(
 ) -> Fold:
     """Train on all texts but those of the fold, whose indices are `rows`, and score these."""
     training = data.take(np.setdiff1d(np.arange(len(data.labels)), rows))
-    artifact, history = train_model(training, classes, settings, progress=progress)
-    if history.interrupted:
+    trained = train_model(training, classes, settings, progress=progress)
+    if trained.history.interrupted:
         raise KeyboardInterrupt
     test = data.take(rows)
-    figures = evaluate(test.labels, Predictor(artifact).predict_proba(test.texts), [str(label) for label in classes])
+    figures = evaluate(
+        test.labels, Predictor(trained.artifact).predict_proba(test.texts), [str(label) for label in classes]
+    )
     scores = {name: figures[name] for name in ("examples", "accuracy", "macro_f1", "log_loss")}
-    return Fold(number=number, **scores, best_epoch=history.best_epoch)
+    return Fold(number=number, **scores, best_epoch=trained.history.best_epoch)
 
 
 def _identity(data: Labelled, settings: Settings, folds: int) -> dict[str, Any]:

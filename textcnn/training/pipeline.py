@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from textcnn import kernels
 from textcnn.data.labelled import Labelled
-from textcnn.data.repeats import groups_for_split
-from textcnn.data.splits import stratified_split
 from textcnn.errors import ConfigError, DataError, TrainingError, VectorsError
 from textcnn.inference.artifact import Artifact, load_artifact, weight_shapes
 from textcnn.inference.scorer import word_rows
@@ -31,6 +29,7 @@ from textcnn.text.encoding import encode_texts
 from textcnn.text.ngrams import collect_ngrams
 from textcnn.text.tokenizer import Tokenizer
 from textcnn.text.vocabulary import FIRST_WORD, Vocabulary, build_vocabulary
+from textcnn.training._validation import adapted, held_out, validation_folds
 from textcnn.training.progress import History, Progress
 from textcnn.vectors import VectorsSource, WordVectors, load_vectors, with_unseen_words
 from textcnn.vectors.neighbours import neighbours_of_probes, untrained
@@ -38,7 +37,7 @@ from textcnn.vectors.neighbours import neighbours_of_probes, untrained
 if TYPE_CHECKING:
     from textcnn.nn.base import TextNetwork
     from textcnn.training._batching import Examples
-    from textcnn.training._checkpoint import Checkpoint
+    from textcnn.training._fitting import Member
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +53,10 @@ class Prepared:
         settings: with what the word vectors or the model to start from decide.
         classes: the labels, (K,).
         vocabulary: words of the training texts, and those of the vectors that are kept beside them.
+        config: the training settings, with what the texts decide.
         training: the texts to learn from.
-        validation: the texts that choose the epoch.
-        network: fresh, or with the layers of the model to start from.
+        validation: the texts that choose the epoch; with folds these are the same.
+        members: the networks to train, fresh or with the layers of the model to start from; the last is kept.
         facts: what the saved model keeps of this stage, as JSON.
         identity: what a run must have in common with a checkpoint to resume from it, as JSON.
     """
@@ -64,11 +64,30 @@ class Prepared:
     settings: Settings
     classes: np.ndarray
     vocabulary: Vocabulary
-    training: Examples
-    validation: Examples
-    network: TextNetwork
+    config: TrainingConfig
+    training: Labelled
+    validation: Labelled
+    members: tuple[Member, ...]
     facts: dict[str, Any]
     identity: dict[str, Any]
+
+
+class Trained(NamedTuple):
+    """What training made.
+
+    Attributes:
+        artifact: the model.
+        history: how training went.
+        training: the texts that it learned from.
+        validation: the texts that chose the epoch; the same where these were divided into folds.
+        probabilities: of the validation texts by a network that did not learn from them, (N, K).
+    """
+
+    artifact: Artifact
+    history: History
+    training: Labelled
+    validation: Labelled
+    probabilities: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -89,20 +108,20 @@ def train_model(
     progress: Progress | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
-) -> tuple[Artifact, History]:
+) -> Trained:
     """Train a network.
 
     Args:
         training: the training texts; vocabulary and every choice come from them alone.
         classes: the labels in the order of their ids, (K,).
         settings: everything else.
-        validation: texts that choose the epoch; None holds out a stratified share of `training`.
+        validation: texts that choose the epoch; None divides `training` into folds, or holds out a stratified share.
         progress: receives how training goes.
         checkpoint: file that keeps the run after each epoch; the caller removes it when the model is saved.
         resume: continue from that file if it exists: the result has the bits of a run that was never stopped.
 
     Returns:
-        The model with the weights of the best epoch, and how training went.
+        The model with the weights of the best epoch, how training went, and the texts of each kind.
 
     Raises:
         DataError: no texts, one class, or too few examples of a class.
@@ -114,7 +133,9 @@ def train_model(
     progress = progress or Progress()
     prepared = prepare(training, classes, settings, validation=validation, progress=progress)
     fitted = fit(prepared, progress=progress, checkpoint=checkpoint, resume=resume)
-    return package(prepared, fitted), fitted.history
+    artifact = package(prepared, fitted)
+    probabilities = softmax(_log(fitted.probabilities), artifact.temperature)
+    return Trained(artifact, fitted.history, prepared.training, prepared.validation, probabilities)
 
 
 def prepare(
@@ -125,6 +146,7 @@ def prepare(
     Arguments and errors as in `train_model`. Initial weights and dropout draw from a generator of the network's own.
     """
     from textcnn.training._batching import Examples
+    from textcnn.training._fitting import members_of
     from textcnn.training.transfer import adopt, start
 
     initial = None if settings.init_from is None else load_artifact(settings.init_from)
@@ -134,8 +156,12 @@ def prepare(
     if len(classes) < 2:
         raise DataError(f"expected two classes or more, found {len(classes)}: {', '.join(names) or 'none'}")
     given = validation is not None
-    if validation is None:
-        training, validation = held_out(training, settings.training, names)
+    config = adapted(settings.training, training.labels, given=given)
+    folds: list[np.ndarray] = []
+    if validation is None and config.validation_folds:
+        folds, validation = validation_folds(training, config), training
+    elif validation is None:
+        training, validation = held_out(training, config, names)
     vocabulary, vectors, seen = _read_words(training, settings, progress)
     if vectors is not None:
         model = dataclasses.replace(settings.model, dimension=vectors.dimension)
@@ -143,23 +169,28 @@ def prepare(
     tokenizer = Tokenizer(settings.text)
     examples = [
         Examples(encode_texts(part.texts, tokenizer, vocabulary), part.labels, part.weights)
-        for part in (training, validation)
+        for part in ((training,) if folds else (training, validation))
     ]
-    network = _make_network(
-        settings, vocabulary, len(classes), examples[0], _initial_rows(settings, vocabulary, vectors)
-    )
-    taken = None
-    if initial is not None:
-        taken = start(network, initial, vocabulary.words, classes, vectors, settings.training)
+    rows = _initial_rows(settings, vocabulary, vectors)
+    taken: list[dict[str, Any]] = []
+
+    def make(part: Examples) -> TextNetwork:
+        network = _make_network(settings, vocabulary, len(classes), part, rows)
+        if initial is not None:
+            taken.append(start(network, initial, vocabulary.words, classes, vectors, settings.training))
+        return network
+
+    members = members_of(examples, folds, make, hide_words=vectors is None and initial is None)
     facts = {
         "date": datetime.now(timezone.utc).date().isoformat(),
         "settings": to_json(settings.training),
         "held_out": not given,  # the validation texts
+        "folds": len(folds),
         "texts": len(training.labels),
         "labels": np.bincount(training.labels, minlength=len(classes)).tolist(),
-        "initial": taken,
+        "initial": taken[-1] if taken else None,
         "vectors": None if vectors is None else _coverage(vectors, seen),
-        "neighbours": _neighbours(network, settings, vocabulary.words),
+        "neighbours": _neighbours(members[-1].network, settings, vocabulary.words),
         "environment": _environment(settings.training.device),
     }
     identity = _identity(settings, vocabulary.words, examples, None if vectors is None else vectors.matrix)
@@ -168,9 +199,10 @@ def prepare(
         settings=settings,
         classes=np.asarray(classes),
         vocabulary=vocabulary,
-        training=examples[0],
-        validation=examples[1],
-        network=network,
+        config=config,
+        training=training,
+        validation=validation,
+        members=members,
         facts=facts,
         identity=identity,
     )
@@ -179,15 +211,21 @@ def prepare(
 def fit(prepared: Prepared, *, progress: Progress, checkpoint: Path | None = None, resume: bool = False) -> Fitted:
     """Train the network until early stopping ends it; arguments and errors as in `train_model`."""
     from textcnn.training._checkpoint import Checkpoint
-    from textcnn.training._loop import Trainer, predict_probabilities
+    from textcnn.training._fitting import Fitting
 
     keep: Checkpoint | None = None
     if checkpoint is not None:
         keep = Checkpoint(checkpoint, prepared.identity, prepared.facts["environment"], resume)
-    network, classes = prepared.network, len(prepared.classes)
-    trainer = Trainer(network, prepared.settings.training, classes=classes, progress=progress, checkpoint=keep)
+    fitting = Fitting(
+        prepared.members,
+        prepared.validation.labels,
+        prepared.config,
+        classes=len(prepared.classes),
+        progress=progress,
+        checkpoint=keep,
+    )
     try:
-        history = trainer.run(prepared.training, prepared.validation)
+        history = fitting.run()
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, MemoryError) or "allocate" in str(error) or "out of memory" in str(error):
             raise TrainingError(
@@ -195,16 +233,14 @@ def fit(prepared: Prepared, *, progress: Progress, checkpoint: Path | None = Non
                 "a smaller network, or cut long texts (--max-length)"
             ) from error
         raise
-    probabilities = predict_probabilities(network, prepared.validation.texts, classes=classes)
-    weights = {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
-    return Fitted(weights, history, probabilities)
+    weights = {name: tensor.detach().cpu().numpy() for name, tensor in fitting.network.state_dict().items()}
+    return Fitted(weights, history, fitting.best.probabilities)
 
 
 def package(prepared: Prepared, fitted: Fitted) -> Artifact:
     """Put all that a prediction needs together, with the temperature and the scores of the validation texts."""
     labels = prepared.validation.labels
-    # The logits, but for what they have in common.
-    logits = np.log(np.maximum(fitted.probabilities, np.finfo(np.float32).tiny))
+    logits = _log(fitted.probabilities)
     temperature = fit_temperature(logits, labels)
     names = [str(label) for label in prepared.classes]
     if warning := doubt(labels, fitted.probabilities, names):
@@ -221,17 +257,10 @@ def package(prepared: Prepared, fitted: Fitted) -> Artifact:
     )
 
 
-def held_out(training: Labelled, config: TrainingConfig, names: Sequence[str]) -> tuple[Labelled, Labelled]:
-    """Split training texts into those to learn from and a stratified share to choose the epoch by.
-
-    Equal texts stay together, as do groups (`textcnn.data.repeats.groups_for_split`).
-
-    Raises:
-        DataError: too few examples of a class.
-    """
-    groups = groups_for_split(training, 2)
-    parts = stratified_split(training.labels, config.validation_share, config.seed, groups=groups, names=names)
-    return training.take(parts[0]), training.take(parts[1])
+def _log(probabilities: np.ndarray) -> np.ndarray:
+    """Return the logits of probabilities, but for what they have in common."""
+    out: np.ndarray = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+    return out
 
 
 def _read_words(

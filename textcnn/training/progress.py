@@ -45,11 +45,14 @@ class History:
         epochs: figures of all epochs.
         best_epoch: the epoch that the weights are from, from 1.
         interrupted: whether Ctrl-C ended the run.
+        linear_share: how much of the logits is the linear model of n-grams', solved by itself; the rest is the
+            network's.
     """
 
     epochs: tuple[Epoch, ...]
     best_epoch: int
     interrupted: bool
+    linear_share: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object."""

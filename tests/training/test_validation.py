@@ -1,0 +1,73 @@
+import logging
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from textcnn.data.labelled import Labelled
+from textcnn.errors import DataError
+from textcnn.settings.config import FEW, FOLDS, TrainingConfig
+from textcnn.training._validation import adapted, held_out, validation_folds
+
+
+def labelled(labels, texts=None):
+    texts = [f"text {i}" for i in range(len(labels))] if texts is None else texts
+    return Labelled(pa.chunked_array([pa.array(texts, pa.large_string())]), np.asarray(labels))
+
+
+@pytest.mark.parametrize(
+    ("counts", "monitor", "folds"),
+    [
+        ((50, 50), "loss", FOLDS),
+        ((FEW // 2, FEW // 2 - 1), "loss", FOLDS),
+        ((FEW // 2, FEW // 2), "accuracy", 0),
+        ((90, 10), "macro_f1", FOLDS),
+        ((89, 10), "loss", FOLDS),
+        ((FEW, 10), "macro_f1", 0),
+        ((1, 1), "loss", 2),
+    ],
+)
+def test_what_the_texts_decide(counts, monitor, folds):
+    labels = np.repeat(np.arange(len(counts)), counts)
+    found = adapted(TrainingConfig(), labels, given=False)
+    assert (found.monitor, found.validation_folds) == (monitor, folds)
+    assert adapted(TrainingConfig(), labels, given=True).validation_folds == 0
+
+
+def test_settings_go_before_the_texts():
+    labels = np.repeat([0, 1], [90, 10])
+    found = adapted(TrainingConfig(monitor="accuracy", validation_folds=0), labels, given=False)
+    assert (found.monitor, found.validation_folds) == ("accuracy", 0)
+    assert adapted(TrainingConfig(validation_folds=7), labels, given=False).validation_folds == 7
+
+
+def test_the_monitor_of_unbalanced_classes_is_said(caplog):
+    with caplog.at_level(logging.INFO, "textcnn"):
+        adapted(TrainingConfig(), np.repeat([0, 1], [900, 20]), given=False)
+    assert "macro-F1, since the largest class has 900 texts and the smallest 20" in caplog.text
+
+
+def test_folds_have_every_text_once_and_equal_ones_together():
+    texts = [f"text {i // 3}" for i in range(60)]
+    labels = np.arange(60) // 3 % 2
+    folds = validation_folds(labelled(labels, texts), TrainingConfig(validation_folds=4))
+    assert sorted(np.concatenate(folds).tolist()) == list(range(60))
+    for rows in folds:
+        inside = {texts[row] for row in rows}
+        assert sum(text in inside for text in texts) == len(rows)
+
+
+def test_a_class_of_one_text_is_in_one_fold():
+    labels = [0] * 10 + [1] * 10 + [2]
+    folds = validation_folds(labelled(labels), TrainingConfig(validation_folds=4))
+    assert sum(20 in rows for rows in folds) == 1
+
+
+def test_a_class_of_one_text_keeps_it_in_training(caplog):
+    data = labelled([0] * 10 + [1] * 10 + [2])
+    training, validation = held_out(data, TrainingConfig(), ["a", "b", "c"])
+    assert sorted(validation.labels.tolist()) == [0, 1]
+    assert np.bincount(training.labels).tolist() == [9, 9, 1]
+    assert "c: one text each, which is learned from and not validated" in caplog.text
+    with pytest.raises(DataError, match="found one each"):
+        held_out(labelled([0, 1, 2]), TrainingConfig(), ["a", "b", "c"])

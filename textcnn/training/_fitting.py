@@ -1,0 +1,296 @@
+"""The training of a run: epochs, validation after each, early stopping, checkpoints.
+
+One network is trained where some texts are held out for validation. Where the training texts are few, they are divided
+into folds: a network for each fold trains on the other folds and scores this one, epoch by epoch beside the network of
+all texts, which is the one that is kept. So every text chooses the epoch, and none is lost to training.
+
+Beside each network stands the linear model of its bag (`textcnn.training._linear`). The run keeps the mean of their
+logits, or the network where it alone predicts the validation texts clearly better, as it may with word vectors. The mean
+is a network too, with other weights in its softmax layer and its bag.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from textcnn.metrics import log_loss, macro_f1, softmax
+from textcnn.nn.base import TextNetwork
+from textcnn.settings.config import TrainingConfig
+from textcnn.text.tokens import Encoded
+from textcnn.text.vocabulary import UNKNOWN
+from textcnn.training._batching import Examples
+from textcnn.training._checkpoint import Checkpoint
+from textcnn.training._early_stopping import EarlyStopping
+from textcnn.training._linear import LARGEST, LinearModel, features, solve
+from textcnn.training._loop import Trainer, loss_weights, predict_logits, with_prefix
+from textcnn.training.progress import Epoch, History, Progress
+
+logger = logging.getLogger(__name__)
+
+MEAN, ALONE = 0.5, 0.0  # shares of the linear model in the logits
+
+
+@dataclass(frozen=True)
+class Member:
+    """A network of a run.
+
+    Attributes:
+        network: on the CPU.
+        training: the texts it learns from.
+        scored: validation texts it scores; none for a network of all texts.
+        rows: which of the run's validation texts these are.
+    """
+
+    network: TextNetwork
+    training: Examples
+    scored: Encoded
+    rows: np.ndarray
+
+
+def members_of(
+    examples: Sequence[Examples],
+    folds: Sequence[np.ndarray],
+    make: Callable[[Examples], TextNetwork],
+    *,
+    hide_words: bool,
+) -> tuple[Member, ...]:
+    """Return the networks of a run: one, or one for each fold and one of all texts.
+
+    Args:
+        examples: the training texts, and the validation texts where there are no folds.
+        folds: the rows of each.
+        make: returns a network for the texts that it is to learn from.
+        hide_words: whether the words that a network has not seen are unknown to it, as they will be in other texts.
+    """
+    whole = examples[0]
+    if not folds:
+        scored = examples[1].texts
+        return (Member(make(whole), whole, scored, np.arange(len(scored.lengths))),)
+    members = []
+    for rows in folds:
+        part = whole.take(np.setdiff1d(np.arange(len(whole.labels)), rows))
+        scored = whole.texts.take(rows)
+        if hide_words:
+            scored = Encoded(np.where(np.isin(scored.ids, part.texts.ids), scored.ids, UNKNOWN), scored.offsets)
+        members.append(Member(make(part), part, scored, rows))
+    none = np.zeros(0, np.int64)
+    return (*members, Member(make(whole), whole, whole.texts.take(none), none))
+
+
+class Fitting:
+    """Trains the networks of a run side by side.
+
+    Args:
+        members: the networks; the last is kept. Together they score each validation text once.
+        labels: class ids of the validation texts, (N,).
+        config: the training settings.
+        classes: K.
+        progress: receives how training goes.
+        checkpoint: keeps the run after each epoch, and may hold one to resume; None keeps nothing.
+
+    Raises:
+        ConfigError: settings that the networks or this machine cannot follow.
+    """
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        labels: np.ndarray,
+        config: TrainingConfig,
+        *,
+        classes: int,
+        progress: Progress,
+        checkpoint: Checkpoint | None = None,
+    ) -> None:
+        self.members, self.labels, self.config, self.classes = members, labels, config, classes
+        self.progress = progress
+        self.checkpoint = checkpoint
+        self.trainers = [
+            Trainer(member.network, config, classes=classes, progress=progress if member is members[-1] else Progress())
+            for member in members
+        ]
+        self.best = EarlyStopping(config.monitor or "loss", config.patience)
+
+    @property
+    def network(self) -> TextNetwork:
+        """The network that is kept."""
+        return self.members[-1].network
+
+    def run(self) -> History:
+        """Train until the last epoch, early stopping or Ctrl-C, and leave the best weights in the network.
+
+        Returns:
+            The figures of all epochs, those of a resumed run too.
+
+        Raises:
+            TrainingError: the loss is not finite.
+            ModelError: the checkpoint cannot be read or written.
+            KeyboardInterrupt: Ctrl-C before the first epoch's end, when there is nothing to keep.
+        """
+        epochs = self._resume()
+        interrupted = False
+        self.progress.begin(texts=len(self.members[-1].training.labels), epochs=self.config.max_epochs)
+        linear = self._solve()
+        logits = self._logits_of(linear)
+        try:
+            while len(epochs) < self.config.max_epochs and not self.best.should_stop(len(epochs)):
+                epoch = self._run_epoch(len(epochs) + 1, logits)
+                epochs.append(epoch)
+                self._save(epochs)
+                self.progress.epoch(epoch)
+        except KeyboardInterrupt:
+            if not self.best.epoch:
+                raise
+            interrupted = True
+            logger.warning("interrupted: the weights of epoch %d, the best so far, are kept", self.best.epoch)
+        self.best.restore(self.network)
+        if linear:
+            mix(self.network, linear[-1], self.best.share)
+        history = History(tuple(epochs), self.best.epoch, interrupted, self.best.share)
+        self.progress.end(history)
+        return history
+
+    def _solve(self) -> list[LinearModel]:
+        """Return each network's linear model; none without a bag, or for one that is too large or frozen."""
+        found: list[LinearModel] = []
+        for number, member in enumerate(self.members):
+            bag = member.network.ngrams
+            if bag is None or not bag.weight.requires_grad or bag.weight.numel() > LARGEST:
+                return []
+            self.progress.stage("fitting the linear model", number / len(self.members))
+            weights = loss_weights(member.training, self.config, self.classes)
+            found.append(solve(bag, member.training.texts, member.training.labels, weights=weights))
+        self.progress.stage("fitting the linear model", 1)
+        return found
+
+    def _logits_of(self, linear: Sequence[LinearModel]) -> np.ndarray | None:
+        """Return the linear models' logits of the validation texts, (N, K); None if there are none."""
+        if not linear:
+            return None
+        logits = np.zeros((len(self.labels), self.classes), np.float32)
+        for member, model in zip(self.members, linear, strict=True):
+            if member.network.ngrams is not None:
+                logits[member.rows] = model.logits(features(member.network.ngrams, member.scored))
+        return logits
+
+    def _run_epoch(self, number: int, linear: np.ndarray | None) -> Epoch:
+        """Train on all texts once, score the validation texts, and keep the weights if they are the best so far.
+
+        Args:
+            number: of the epoch, from 1.
+            linear: the linear models' logits of the validation texts, (N, K), or None.
+        """
+        begin = time.perf_counter()
+        losses = [
+            trainer.train_epoch(number, member.training)
+            for trainer, member in zip(self.trainers, self.members, strict=True)
+        ]
+        seconds = time.perf_counter() - begin
+        logits = np.zeros((len(self.labels), self.classes), np.float32)
+        for member in self.members:
+            logits[member.rows] = predict_logits(member.network, member.scored, classes=self.classes)
+        if not np.isfinite(logits).all():
+            raise self.trainers[-1].not_finite("finite logits", math.nan, f"after epoch {number}")
+        share, probabilities = self._choose(logits, linear)
+        predicted = probabilities.argmax(axis=1)
+        scores = {
+            "loss": log_loss(self.labels, probabilities),
+            "accuracy": float((predicted == self.labels).mean()),
+            "macro_f1": macro_f1(self.labels, predicted),
+        }
+        best = self.best.update(number, scores, self.network)
+        if best:
+            self.best.share, self.best.probabilities = share, probabilities
+        return Epoch(
+            number=number,
+            training_loss=losses[-1],
+            validation_loss=scores["loss"],
+            accuracy=scores["accuracy"],
+            macro_f1=scores["macro_f1"],
+            seconds=seconds,
+            texts_per_second=sum(len(member.training.labels) for member in self.members) / seconds,
+            best=best,
+            monitor=self.best.monitor,
+        )
+
+    def _choose(self, logits: np.ndarray, linear: np.ndarray | None) -> tuple[float, np.ndarray]:
+        """Return the linear model's share, and the probabilities of the validation texts with it, (N, K).
+
+        The mean of both, unless the network alone has a smaller loss by more than a standard error of the difference.
+        """
+        if linear is None:
+            return 0.0, softmax(logits, 1.0)
+        alone, mean = softmax(logits, 1.0), softmax((1 - MEAN) * logits + MEAN * linear, 1.0)
+        rows, tiny = np.arange(len(self.labels)), np.finfo(np.float32).tiny
+        own = [np.maximum(probabilities[rows, self.labels], tiny) for probabilities in (alone, mean)]  # (N,) each
+        gain = np.log(own[0]) - np.log(own[1])  # (N,)
+        return (ALONE, alone) if gain.mean() > gain.std() / math.sqrt(len(gain)) else (MEAN, mean)
+
+    def _save(self, epochs: list[Epoch]) -> None:
+        """Keep the state of the run after an epoch."""
+        if self.checkpoint is None:
+            return
+        best = {name: getattr(self.best, name) for name in ("score", "loss", "epoch", "share")}
+        state = {
+            "best": best,
+            "epochs": [dataclasses.asdict(epoch) for epoch in epochs],
+            "generators": [trainer.generator.bit_generator.state for trainer in self.trainers],
+        }
+        self.checkpoint.save(self._tensors(self.best.state, self.best.probabilities), state)
+
+    def _tensors(self, best: Mapping[str, torch.Tensor], probabilities: np.ndarray) -> dict[str, torch.Tensor]:
+        """Return everything that a checkpoint keeps as tensors."""
+        tensors = {f"best.{name}": weight for name, weight in best.items()}
+        tensors["probabilities"] = torch.from_numpy(probabilities)
+        for number, trainer in enumerate(self.trainers):
+            tensors |= {f"{number}.{name}": value for name, value in trainer.tensors().items()}
+        return tensors
+
+    def _resume(self) -> list[Epoch]:
+        """Restore the state of the checkpoint, if there is one, and return its epochs."""
+        if self.checkpoint is None:
+            return []
+        probabilities = np.zeros((len(self.labels), self.classes), np.float32)
+        expected = self._tensors(dict(self.network.named_parameters()), probabilities)
+        kept = self.checkpoint.load(expected, texts=len(self.members[-1].training.labels), networks=len(self.members))
+        if kept is None:
+            return []
+        if kept.environment != self.checkpoint.environment:
+            logger.warning(
+                "the checkpoint is from another environment (%s, now %s): the result may differ in its last bits",
+                kept.environment,
+                dict(self.checkpoint.environment),
+            )
+        self.best.state = {
+            name: tensor.to(self.trainers[-1].device) for name, tensor in with_prefix(kept.tensors, "best.").items()
+        }
+        self.best.probabilities = kept.tensors["probabilities"].numpy()
+        for name, value in kept.best.items():
+            setattr(self.best, name, value)
+        try:
+            for number, (trainer, state) in enumerate(zip(self.trainers, kept.generators, strict=True)):
+                trainer.load(with_prefix(kept.tensors, f"{number}."))
+                trainer.generator.bit_generator.state = state
+        except (RuntimeError, ValueError, TypeError, KeyError, OverflowError):
+            raise self.checkpoint.wrong("states of the random generators") from None
+        return kept.epochs
+
+
+@torch.no_grad()
+def mix(network: TextNetwork, linear: LinearModel, share: float) -> None:
+    """Give a network the logits (1 - share) times its own plus `share` times the linear model's."""
+    layers = [network.softmax.weight, network.softmax.bias]
+    if network.ngrams is not None:
+        layers.append(network.ngrams.weight)
+    for weight in layers:
+        weight.mul_(1 - share)
+    for weight, solved in zip(layers[1:], (linear.bias, linear.weights), strict=False):
+        weight.add_(torch.from_numpy(solved).to(weight.device), alpha=share)

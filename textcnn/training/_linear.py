@@ -1,0 +1,103 @@
+"""The bag of n-grams as a linear model by itself, solved to convergence.
+
+Trained beside a network by a few epochs of small steps, the bag of n-grams (`textcnn.text.ngrams`) stops far from its
+optimum, and on few texts a converged linear model is hard to beat. Its features, those of the bag, have unit length;
+with U its weights, (G, K), and b its bias, (K,), the objective is
+
+    1/N sum_n w_n cross-entropy(x_n U + b, y_n) + 1 / (2 C N) ||U||^2,    C = 10
+
+as in scikit-learn's `LogisticRegression`, minimised by L-BFGS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from textcnn.text.ngrams import LEAST_RATIO, SCALE
+from textcnn.text.tokens import Encoded, offsets_of
+
+if TYPE_CHECKING:
+    import scipy.sparse
+
+    from textcnn.nn.bag import NgramBag
+
+STRENGTH = 10.0  # C
+LARGEST = 1 << 22  # weights, G K: the solver keeps a dozen arrays of them in double precision
+_ITERATIONS = 300
+_TOLERANCE = 1e-5  # largest element of the gradient
+
+
+@dataclass(frozen=True)
+class LinearModel:
+    """A solved linear model on the features of a bag.
+
+    Attributes:
+        weights: in the scale of the bag's own, (G, K) float32.
+        bias: (K,) float32.
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray
+
+    def logits(self, x: scipy.sparse.csr_array) -> np.ndarray:
+        """Return the logits of N texts, (N, K), from their features, (N, G)."""
+        out: np.ndarray = x @ (SCALE * self.weights) + self.bias
+        return out
+
+
+def features(bag: NgramBag, texts: Encoded) -> scipy.sparse.csr_array:
+    """Return the features of N texts, each of the length 1, (N, G) float64; all 0 for a text without known n-grams."""
+    import scipy.sparse
+
+    rows, counts = bag.index.find(texts)  # (M,), (N,)
+    offsets = offsets_of(counts)
+    values = bag.factors.cpu().numpy()[rows].astype(np.float64)  # (M,)
+    squares = np.add.reduceat(np.append(values**2, 0.0), offsets[:-1]) if len(counts) else np.zeros(0)
+    squares[counts == 0] = 1.0  # reduceat takes the next text's first value there
+    values /= np.repeat(np.sqrt(np.maximum(squares, LEAST_RATIO**2)), counts)
+    return scipy.sparse.csr_array((values, rows, offsets), shape=(len(counts), len(bag.keys)))
+
+
+def solve(bag: NgramBag, texts: Encoded, labels: np.ndarray, *, weights: np.ndarray | None = None) -> LinearModel:
+    """Fit the linear model.
+
+    Args:
+        bag: the n-grams, and their factors.
+        texts: the N training texts.
+        labels: their class ids, (N,).
+        weights: of the texts in the loss, (N,), of the mean 1; None if all are equal.
+    """
+    from scipy.optimize import minimize
+
+    x = features(bag, texts)
+    count, classes = bag.weight.shape
+    # With two classes one column of differences is enough; half of them is each class's weight.
+    columns = 1 if classes == 2 else classes
+    targets = np.eye(classes)[labels][:, -columns:]  # (N, columns)
+    of_text = (np.ones(len(labels)) if weights is None else weights)[:, None] / len(labels)  # (N, 1)
+    penalty = 1 / (STRENGTH * len(labels))
+
+    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        u, b = flat[:-columns].reshape(count, columns), flat[-columns:]
+        logits = x @ u + b  # (N, columns)
+        if columns == 1:
+            losses = np.logaddexp(0, logits) - targets * logits
+            probabilities = np.exp(-np.logaddexp(0, -logits))
+        else:
+            logits -= logits.max(axis=1, keepdims=True)
+            sums = np.exp(logits).sum(axis=1, keepdims=True)
+            losses = np.log(sums) - (targets * logits).sum(axis=1, keepdims=True)
+            probabilities = np.exp(logits) / sums
+        errors = of_text * (probabilities - targets)  # (N, columns)
+        gradient = np.concatenate([(x.T @ errors + penalty * u).ravel(), errors.sum(axis=0)])
+        return float((of_text * losses).sum() + penalty / 2 * (u**2).sum()), gradient
+
+    options = {"maxiter": _ITERATIONS, "maxcor": 5, "gtol": _TOLERANCE, "ftol": 0.0}
+    found = minimize(objective, np.zeros((count + 1) * columns), jac=True, method="L-BFGS-B", options=options).x
+    u, b = found[:-columns].reshape(count, columns), found[-columns:]
+    if columns == 1:
+        u, b = u * [-0.5, 0.5], b * [-0.5, 0.5]
+    return LinearModel((u / SCALE).astype(np.float32), b.astype(np.float32))

@@ -1,0 +1,89 @@
+"""Which texts choose the epoch, by which score: what the training texts decide where the settings leave it open."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from textcnn.data.labelled import Labelled
+from textcnn.data.repeats import groups_for_split
+from textcnn.data.splits import stratified_folds, stratified_split
+from textcnn.errors import DataError, listed
+from textcnn.settings.config import FEW, FOLDS, UNBALANCED, TrainingConfig
+
+logger = logging.getLogger(__name__)
+
+
+def adapted(config: TrainingConfig, labels: np.ndarray, *, given: bool) -> TrainingConfig:
+    """Return the settings with a monitor and a number of folds, chosen by the training texts where they are None.
+
+    Args:
+        config: the settings.
+        labels: class ids of the training texts, (N,).
+        given: whether there are validation texts; then there are no folds.
+    """
+    counts = np.bincount(labels)
+    counts = counts[counts > 0]
+    few = len(labels) < FEW
+    monitor, folds = config.monitor, config.validation_folds
+    if monitor is None:
+        monitor = "loss" if few else "accuracy"
+        if counts.max() >= UNBALANCED * counts.min():
+            monitor = "macro_f1"
+            logger.info(
+                "the epoch is chosen by macro-F1, since the largest class has %s texts and the smallest %s (--monitor)",
+                f"{counts.max():,}",
+                f"{counts.min():,}",
+            )
+    if folds is None:
+        folds = FOLDS if few else 0
+    return dataclasses.replace(config, monitor=monitor, validation_folds=0 if given else min(folds, len(labels)))
+
+
+def validation_folds(training: Labelled, config: TrainingConfig) -> list[np.ndarray]:
+    """Return the rows of each fold of the training texts, stratified; equal texts and groups stay together.
+
+    A class with fewer texts than there are folds is missing in some.
+    """
+    folds = config.validation_folds or 0
+    groups = groups_for_split(training, folds)
+    found = stratified_folds(training.labels, folds, config.seed, groups, scarce=True)
+    return [rows for rows in found if len(rows)]
+
+
+def held_out(training: Labelled, config: TrainingConfig, names: Sequence[str]) -> tuple[Labelled, Labelled]:
+    """Split training texts into those to learn from and a stratified share to choose the epoch by.
+
+    Equal texts stay together, as do groups (`textcnn.data.repeats.groups_for_split`). Classes with a single text keep
+    it in training.
+
+    Raises:
+        DataError: no class can be split.
+    """
+    groups = groups_for_split(training, 2)
+    units = np.arange(len(training)) if groups is None else groups
+    pairs = np.unique(np.stack([training.labels, units]), axis=1)[0]
+    single = np.bincount(pairs, minlength=len(names)) == 1  # (K,)
+    rows = np.flatnonzero(~single[training.labels])
+    if not len(rows):
+        raise DataError(
+            "expected two texts or more of a class, of which one chooses the epoch, found one each; "
+            "give a validation file, or use folds (--validation-folds)"
+        )
+    if len(rows) < len(training):
+        logger.warning(
+            "%s: one text each, which is learned from and not validated",
+            listed([name for name, alone in zip(names, single, strict=True) if alone]),
+        )
+    _, chosen = stratified_split(
+        training.labels[rows],
+        config.validation_share,
+        config.seed,
+        groups=None if groups is None else groups[rows],
+        names=names,
+    )
+    left = np.setdiff1d(np.arange(len(training)), rows[chosen])
+    return training.take(left), training.take(rows[chosen])
