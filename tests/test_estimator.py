@@ -202,9 +202,16 @@ def test_validation_data_are_used_for_validation_alone():
 
 
 def test_a_share_is_held_out():
-    model = fitted(validation_share=0.2, max_epochs=1)
+    model = fitted(validation_share=0.2, validation_folds=0, max_epochs=1)
     assert model.model_.artifact.metrics["validation"]["examples"] == 18
     assert model.model_.artifact.training["texts"] == 72
+
+
+def test_few_texts_are_all_learned_from_and_validated_in_folds():
+    model = fitted(max_epochs=1)
+    assert model.model_.artifact.metrics["validation"]["examples"] == 90
+    assert model.model_.artifact.training["texts"] == 90
+    assert model.model_.artifact.training["folds"] == 4
 
 
 def test_the_vocabulary_comes_from_the_training_texts_alone():
@@ -330,10 +337,14 @@ def test_wrong_texts_and_labels(texts, labels, message):
 
 def test_few_examples_of_a_class():
     texts, labels = ["a b", "c d", "e f", "g h", "i"], ["x", "x", "y", "y", "z"]
-    with pytest.raises(DataError, match="^class 'z' has one example"):
-        TextCNNClassifier(**SMALL).fit(texts, labels)
-    model = TextCNNClassifier(**{**SMALL, "max_epochs": 1}).fit(texts[:4], labels[:4])
-    assert model.model_.artifact.metrics["validation"]["examples"] == 2
+    short = {**SMALL, "max_epochs": 1}
+    model = TextCNNClassifier(**short).fit(texts, labels)
+    assert model.model_.artifact.metrics["validation"]["examples"] == 5
+    model = TextCNNClassifier(**short, validation_folds=0).fit(texts, labels)
+    assert model.model_.artifact.metrics["validation"]["examples"] == 2  # z stays in training
+    assert model.predict_proba(["i"]).shape == (1, 3)
+    with pytest.raises(DataError, match="^expected two texts or more of a class"):
+        TextCNNClassifier(**short, validation_folds=0).fit(["a", "b"], ["x", "y"])
 
 
 def test_regression_targets_are_refused():

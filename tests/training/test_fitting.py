@@ -104,7 +104,7 @@ def test_the_network_alone_is_kept_only_if_it_is_clearly_better():
 
 
 def test_of_equal_scores_the_smaller_loss_is_kept():
-    fitting, history = fitted(dataclasses.replace(CONFIG, monitor="accuracy", max_epochs=8, patience=8))
+    _, history = fitted(dataclasses.replace(CONFIG, monitor="accuracy", max_epochs=8, patience=8))
     best = max(history.epochs, key=lambda epoch: (epoch.accuracy, -epoch.validation_loss))
     assert history.best_epoch == best.number
 

@@ -5,8 +5,8 @@ into folds: a network for each fold trains on the other folds and scores this on
 all texts, which is the one that is kept. So every text chooses the epoch, and none is lost to training.
 
 Beside each network stands the linear model of its bag (`textcnn.training._linear`). The run keeps the mean of their
-logits, or the network where it alone predicts the validation texts clearly better, as it may with word vectors. The mean
-is a network too, with other weights in its softmax layer and its bag.
+logits, or the network where it alone predicts the validation texts clearly better, as it may with word vectors. The
+mean is a network too, with other weights in its softmax layer and its bag.
 """
 
 from __future__ import annotations

@@ -10,7 +10,6 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,7 +17,7 @@ import numpy as np
 
 from textcnn import kernels
 from textcnn.data.labelled import Labelled
-from textcnn.errors import ConfigError, DataError, TrainingError, VectorsError
+from textcnn.errors import ConfigError, DataError, TrainingError
 from textcnn.inference.artifact import Artifact, load_artifact, weight_shapes
 from textcnn.inference.scorer import word_rows
 from textcnn.metrics import doubt, evaluate, fit_temperature, softmax
@@ -28,11 +27,11 @@ from textcnn.settings.options import Settings
 from textcnn.text.encoding import encode_texts
 from textcnn.text.ngrams import collect_ngrams
 from textcnn.text.tokenizer import Tokenizer
-from textcnn.text.vocabulary import FIRST_WORD, Vocabulary, build_vocabulary
+from textcnn.text.vocabulary import Vocabulary
+from textcnn.training._starting_words import coverage, initial_rows, read_words
 from textcnn.training._validation import adapted, held_out, validation_folds
 from textcnn.training.progress import History, Progress
-from textcnn.vectors import VectorsSource, WordVectors, load_vectors, with_unseen_words
-from textcnn.vectors.neighbours import neighbours_of_probes, untrained
+from textcnn.vectors.neighbours import neighbours_of_probes
 
 if TYPE_CHECKING:
     from textcnn.nn.base import TextNetwork
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 LARGEST_NETWORK = 2**32  # weights: a larger one is a typing error
-_LOW_COVERAGE = 0.05  # share of the training words; vectors of their language and spelling cover far more
 
 
 @dataclass(frozen=True)
@@ -162,7 +160,7 @@ def prepare(
         folds, validation = validation_folds(training, config), training
     elif validation is None:
         training, validation = held_out(training, config, names)
-    vocabulary, vectors, seen = _read_words(training, settings, progress)
+    vocabulary, vectors, seen = read_words(training, settings, progress)
     if vectors is not None:
         model = dataclasses.replace(settings.model, dimension=vectors.dimension)
         settings = dataclasses.replace(settings, model=model)
@@ -171,7 +169,7 @@ def prepare(
         Examples(encode_texts(part.texts, tokenizer, vocabulary), part.labels, part.weights)
         for part in ((training,) if folds else (training, validation))
     ]
-    rows = _initial_rows(settings, vocabulary, vectors)
+    rows = initial_rows(settings, vocabulary, vectors)
     taken: list[dict[str, Any]] = []
 
     def make(part: Examples) -> TextNetwork:
@@ -189,7 +187,7 @@ def prepare(
         "texts": len(training.labels),
         "labels": np.bincount(training.labels, minlength=len(classes)).tolist(),
         "initial": taken[-1] if taken else None,
-        "vectors": None if vectors is None else _coverage(vectors, seen),
+        "vectors": None if vectors is None else coverage(vectors, seen),
         "neighbours": _neighbours(members[-1].network, settings, vocabulary.words),
         "environment": _environment(settings.training.device),
     }
@@ -261,70 +259,6 @@ def _log(probabilities: np.ndarray) -> np.ndarray:
     """Return the logits of probabilities, but for what they have in common."""
     out: np.ndarray = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
     return out
-
-
-def _read_words(
-    training: Labelled, settings: Settings, progress: Progress
-) -> tuple[Vocabulary, WordVectors | None, int]:
-    """Return the vocabulary, its word vectors or None, and how many of its words are in the training texts."""
-    vocabulary = build_vocabulary(training.texts, settings.text)
-    seen = len(vocabulary.words)
-    if settings.vectors is None:
-        return vocabulary, None, seen
-    reading: dict[str, Any] = {"max_words": settings.max_words, "trust_pickle": settings.trust_pickle}
-    vocabulary = with_unseen_words(vocabulary, settings.vectors, settings.text, **reading)
-    vectors = load_vectors(
-        settings.vectors,
-        vocabulary.words,
-        dimension=settings.vector_dimension,
-        **reading,
-        progress=lambda done: progress.stage("reading vectors", done),
-    )
-    _report_coverage(settings.vectors, vectors, seen)
-    return vocabulary, vectors, seen
-
-
-def _report_coverage(source: VectorsSource, vectors: WordVectors, seen: int) -> None:
-    """Log how many of the training texts' words, the first `seen`, have vectors.
-
-    Raises:
-        VectorsError: none of them has a vector; the words added from the file do not count.
-    """
-    found = int(vectors.found[:seen].sum())
-    name = source if isinstance(source, (str, PathLike)) else "KeyedVectors"
-    if not found:
-        raise VectorsError(
-            f"{name}: expected vectors of words of the training texts, found none of their {seen:,} distinct words "
-            f"({vectors.words_in_file:,} words, {vectors.dimension}-d); use a file in their language and spelling"
-        )
-    if warning := untrained(vectors.matrix[:seen][vectors.found[:seen]]):
-        logger.warning("%s: %s", name, warning)
-    low = found < _LOW_COVERAGE * seen
-    logger.log(
-        logging.WARNING if low else logging.INFO,
-        "%s has vectors of %s of the training texts' %s distinct words (%.1f%%)%s",
-        name,
-        f"{found:,}",
-        f"{seen:,}",
-        100 * found / seen,
-        "; check that it is in their language and spelling" if low else "",
-    )
-
-
-def _coverage(vectors: WordVectors, seen: int) -> dict[str, int]:
-    """Return how many of the training texts' words have vectors, and how many other words are kept."""
-    return {"found": int(vectors.found[:seen].sum()), "words": seen, "unseen": len(vectors.found) - seen}
-
-
-def _initial_rows(settings: Settings, vocabulary: Vocabulary, vectors: WordVectors | None) -> np.ndarray | None:
-    """Return the rows that the channels start from, (V, D), zeros for padding and the unknown word; None for random."""
-    if settings.init_from is not None:  # `transfer.start` fills them
-        shape = (len(vocabulary), settings.model.dimension)
-        return np.zeros(shape, np.float32) if settings.model.pretrained else None
-    if vectors is None:
-        return None
-    matrix = vectors.filled(np.random.default_rng(settings.training.seed), norm=settings.training.vector_norm)
-    return np.concatenate([np.zeros((FIRST_WORD, matrix.shape[1]), np.float32), matrix])
 
 
 def _make_network(
