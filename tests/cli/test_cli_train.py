@@ -70,9 +70,11 @@ def test_train_saves_a_model_and_reports(textcnn, reviews, tmp_path, tiny):
     ]
     assert ended.err.splitlines()[0] == f"{reviews}: 60 train; 2 classes (negative, positive)"
     assert [line.split()[:2] for line in ended.err.splitlines()[1:3]] == [["epoch", "1"], ["epoch", "2"]]
-    assert re.fullmatch(r"best epoch: [12] of 2", ended.err.splitlines()[3])
+    assert re.fullmatch(
+        r"best epoch: [12] of 2(, averaged with the linear model of n-grams)?", ended.err.splitlines()[3]
+    )
     metrics = json.loads((tmp_path / "model" / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics["validation"]["examples"] == 6
+    assert metrics["validation"]["examples"] == 60  # in folds
     assert package.load_model(tmp_path / "model").classes_.tolist() == ["negative", "positive"]
     assert names(tmp_path) == ["model"]
 
@@ -83,7 +85,12 @@ def test_test_texts_are_scored(textcnn, reviews, tmp_path, tiny):
     assert ended.err.startswith(f"{reviews}: 60 train, 60 validation, 60 test; 2 classes")
     assert [line.split()[0] for line in ended.out.splitlines()] == ["validation", "test", "saved"]
     metrics = json.loads((tmp_path / "model" / "metrics.json").read_text(encoding="utf-8"))
-    assert metrics["test"] == metrics["validation"]
+    for name, value in metrics["test"].items():
+        # The network and the linear model are averaged once as logits and once as weights.
+        expected = (
+            pytest.approx(metrics["validation"][name], rel=1e-4) if name == "log_loss" else metrics["validation"][name]
+        )
+        assert value == expected, name
 
 
 def test_many_classes_are_one_short_line(textcnn, tmp_path, tiny, caplog):
@@ -256,7 +263,7 @@ def test_ctrl_c_keeps_the_best_epoch(reviews, tmp_path):
     assert process.returncode == 130
     assert line.startswith("epoch  1  loss ")
     kept = re.search(r"^interrupted: the weights of epoch (\d+), the best so far, are kept$", err, re.MULTILINE)[1]
-    assert re.search(rf"^best epoch: {kept} of \d+$", err, re.MULTILINE)
+    assert re.search(rf"^best epoch: {kept} of \d+(, averaged with .*)?$", err, re.MULTILINE)
     assert "Traceback" not in err
     assert out.splitlines()[-1] == f"saved       {tmp_path / 'model'}"
     assert package.load_model(tmp_path / "model").predict(["fine"]).shape == (1,)
@@ -266,7 +273,7 @@ def test_ctrl_c_before_the_first_epochs_end_leaves_nothing(textcnn, reviews, tmp
     def interrupted(*args: object, **keywords: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("textcnn.training._loop.Trainer.run", interrupted)
+    monkeypatch.setattr("textcnn.training._fitting.Fitting.run", interrupted)
     ended = textcnn("train", reviews, "-o", tmp_path / "model")
     assert (ended.code, ended.out) == (130, "")
     assert ended.err == f"{reviews}: 60 train; 2 classes (negative, positive)\n\nError: interrupted\n"
