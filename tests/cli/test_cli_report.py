@@ -42,7 +42,7 @@ def test_a_page_that_fails_harms_no_model(textcnn, files, tmp_path, monkeypatch)
     assert textcnn("predict", "-m", tmp_path / "model", "mark1").code == 0
 
 
-def test_without_test_texts_it_is_of_those_held_out(textcnn, files, tmp_path):
+def test_without_test_texts_it_is_of_the_folds(textcnn, files, tmp_path):
     ended = textcnn("train", files / "train.csv", "-o", tmp_path / "model", "--report", *SMALL)
     assert ended.code == 0
     content = (tmp_path / "model" / "report.html").read_text(encoding="utf-8")
@@ -50,6 +50,9 @@ def test_without_test_texts_it_is_of_those_held_out(textcnn, files, tmp_path):
     assert f"on {scores['examples']} texts" in content
     assert "(validation)" in content
     assert f"Accuracy <b>{100 * scores['accuracy']:.1f}%</b>" in content
+    assert "The figures are of networks that had not learned from the texts they scored." in content
+    assert "Most uncertain" not in content
+    assert "TF-IDF + logistic regression" in content  # in folds, too
     ended = textcnn(
         *("report", files / "test.csv", "-m", tmp_path / "model", "-o", tmp_path / "r.html", "--plots", tmp_path / "p")
     )
@@ -59,6 +62,16 @@ def test_without_test_texts_it_is_of_those_held_out(textcnn, files, tmp_path):
     assert (tmp_path / "p" / "loss.png").exists()
     ended = textcnn("report", files / "test.csv", "-m", tmp_path / "model", "-o", tmp_path / "r.html")
     assert (ended.code, ended.err.count("\n")) == (2, 1)
+
+
+def test_with_a_held_out_share_the_page_is_of_that(textcnn, files, tmp_path):
+    options = ("--validation-folds", "0")
+    ended = textcnn("train", files / "train.csv", "-o", tmp_path / "model", "--report", *SMALL, *options)
+    assert ended.code == 0
+    content = (tmp_path / "model" / "report.html").read_text(encoding="utf-8")
+    scores = json.loads((tmp_path / "model" / "metrics.json").read_text())["validation"]
+    assert f"on {scores['examples']} texts" in content
+    assert "Most uncertain" in content
 
 
 def test_a_split_that_is_not_there(textcnn, files, tmp_path):

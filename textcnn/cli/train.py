@@ -64,7 +64,7 @@ _BASIC = (
     aliases=("dev",),
     metavar="FILE",
     group="Data",
-    help="File of validation texts [a share of the training texts].",
+    help="File of validation texts [a share of the training texts, or folds of few].",
 )
 @option(
     "--test",

@@ -173,7 +173,7 @@ def _settings(text: TextConfig, model: NetworkConfig, training: Mapping[str, Any
     found = {"architecture": architecture_of(model).name, **model.used(), **text.used()}
     found |= {name: usual.get(name) if value is None else value for name, value in trained.items()}
     without = set(() if model.pretrained else _ONLY_WITH_VECTORS)
-    if training.get("held_out") is False:
+    if training.get("held_out") is False or training.get("folds"):
         without.add("validation_share")
     rows = [
         [_escaped(name), _escaped(_value(value))]

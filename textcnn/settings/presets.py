@@ -7,7 +7,7 @@ from typing import Any
 from textcnn.errors import ConfigError, quoted
 
 # Our own defaults that no paper has (chosen inside MR's training split, `experiments/ablations`) are off in these.
-_PAPERS = {"ngrams": 0, "vector_norm": 0.0}
+_PAPERS = {"ngrams": 0, "vector_norm": 0.0, "monitor": "accuracy", "validation_folds": 0}
 
 # For each preset its settings for any corpus (None), and a paper's own for a corpus that it names. `best` is for
 # opinions with word vectors where time does not matter, chosen inside the training splits of MR, TREC and IMDB and on
