@@ -6,7 +6,7 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from random_models import CLASSES, DCNN_SMALL, DCNNS, SMALL, STACKED, VARIANTS, WORDS, corpus, make
@@ -224,6 +224,7 @@ def test_pooling_of_blocks_is_pooling_of_the_whole(x, cuts, k):
 
 
 @given(x=BLOCKS, k=st.integers(1, 20), wrong=st.booleans())
+@example(x=np.full((2, 17, 3), -1, np.float32), k=4, wrong=True)
 def test_the_largest_of_many_are_those_of_few(x, k, wrong):
     if wrong:
         x[0, 3, 1] = np.nan

@@ -10,7 +10,7 @@ import pytest
 from textcnn import TextCNNClassifier
 from textcnn.errors import VectorsError
 
-PIPELINE = "textcnn.training.pipeline"
+LOGGER = "textcnn.training._starting_words"
 LABELS = ["good", "bad"] * 20
 SETTINGS = {"channels": "static", "feature_maps": 2, "max_epochs": 1}
 
@@ -42,9 +42,9 @@ def test_vectors_of_none_of_the_training_words_are_refused(english, unseen):
 @pytest.mark.parametrize(("missing", "level"), [(19, logging.INFO), (20, logging.WARNING)])
 def test_vectors_of_under_a_twentieth_of_the_training_words_get_a_warning(english, caplog, missing, level):
     texts = [" ".join(["the", *(f"wort{i}" for i in range(missing))])] * 40
-    with caplog.at_level(logging.INFO, PIPELINE):
+    with caplog.at_level(logging.INFO, LOGGER):
         assert fitted(texts, vectors=english) == {"found": 1, "words": missing + 1, "unseen": 2}
-    [record] = [record for record in caplog.records if record.name == PIPELINE]
+    [record] = [record for record in caplog.records if record.name == LOGGER]
     assert record.levelno == level
     message = record.getMessage()
     assert str(english) in message
@@ -58,6 +58,6 @@ def test_vectors_in_memory_are_named(caplog):
     keyed.add_vectors(["the", "of"], np.ones((2, 2), np.float32))
     with pytest.raises(VectorsError, match="^KeyedVectors: "):
         fitted(["schön warm", "übel kalt"] * 20, vectors=keyed)
-    with caplog.at_level(logging.INFO, PIPELINE):
+    with caplog.at_level(logging.INFO, LOGGER):
         fitted(["the soup", "of soup"] * 20, vectors=keyed)
     assert any(message.startswith("KeyedVectors has") for message in caplog.messages)

@@ -344,11 +344,11 @@ def k_max(x: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _chosen(x: np.ndarray, k: int) -> np.ndarray | None:
     """Return the positions that `k_max` keeps of x (B, P, F), without sorting all; None if some are not numbers."""
+    if np.isnan(x.max(initial=0)):
+        return None
     texts, positions, maps = x.shape
     least = np.partition(x, positions - k, axis=1)[:, positions - k, None]  # that is kept, (B, 1, F)
     kept, equal = x > least, x == least
     spare = k - kept.sum(axis=1, keepdims=True)
     kept |= equal & (np.cumsum(equal, axis=1, dtype=np.int32) <= spare)
-    if (kept.sum(axis=1) != k).any():
-        return None
     return np.nonzero(kept.swapaxes(1, 2))[2].reshape(texts, maps, k).swapaxes(1, 2)
