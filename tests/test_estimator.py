@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from textcnn import TextCNNClassifier, load_model
-from textcnn.errors import ConfigError, DataError
+from textcnn.errors import ConfigError, DataError, ModelError
 from textcnn.settings.options import all_settings
 from textcnn.training.progress import Progress
 
@@ -345,6 +345,20 @@ def test_few_examples_of_a_class():
     assert model.predict_proba(["i"]).shape == (1, 3)
     with pytest.raises(DataError, match="^expected two texts or more of a class"):
         TextCNNClassifier(**short, validation_folds=0).fit(["a", "b"], ["x", "y"])
+
+
+def test_folds_whose_training_texts_have_no_words():
+    texts, labels = [""] * 19 + ["good film"], ["x"] * 10 + ["y"] * 10
+    model = TextCNNClassifier(**{**SMALL, "max_epochs": 1}).fit(texts, labels)
+    assert model.predict_proba(["good"]).shape == (1, 2)
+
+
+def test_other_groups_are_another_run(tmp_path):
+    texts, labels = [f"a{i} b{i % 3}" for i in range(40)], ["x", "y"] * 20
+    path, short = tmp_path / "c", {**SMALL, "max_epochs": 2, "ngrams": 0}
+    TextCNNClassifier(**short).fit(texts, labels, groups=np.arange(40) // 2, checkpoint=path)
+    with pytest.raises(ModelError, match="found one with other folds"):
+        TextCNNClassifier(**short).fit(texts, labels, groups=np.arange(40) // 4, checkpoint=path, resume=True)
 
 
 def test_regression_targets_are_refused():

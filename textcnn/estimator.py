@@ -214,7 +214,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             X: N strings: a list, numpy array, pandas Series, Arrow array or other iterable.
             y: their labels, N.
             sample_weight: weights of the texts in the loss, N numbers from 0 on; their scale does not matter.
-            groups: rows of one group stay together when validation texts are held out, N.
+            groups: rows of one group stay together where texts are held out for validation or divided into folds, N.
             validation_data: texts and labels that choose the epoch; None divides X into folds, or holds out a share.
             progress: receives how training goes, in the place of what `verbose` prints.
             checkpoint: file that keeps the run after each epoch, and is left when it ends.

@@ -171,18 +171,20 @@ def train_and_save(
             return run
         if progress is not None:
             progress.stage("writing the report", None)
-        return _with_page(run, output, source, trained, parts.get("test"))
+        return _with_page(run, output, source, trained, parts)
 
 
-def _with_page(run: Run, output: Path, source: str, trained: Trained, test: Labelled | None) -> Run:
+def _with_page(run: Run, output: Path, source: str, trained: Trained, parts: Mapping[str, Labelled]) -> Run:
     """Write the page on a saved model, on its test or else its validation texts; a failure loses nothing."""
     from textcnn.report.page import write_report
 
     try:
+        test, training = parts.get("test"), parts["train"]
         scored = {"test": test} if test is not None and len(test) else {"validation": trained.validation}
         [(split, texts)] = scored.items()
         folds = trained.probabilities if texts is trained.training else None
-        write_report(run.model, output / REPORT, texts, trained.training, source=source, split=split, folds=folds)
+        training = training if texts is test else trained.training
+        write_report(run.model, output / REPORT, texts, training, source=source, split=split, folds=folds)
     except Exception as error:  # noqa: BLE001
         return dataclasses.replace(run, report_error=error)
     return dataclasses.replace(run, report=output / REPORT)

@@ -57,6 +57,35 @@ def test_folds_have_every_text_once_and_equal_ones_together():
         assert sum(text in inside for text in texts) == len(rows)
 
 
+def test_texts_of_one_group_cannot_be_divided():
+    data = labelled([0, 1] * 10)
+    grouped = Labelled(data.texts, data.labels, groups=np.zeros(20, np.int64))
+    with pytest.raises(DataError, match="found one group"):
+        validation_folds(grouped, TrainingConfig(validation_folds=4))
+    with pytest.raises(DataError, match="two training texts or more, found 1"):
+        adapted(TrainingConfig(), np.array([0]), given=False)
+
+
+def test_equal_texts_of_few_distinct_ones_stay_together():
+    texts = [f"text {i % 6}" for i in range(30)]
+    folds = validation_folds(labelled([i % 6 // 3 for i in range(30)], texts), TrainingConfig(validation_folds=4))
+    for rows in folds:
+        inside = {texts[row] for row in rows}
+        assert sum(text in inside for text in texts) == len(rows)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_held_out_share_divides_no_group(seed):
+    labels = np.array([0, 1] * 10 + [2])
+    groups = np.append(np.arange(20) // 2, 0)  # the only text of class 2 is in the first group
+    data = labelled(labels)
+    training, validation = held_out(
+        Labelled(data.texts, labels, groups), TrainingConfig(seed=seed, validation_share=0.3), ["a", "b", "c"]
+    )
+    assert not set(training.groups) & set(validation.groups)
+    assert 2 in training.labels
+
+
 def test_a_class_of_one_text_is_in_one_fold():
     labels = [0] * 10 + [1] * 10 + [2]
     folds = validation_folds(labelled(labels), TrainingConfig(validation_folds=4))
@@ -68,6 +97,6 @@ def test_a_class_of_one_text_keeps_it_in_training(caplog):
     training, validation = held_out(data, TrainingConfig(), ["a", "b", "c"])
     assert sorted(validation.labels.tolist()) == [0, 1]
     assert np.bincount(training.labels).tolist() == [9, 9, 1]
-    assert "c: one text each, which is learned from and not validated" in caplog.text
+    assert "c: one text or group each, which is learned from and not validated" in caplog.text
     with pytest.raises(DataError, match="found one each"):
         held_out(labelled([0, 1, 2]), TrainingConfig(), ["a", "b", "c"])

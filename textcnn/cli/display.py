@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING
 import click
 
 from textcnn.cli.terminal import neutralize
-from textcnn.training.progress import Epoch, History, Progress, describe_epoch, describe_score
+from textcnn.training.progress import Epoch, History, Progress, describe_epoch, describe_history, describe_score
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -199,9 +199,8 @@ class ShownProgress(Progress):
         self.display.say(describe_epoch(epoch))
 
     def end(self, history: History) -> None:
-        """Say which epoch's weights are kept, and whether the linear model is averaged with them."""
-        mixed = ", averaged with the linear model of n-grams" if history.linear_share else ""
-        self.display.say(f"best epoch: {history.best_epoch} of {len(history.epochs)}{mixed}")
+        """Say which epoch's weights are kept."""
+        self.display.say(describe_history(history))
 
 
 @contextmanager

@@ -171,10 +171,14 @@ def _settings(text: TextConfig, model: NetworkConfig, training: Mapping[str, Any
     trained = training.get("settings") or {}
     usual = {"learning_rate": LEARNING_RATES.get(str(trained.get("optimizer"))), "max_norm": model.default_max_norm}
     found = {"architecture": architecture_of(model).name, **model.used(), **text.used()}
+    epochs = (training.get("history") or {}).get("epochs") or [{}]
+    usual |= {"monitor": epochs[-1].get("monitor"), "validation_folds": training.get("folds") or None}
     found |= {name: usual.get(name) if value is None else value for name, value in trained.items()}
     without = set(() if model.pretrained else _ONLY_WITH_VECTORS)
     if training.get("held_out") is False or training.get("folds"):
         without.add("validation_share")
+    if not training.get("folds"):
+        without.add("validation_folds")
     rows = [
         [_escaped(name), _escaped(_value(value))]
         for name, value in found.items()

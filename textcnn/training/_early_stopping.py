@@ -37,14 +37,28 @@ class EarlyStopping:
         self.share = 0.0
         self.probabilities = np.zeros((0, 0), np.float32)
 
-    def update(self, epoch: int, scores: Mapping[str, float], model: nn.Module) -> bool:
-        """Keep the model's weights if the epoch's score is better than all before; return whether it is."""
+    def update(
+        self, epoch: int, scores: Mapping[str, float], model: nn.Module, *, share: float, probabilities: np.ndarray
+    ) -> bool:
+        """Keep the model's weights, and what belongs to them, if the epoch is better than all before.
+
+        Args:
+            epoch: its number, from 1.
+            scores: `accuracy`, `macro_f1` and `loss` of the validation texts.
+            model: whose weights are kept.
+            share: of the linear model in its logits.
+            probabilities: of the validation texts, (N, K).
+
+        Returns:
+            Whether it is better.
+        """
         loss = scores["loss"]
         score = -loss if self.monitor == "loss" else scores[self.monitor]
         if (score, -loss) <= (self.score, -self.loss):
             return False
         state = {name: weight.detach().clone() for name, weight in model.named_parameters()}
-        self.score, self.loss, self.epoch, self.state = score, loss, epoch, state
+        self.share, self.probabilities, self.score, self.loss = share, probabilities, score, loss
+        self.epoch, self.state = epoch, state
         return True
 
     def should_stop(self, epochs: int) -> bool:

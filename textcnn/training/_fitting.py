@@ -29,8 +29,8 @@ from textcnn.text.vocabulary import UNKNOWN
 from textcnn.training._batching import Examples
 from textcnn.training._checkpoint import Checkpoint
 from textcnn.training._early_stopping import EarlyStopping
-from textcnn.training._linear import LARGEST, LinearModel, features, solve
-from textcnn.training._loop import Trainer, loss_weights, predict_logits, with_prefix
+from textcnn.training._linear import LinearModel, features, solvable, solve
+from textcnn.training._loop import Trainer, loss_weights, multiplies_bf16, predict_logits, with_prefix
 from textcnn.training.progress import Epoch, History, Progress
 
 logger = logging.getLogger(__name__)
@@ -117,6 +117,8 @@ class Fitting:
             Trainer(member.network, config, classes=classes, progress=progress if member is members[-1] else Progress())
             for member in members
         ]
+        if config.precision == "bf16" and not multiplies_bf16(self.trainers[-1].device):
+            logger.warning("precision: this device has no matrix products in bf16; fp32 would be faster")
         self.best = EarlyStopping(config.monitor or "loss", config.patience)
 
     @property
@@ -133,13 +135,14 @@ class Fitting:
         Raises:
             TrainingError: the loss is not finite.
             ModelError: the checkpoint cannot be read or written.
-            KeyboardInterrupt: Ctrl-C before the first epoch's end, when there is nothing to keep.
+            KeyboardInterrupt: Ctrl-C before the first epoch's end, when there is nothing to keep, or before a resumed
+                run trains; its checkpoint stays.
         """
         epochs = self._resume()
         interrupted = False
-        self.progress.begin(texts=len(self.members[-1].training.labels), epochs=self.config.max_epochs)
         linear = self._solve()
         logits = self._logits_of(linear)
+        self.progress.begin(texts=len(self.members[-1].training.labels), epochs=self.config.max_epochs)
         try:
             while len(epochs) < self.config.max_epochs and not self.best.should_stop(len(epochs)):
                 epoch = self._run_epoch(len(epochs) + 1, logits)
@@ -159,11 +162,11 @@ class Fitting:
         return history
 
     def _solve(self) -> list[LinearModel]:
-        """Return each network's linear model; none without a bag, or for one that is too large or frozen."""
+        """Return each network's linear model; none without a bag, or for one that is too large."""
+        bags = [member.network.ngrams for member in self.members]
         found: list[LinearModel] = []
-        for number, member in enumerate(self.members):
-            bag = member.network.ngrams
-            if bag is None or not bag.weight.requires_grad or bag.weight.numel() > LARGEST:
+        for number, (member, bag) in enumerate(zip(self.members, bags, strict=True)):
+            if bag is None or not all(solvable(each, member.training.texts) for each in bags if each is not None):
                 return []
             self.progress.stage("fitting the linear model", number / len(self.members))
             weights = loss_weights(member.training, self.config, self.classes)
@@ -206,9 +209,7 @@ class Fitting:
             "accuracy": float((predicted == self.labels).mean()),
             "macro_f1": macro_f1(self.labels, predicted),
         }
-        best = self.best.update(number, scores, self.network)
-        if best:
-            self.best.share, self.best.probabilities = share, probabilities
+        best = self.best.update(number, scores, self.network, share=share, probabilities=probabilities)
         return Epoch(
             number=number,
             training_loss=losses[-1],

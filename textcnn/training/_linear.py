@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from textcnn.nn.bag import NgramBag
 
 STRENGTH = 10.0  # C
-LARGEST = 1 << 22  # weights, G K: the solver keeps a dozen arrays of them in double precision
+_MOST_WEIGHTS = 1 << 22  # G K: the solver keeps a dozen arrays of them in double precision
+_MOST_FEATURES = 1 << 25  # of all texts, and scores, N K: 40 bytes each
 _ITERATIONS = 300
 _TOLERANCE = 1e-5  # largest element of the gradient
 
@@ -48,6 +49,13 @@ class LinearModel:
         return out
 
 
+def solvable(bag: NgramBag, texts: Encoded) -> bool:
+    """Return whether the linear model of a bag can be solved in a gigabyte or two; else the network's steps suffice."""
+    classes = bag.weight.shape[1]
+    most = max(bag.index.order * len(texts.ids), classes * len(texts.lengths))
+    return bag.weight.numel() <= _MOST_WEIGHTS and most <= _MOST_FEATURES
+
+
 def features(bag: NgramBag, texts: Encoded) -> scipy.sparse.csr_array:
     """Return the features of N texts, each of the length 1, (N, G) float64; all 0 for a text without known n-grams."""
     import scipy.sparse
@@ -68,7 +76,7 @@ def solve(bag: NgramBag, texts: Encoded, labels: np.ndarray, *, weights: np.ndar
         bag: the n-grams, and their factors.
         texts: the N training texts.
         labels: their class ids, (N,).
-        weights: of the texts in the loss, (N,), of the mean 1; None if all are equal.
+        weights: of the texts in the loss, (N,); None if all are 1.
     """
     from scipy.optimize import minimize
 

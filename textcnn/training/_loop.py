@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping
 
@@ -18,8 +17,6 @@ from textcnn.text.tokens import Encoded
 from textcnn.training._batching import Batch, Examples, ordered_batches, training_batches
 from textcnn.training._optimizer import Optimizer, constrain_norm, freeze
 from textcnn.training.progress import Progress
-
-logger = logging.getLogger(__name__)
 
 SCORING_BATCH = 256
 
@@ -114,8 +111,6 @@ class Trainer:
             raise ConfigError("precision: expected fp32 for a network without a matrix product over words, found bf16")
         for layer in layers:
             layer.bf16 = True
-        if not multiplies_bf16(self.device):
-            logger.warning("precision: this device has no matrix products in bf16; fp32 would be faster")
 
     def tensors(self) -> dict[str, torch.Tensor]:
         """Return all that the trainer needs to go on: weights, the optimiser's state and torch's randomness."""

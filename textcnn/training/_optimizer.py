@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -46,7 +47,9 @@ class Optimizer:
             if not parameter.requires_grad:
                 continue
             optimizer = ROW_OPTIMIZERS[config.optimizer](
-                parameter.detach().view(len(parameter), -1), config.rate, skipping=self._is_sparse(model, name)
+                parameter.detach().view(len(parameter), math.prod(parameter.shape[1:])),
+                config.rate,
+                skipping=self._is_sparse(model, name),
             )
             self.parts[name] = _Part(parameter, optimizer, penalties[layer_of(name)])
 

@@ -24,7 +24,12 @@ def adapted(config: TrainingConfig, labels: np.ndarray, *, given: bool) -> Train
         config: the settings.
         labels: class ids of the training texts, (N,).
         given: whether there are validation texts; then there are no folds.
+
+    Raises:
+        DataError: fewer than two texts.
     """
+    if len(labels) < 2:
+        raise DataError(f"expected two training texts or more, found {len(labels)}")
     counts = np.bincount(labels)
     counts = counts[counts > 0]
     few = len(labels) < FEW
@@ -47,18 +52,26 @@ def validation_folds(training: Labelled, config: TrainingConfig) -> list[np.ndar
     """Return the rows of each fold of the training texts, stratified; equal texts and groups stay together.
 
     A class with fewer texts than there are folds is missing in some.
+
+    Raises:
+        DataError: all texts are one group.
     """
     folds = config.validation_folds or 0
-    groups = groups_for_split(training, folds)
+    groups = groups_for_split(training, 2)
     found = stratified_folds(training.labels, folds, config.seed, groups, scarce=True)
-    return [rows for rows in found if len(rows)]
+    found = [rows for rows in found if len(rows)]
+    if len(found) < 2:
+        raise DataError(
+            "expected training texts that can be divided into folds, found one group; give others as validation texts"
+        )
+    return found
 
 
 def held_out(training: Labelled, config: TrainingConfig, names: Sequence[str]) -> tuple[Labelled, Labelled]:
     """Split training texts into those to learn from and a stratified share to choose the epoch by.
 
-    Equal texts stay together, as do groups (`textcnn.data.repeats.groups_for_split`). Classes with a single text keep
-    it in training.
+    Equal texts stay together, as do groups (`textcnn.data.repeats.groups_for_split`). A class that has one text, or
+    one group of texts, keeps it in training.
 
     Raises:
         DataError: no class can be split.
@@ -67,7 +80,7 @@ def held_out(training: Labelled, config: TrainingConfig, names: Sequence[str]) -
     units = np.arange(len(training)) if groups is None else groups
     pairs = np.unique(np.stack([training.labels, units]), axis=1)[0]
     single = np.bincount(pairs, minlength=len(names)) == 1  # (K,)
-    rows = np.flatnonzero(~single[training.labels])
+    rows = np.flatnonzero(~np.isin(units, units[single[training.labels]]))
     if not len(rows):
         raise DataError(
             "expected two texts or more of a class, of which one chooses the epoch, found one each; "
@@ -75,7 +88,7 @@ def held_out(training: Labelled, config: TrainingConfig, names: Sequence[str]) -
         )
     if len(rows) < len(training):
         logger.warning(
-            "%s: one text each, which is learned from and not validated",
+            "%s: one text or group each, which is learned from and not validated",
             listed([name for name, alone in zip(names, single, strict=True) if alone]),
         )
     _, chosen = stratified_split(

@@ -192,6 +192,7 @@ def prepare(
         "environment": _environment(settings.training.device),
     }
     identity = _identity(settings, vocabulary.words, examples, None if vectors is None else vectors.matrix)
+    identity["folds"] = hashlib.sha256(b"".join(rows.tobytes() for rows in folds)).hexdigest()
     identity["model to start from"] = None if initial is None else digest_of(initial)
     return Prepared(
         settings=settings,

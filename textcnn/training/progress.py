@@ -103,8 +103,14 @@ class PrintedProgress(Progress):
         print(describe_epoch(epoch), flush=True)  # noqa: T201
 
     def end(self, history: History) -> None:
-        """Print the number of the best epoch."""
-        print(f"best epoch: {history.best_epoch} of {len(history.epochs)}", flush=True)  # noqa: T201
+        """Print what is kept."""
+        print(describe_history(history), flush=True)  # noqa: T201
+
+
+def describe_history(history: History) -> str:
+    """Return which epoch's weights are kept, and whether the linear model is averaged with them."""
+    mixed = ", averaged with the linear model of n-grams" if history.linear_share else ""
+    return f"best epoch: {history.best_epoch} of {len(history.epochs)}{mixed}"
 
 
 def describe_score(epoch: Epoch) -> str:
