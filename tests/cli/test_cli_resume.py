@@ -156,7 +156,7 @@ def test_an_unfinished_run_is_not_lost_by_accident(textcnn, corpus, tmp_path, mo
     assert ended.code == 2
     assert ended.err.splitlines()[-1] == (
         f"Error: {tmp_path / 'm.checkpoint'}: expected a checkpoint of this run, found one with other "
-        "training settings; use the settings and data of that run, or leave --resume out"
+        "folds, training settings; use the settings and data of that run, or leave --resume out"
     )
     assert textcnn("train", corpus, "-o", tmp_path / "m", *OPTIONS, "--overwrite").code == 0
     assert names(tmp_path) == ["m", "texts.csv"]

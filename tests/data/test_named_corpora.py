@@ -172,8 +172,9 @@ def test_other_checksums_alone_are_a_warning(caplog):
         Path(name).write_bytes((DATA / "trec" / name).read_bytes().rstrip(b"\n"))
     with caplog.at_level(logging.WARNING):
         assert shape(load_corpus("trec", data_dir=".")) == {"train": 5452, "test": 500}
-    assert [message.partition(" ")[0] for message in caplog.messages] == ["train_5500.label", "TREC_10.label"]
-    assert all("trec" in message and "SHA-256" in message for message in caplog.messages)
+    differing = [message for message in caplog.messages if "SHA-256" in message]
+    assert [message.partition(" ")[0] for message in differing] == ["train_5500.label", "TREC_10.label"]
+    assert all("trec" in message for message in differing)
 
 
 def test_a_line_that_is_no_question():
