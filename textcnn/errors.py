@@ -11,6 +11,16 @@ from collections.abc import Iterable, Sequence
 LONGEST = 1000  # characters of a message
 LONGEST_VALUE = 200  # characters of a value that it quotes
 
+_NO_MEMORY = (
+    "not enough memory",
+    "out of memory",
+    "can't allocate memory",
+    "Cannot allocate memory",
+    "bad_alloc",
+    "failed to map segment",
+    "can't start new thread",
+)
+
 
 class TextCNNError(ValueError):
     """Base class of all errors that the caller can fix; a message of thousands of characters is shortened."""
@@ -87,3 +97,8 @@ def listed(names: Sequence[object], most: int = 10) -> str:
 def one_line(error: BaseException) -> str:
     """Return an error's message on one line, without a final full stop."""
     return " ".join(str(error).split()).rstrip(".")
+
+
+def is_of_memory(error: BaseException) -> bool:
+    """Return whether an allocation failed: torch and C++ raise RuntimeError, the loader of libraries ImportError."""
+    return isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)

@@ -28,8 +28,16 @@ def log_loss(truth: np.ndarray, probabilities: np.ndarray) -> float:
 
     A probability of 0 counts as the smallest normal number.
     """
-    tiny = np.finfo(probabilities.dtype).tiny
-    return float(-np.log(np.maximum(probabilities[np.arange(len(truth)), truth], tiny)).mean())
+    return float(-log_of(probabilities[np.arange(len(truth)), truth]).mean())
+
+
+def log_of(probabilities: np.ndarray) -> np.ndarray:
+    """Return the logarithms of probabilities, in nats; 0 counts as the smallest normal number.
+
+    Of all classes, (N, K), they are logits, but for what a text's logits have in common.
+    """
+    out: np.ndarray = np.log(np.maximum(probabilities, np.finfo(probabilities.dtype).tiny))
+    return out
 
 
 def evaluate(truth: np.ndarray, probabilities: np.ndarray, names: Sequence[str]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from textcnn.text.vocabulary import UNKNOWN
 from textcnn.training._batching import Examples
 from textcnn.training._checkpoint import Checkpoint
 from textcnn.training._fitting import Fitting, Member, members_of, mix
-from textcnn.training._linear import features, solve
+from textcnn.training._linear import solve
 from textcnn.training._loop import predict_logits
 from textcnn.training.progress import Progress
 
@@ -59,7 +59,7 @@ def test_a_mixed_network_has_the_mixed_logits(share):
             parameter.normal_(std=0.1)
     own = predict_logits(network, examples.texts, classes=2)
     linear = solve(network.ngrams, examples.texts, examples.labels)
-    other = linear.logits(features(network.ngrams, examples.texts))
+    other = linear.logits(examples.texts)
     mix(network, linear, share)
     mixed = predict_logits(network, examples.texts, classes=2)
     np.testing.assert_allclose(mixed, (1 - share) * own + share * other, rtol=1e-3, atol=1e-3)
@@ -84,7 +84,7 @@ def test_the_probabilities_are_of_the_fold_networks_in_the_best_epoch():
     for member in fitting.members[:-1]:
         linear = solve(member.network.ngrams, member.training.texts, member.training.labels)
         own = predict_logits(member.network, member.scored, classes=2)
-        other = linear.logits(features(member.network.ngrams, member.scored))
+        other = linear.logits(member.scored)
         share = history.linear_share
         expected[member.rows] = softmax(((1 - share) * own + share * other).astype(np.float32), 1.0)
     np.testing.assert_allclose(fitting.best.probabilities, expected, atol=1e-5)

@@ -48,7 +48,7 @@ def test_the_solution_is_scikit_learns(classes, weighted):
     x = features(bag, texts)
     usual = LogisticRegression(C=STRENGTH, tol=1e-8, max_iter=10_000).fit(x, labels, sample_weight=weights)
     expected = usual.predict_log_proba(x)
-    found = log_softmax(solve(bag, texts, labels, weights=weights).logits(x), axis=1)
+    found = log_softmax(solve(bag, texts, labels, weights=weights).logits(texts), axis=1)
     np.testing.assert_allclose(found, expected, atol=5e-3)
 
 

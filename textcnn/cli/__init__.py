@@ -11,20 +11,10 @@ from pathlib import Path
 
 import click
 
-from textcnn.errors import LONGEST, DataError, TextCNNError, nearest_names, one_line, quoted, shortened
+from textcnn.errors import LONGEST, DataError, TextCNNError, is_of_memory, nearest_names, one_line, quoted, shortened
 from textcnn.version import __version__
 
 INTERRUPTED = 130  # exit code of a program ended by Ctrl-C
-
-_NO_MEMORY = (
-    "not enough memory",
-    "out of memory",
-    "can't allocate memory",
-    "Cannot allocate memory",
-    "bad_alloc",
-    "failed to map segment",
-    "can't start new thread",
-)
 
 _COMMANDS = {
     "train": "Train a classifier, evaluate and save it.",
@@ -110,17 +100,12 @@ def main() -> None:
     except TextCNNError as error:
         _fail(str(error), 2)
     except (MemoryError, RuntimeError, ImportError) as error:
-        if not _is_of_memory(error):
+        if not is_of_memory(error):
             raise
         _fail(f"not enough memory ({one_line(error) or 'an allocation failed'}); give less at once, or free some", 1)
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
         _fail(f"{name}{error.strerror or error}", 2)
-
-
-def _is_of_memory(error: BaseException) -> bool:
-    """Return whether an allocation failed: torch and C++ raise RuntimeError, the loader of libraries ImportError."""
-    return isinstance(error, MemoryError) or any(words in str(error) for words in _NO_MEMORY)
 
 
 def _open_closed_streams() -> None:

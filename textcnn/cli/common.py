@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, TypeVar
@@ -253,7 +253,7 @@ def data_or_sample(data: str | None, model: Model, path: Path) -> str:
     return SAMPLE if data is None else data
 
 
-def warn_of_training_texts(data: str, split: str, model: Model) -> None:
+def _warn_of_training_texts(data: str, split: str, model: Model) -> None:
     """Say on stderr that texts are scored which the model was trained on, as far as their name tells."""
     if split == "train" and data == model.artifact.training.get("source"):
         line = f"{data}: the model was trained on these texts: expect lower scores on new ones"
@@ -261,7 +261,7 @@ def warn_of_training_texts(data: str, split: str, model: Model) -> None:
 
 
 def split_option(command: Decorated) -> Decorated:
-    """Add `--split`, for `chosen_split`."""
+    """Add `--split`, for `scored_corpus`."""
     return option(
         "--split",
         type=click.Choice(("train", "validation", "test")),
@@ -270,13 +270,21 @@ def split_option(command: Decorated) -> Decorated:
     )(command)
 
 
-def chosen_split(corpus: datasets.DatasetDict, data: str, split: str | None) -> str:
-    """Return the name of the split to score.
+def scored_corpus(
+    data: str, split: str | None, trained: Model, reading: Mapping[str, Any]
+) -> tuple[datasets.DatasetDict, str]:
+    """Return DATA with the ids of a model's classes, and the name of the split to score.
+
+    That the model was trained on these texts is said on stderr.
 
     Raises:
-        DataError: the corpus has no such split.
+        DataError: DATA cannot be read, or has no such split.
     """
+    from textcnn.data import load_corpus
+
+    corpus = load_corpus(data, known_classes=[str(label) for label in trained.classes_], **reading)
     split = split or ("test" if "test" in corpus else "train")
     if split not in corpus:
         raise DataError(f"{data}: expected the split {split}, found only {', '.join(corpus)}; choose one of these")
-    return split
+    _warn_of_training_texts(data, split, trained)
+    return corpus, split

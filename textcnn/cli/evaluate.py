@@ -10,13 +10,12 @@ import click
 
 from textcnn.cli.common import (
     GroupedCommand,
-    chosen_split,
     corpus_options,
     data_or_sample,
     model_option,
     option,
+    scored_corpus,
     split_option,
-    warn_of_training_texts,
 )
 from textcnn.cli.suggestions import Source
 from textcnn.cli.terminal import TextLayout, neutralize
@@ -50,14 +49,11 @@ def command(
       textcnn evaluate
       textcnn evaluate held-out.csv -m model --json
     """
-    from textcnn.data import load_corpus
     from textcnn.model import load_model
 
     trained = load_model(model)
     data = data_or_sample(data, trained, model)
-    corpus = load_corpus(data, known_classes=[str(label) for label in trained.classes_], **reading)
-    split = chosen_split(corpus, data, split)
-    warn_of_training_texts(data, split, trained)
+    corpus, split = scored_corpus(data, split, trained, reading)
     table = corpus[split].with_format("arrow")[:]
     figures = trained.evaluate(table["text"], trained.classes_[table["label"].to_numpy()])
     figures = {"model": str(model), "data": data, "split": split if len(corpus) > 1 else "all", **figures}

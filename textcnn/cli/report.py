@@ -9,13 +9,12 @@ import click
 
 from textcnn.cli.common import (
     GroupedCommand,
-    chosen_split,
     corpus_options,
     data_or_sample,
     model_option,
     option,
+    scored_corpus,
     split_option,
-    warn_of_training_texts,
 )
 from textcnn.cli.suggestions import Source
 from textcnn.errors import DataError
@@ -72,16 +71,14 @@ def command(
       textcnn report held-out.csv -m model -o report.html --plots plots
     """
     from textcnn.cli.display import make_display
-    from textcnn.data import check_source, load_corpus
+    from textcnn.data import check_source
     from textcnn.model import load_model
 
     trained = load_model(model)
     data = data_or_sample(data, trained, model)
     check_source(data, hub=reading["hub"])
     check_output(output, overwrite=overwrite, error=DataError)
-    corpus = load_corpus(data, known_classes=[str(label) for label in trained.classes_], **reading)
-    chosen = chosen_split(corpus, data, split)
-    warn_of_training_texts(data, chosen, trained)
+    corpus, chosen = scored_corpus(data, split, trained, reading)
     texts, labels = _labelled(corpus[chosen], trained)
     with make_display() as display:
         display.announce("writing the report")

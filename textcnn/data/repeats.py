@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textcnn.data.labelled import Labelled
-from textcnn.data.splits import loosened
+from textcnn.data.splits import loosened, stratified_folds
 
 _HEAD = 64  # characters: only texts that begin alike are compared as a whole
 _MAY_COMPOSE = r"[^\x{0}-\x{2FF}]"
@@ -53,6 +53,18 @@ def groups_for_split(part: Labelled, parts: int) -> np.ndarray | None:
     if (first == np.arange(len(first))).all():
         return None
     return loosened(part.labels, first, parts)
+
+
+def folds_of(part: Labelled, folds: int, seed: int) -> list[np.ndarray]:
+    """Return the rows of each fold of labelled texts, stratified; equal texts and groups stay together.
+
+    Args:
+        part: N labelled texts. A class with fewer texts than folds is missing in some.
+        folds: How many, at most; none is empty.
+        seed: 0 or more.
+    """
+    found = stratified_folds(part.labels, folds, seed, groups_for_split(part, 2), scarce=True)
+    return [rows for rows in found if len(rows)]
 
 
 def _composed(texts: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from textcnn.data.labelled import Labelled
-from textcnn.data.repeats import groups_for_split
-from textcnn.data.splits import stratified_folds
+from textcnn.data.repeats import folds_of
 from textcnn.settings.config import FOLDS
 
 MOST_TEXTS = 50_000  # training texts above which the linear baseline takes minutes
@@ -56,9 +55,8 @@ def linear(texts: Sequence[str], labels: np.ndarray, test_texts: Sequence[str], 
 def linear_in_folds(data: Labelled) -> float:
     """Return the accuracy of the same model on each fold of the texts, trained on the others; errors as in `linear`."""
     right, rows = 0.0, np.arange(len(data))
-    for fold in stratified_folds(data.labels, FOLDS, 0, groups_for_split(data, 2), scarce=True):
-        if len(fold):
-            part, held_out = data.take(np.setdiff1d(rows, fold)), data.take(fold)
-            texts, own = part.texts.to_pylist(), held_out.texts.to_pylist()
-            right += len(fold) * linear(texts, part.labels, own, held_out.labels)
+    for fold in folds_of(data, FOLDS, 0):
+        part, held_out = data.take(np.setdiff1d(rows, fold)), data.take(fold)
+        texts, own = part.texts.to_pylist(), held_out.texts.to_pylist()
+        right += len(fold) * linear(texts, part.labels, own, held_out.labels)
     return right / len(data)

@@ -10,7 +10,7 @@ import numpy as np
 from textcnn.data.labelled import Labelled
 from textcnn.explain.explanation import Explanation, explain
 from textcnn.inference.scorer import word_rows
-from textcnn.metrics import calibration_error, evaluate, log_loss, reliability, softmax
+from textcnn.metrics import calibration_error, evaluate, log_loss, log_of, reliability, softmax
 from textcnn.report import baselines
 from textcnn.vectors.neighbours import neighbours_of_probes
 
@@ -137,7 +137,7 @@ def gather(
     probabilities = scored.probabilities if folds is None else folds
     scores = evaluate(labels, probabilities, names)
     right = probabilities.argmax(axis=1) == labels
-    raw = softmax(np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)), 1 / artifact.temperature)
+    raw = softmax(log_of(probabilities), 1 / artifact.temperature)
     unknown = 1 - scored.known / np.maximum(scored.tokens, 1)
     absent: dict[str, str] = {}
     if folds is not None:

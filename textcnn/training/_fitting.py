@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from textcnn.metrics import log_loss, macro_f1, softmax
+from textcnn.metrics import log_loss, log_of, macro_f1, softmax
 from textcnn.nn.base import TextNetwork
 from textcnn.settings.config import TrainingConfig
 from textcnn.text.tokens import Encoded
@@ -29,7 +29,7 @@ from textcnn.text.vocabulary import UNKNOWN
 from textcnn.training._batching import Examples
 from textcnn.training._checkpoint import Checkpoint
 from textcnn.training._early_stopping import EarlyStopping
-from textcnn.training._linear import LinearModel, features, solvable, solve
+from textcnn.training._linear import LinearModel, solvable, solve
 from textcnn.training._loop import Trainer, loss_weights, multiplies_bf16, predict_logits, with_prefix
 from textcnn.training.progress import Epoch, History, Progress
 
@@ -163,14 +163,15 @@ class Fitting:
 
     def _solve(self) -> list[LinearModel]:
         """Return each network's linear model; none without a bag, or for one that is too large."""
-        bags = [member.network.ngrams for member in self.members]
-        found: list[LinearModel] = []
-        for number, (member, bag) in enumerate(zip(self.members, bags, strict=True)):
-            if bag is None or not all(solvable(each, member.training.texts) for each in bags if each is not None):
-                return []
-            self.progress.stage("fitting the linear model", number / len(self.members))
-            weights = loss_weights(member.training, self.config, self.classes)
-            found.append(solve(bag, member.training.texts, member.training.labels, weights=weights))
+        parts = [(member.network.ngrams, member.training) for member in self.members]
+        solved = [(bag, part) for bag, part in parts if bag is not None and solvable(bag, part.texts)]
+        if len(solved) < len(parts):
+            return []
+        found = []
+        for number, (bag, part) in enumerate(solved):
+            self.progress.stage("fitting the linear model", number / len(parts))
+            weights = loss_weights(part, self.config, self.classes)
+            found.append(solve(bag, part.texts, part.labels, weights=weights))
         self.progress.stage("fitting the linear model", 1)
         return found
 
@@ -180,8 +181,7 @@ class Fitting:
             return None
         logits = np.zeros((len(self.labels), self.classes), np.float32)
         for member, model in zip(self.members, linear, strict=True):
-            if member.network.ngrams is not None:
-                logits[member.rows] = model.logits(features(member.network.ngrams, member.scored))
+            logits[member.rows] = model.logits(member.scored)
         return logits
 
     def _run_epoch(self, number: int, linear: np.ndarray | None) -> Epoch:
@@ -230,9 +230,8 @@ class Fitting:
         if linear is None:
             return 0.0, softmax(logits, 1.0)
         alone, mean = softmax(logits, 1.0), softmax((1 - MEAN) * logits + MEAN * linear, 1.0)
-        rows, tiny = np.arange(len(self.labels)), np.finfo(np.float32).tiny
-        own = [np.maximum(probabilities[rows, self.labels], tiny) for probabilities in (alone, mean)]  # (N,) each
-        gain = np.log(own[0]) - np.log(own[1])  # (N,)
+        rows = np.arange(len(self.labels))
+        gain = log_of(alone[rows, self.labels]) - log_of(mean[rows, self.labels])  # (N,)
         return (ALONE, alone) if gain.mean() > gain.std() / math.sqrt(len(gain)) else (MEAN, mean)
 
     def _save(self, epochs: list[Epoch]) -> None:

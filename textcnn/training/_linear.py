@@ -36,16 +36,18 @@ class LinearModel:
     """A solved linear model on the features of a bag.
 
     Attributes:
+        bag: the n-grams, and their factors.
         weights: in the scale of the bag's own, (G, K) float32.
         bias: (K,) float32.
     """
 
+    bag: NgramBag
     weights: np.ndarray
     bias: np.ndarray
 
-    def logits(self, x: scipy.sparse.csr_array) -> np.ndarray:
-        """Return the logits of N texts, (N, K), from their features, (N, G)."""
-        out: np.ndarray = x @ (SCALE * self.weights) + self.bias
+    def logits(self, texts: Encoded) -> np.ndarray:
+        """Return the logits of N texts, (N, K)."""
+        out: np.ndarray = features(self.bag, texts) @ (SCALE * self.weights) + self.bias
         return out
 
 
@@ -108,4 +110,4 @@ def solve(bag: NgramBag, texts: Encoded, labels: np.ndarray, *, weights: np.ndar
     u, b = found[:-columns].reshape(count, columns), found[-columns:]
     if columns == 1:
         u, b = u * [-0.5, 0.5], b * [-0.5, 0.5]
-    return LinearModel((u / SCALE).astype(np.float32), b.astype(np.float32))
+    return LinearModel(bag, (u / SCALE).astype(np.float32), b.astype(np.float32))

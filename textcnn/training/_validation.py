@@ -9,8 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from textcnn.data.labelled import Labelled
-from textcnn.data.repeats import groups_for_split
-from textcnn.data.splits import stratified_folds, stratified_split
+from textcnn.data.repeats import folds_of, groups_for_split
+from textcnn.data.splits import stratified_split
 from textcnn.errors import DataError, listed
 from textcnn.settings.config import FEW, FOLDS, UNBALANCED, TrainingConfig
 
@@ -49,17 +49,12 @@ def adapted(config: TrainingConfig, labels: np.ndarray, *, given: bool) -> Train
 
 
 def validation_folds(training: Labelled, config: TrainingConfig) -> list[np.ndarray]:
-    """Return the rows of each fold of the training texts, stratified; equal texts and groups stay together.
-
-    A class with fewer texts than there are folds is missing in some.
+    """Return the rows of each fold of the training texts (`textcnn.data.repeats.folds_of`).
 
     Raises:
         DataError: all texts are one group.
     """
-    folds = config.validation_folds or 0
-    groups = groups_for_split(training, 2)
-    found = stratified_folds(training.labels, folds, config.seed, groups, scarce=True)
-    found = [rows for rows in found if len(rows)]
+    found = folds_of(training, config.validation_folds or 0, config.seed)
     if len(found) < 2:
         raise DataError(
             "expected training texts that can be divided into folds, found one group; give others as validation texts"

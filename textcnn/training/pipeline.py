@@ -17,10 +17,10 @@ import numpy as np
 
 from textcnn import kernels
 from textcnn.data.labelled import Labelled
-from textcnn.errors import ConfigError, DataError, TrainingError
+from textcnn.errors import ConfigError, DataError, TrainingError, is_of_memory
 from textcnn.inference.artifact import Artifact, load_artifact, weight_shapes
 from textcnn.inference.scorer import word_rows
-from textcnn.metrics import doubt, evaluate, fit_temperature, softmax
+from textcnn.metrics import doubt, evaluate, fit_temperature, log_of, softmax
 from textcnn.settings.architectures import make_network
 from textcnn.settings.config import TrainingConfig, to_json
 from textcnn.settings.options import Settings
@@ -131,9 +131,7 @@ def train_model(
     progress = progress or Progress()
     prepared = prepare(training, classes, settings, validation=validation, progress=progress)
     fitted = fit(prepared, progress=progress, checkpoint=checkpoint, resume=resume)
-    artifact = package(prepared, fitted)
-    probabilities = softmax(_log(fitted.probabilities), artifact.temperature)
-    return Trained(artifact, fitted.history, prepared.training, prepared.validation, probabilities)
+    return package(prepared, fitted)
 
 
 def prepare(
@@ -226,7 +224,7 @@ def fit(prepared: Prepared, *, progress: Progress, checkpoint: Path | None = Non
     try:
         history = fitting.run()
     except (RuntimeError, MemoryError) as error:
-        if isinstance(error, MemoryError) or "allocate" in str(error) or "out of memory" in str(error):
+        if is_of_memory(error):
             raise TrainingError(
                 "expected memory enough for a batch, found too little; use a smaller batch size, "
                 "a smaller network, or cut long texts (--max-length)"
@@ -236,30 +234,26 @@ def fit(prepared: Prepared, *, progress: Progress, checkpoint: Path | None = Non
     return Fitted(weights, history, fitting.best.probabilities)
 
 
-def package(prepared: Prepared, fitted: Fitted) -> Artifact:
+def package(prepared: Prepared, fitted: Fitted) -> Trained:
     """Put all that a prediction needs together, with the temperature and the scores of the validation texts."""
     labels = prepared.validation.labels
-    logits = _log(fitted.probabilities)
+    logits = log_of(fitted.probabilities)
     temperature = fit_temperature(logits, labels)
+    probabilities = softmax(logits, temperature)
     names = [str(label) for label in prepared.classes]
     if warning := doubt(labels, fitted.probabilities, names):
         logger.warning("validation: %s; try other settings, such as a smaller learning rate", warning)
-    return Artifact(
+    artifact = Artifact(
         text=prepared.settings.text,
         model=prepared.settings.model,
         classes=prepared.classes,
         words=prepared.vocabulary.words,
         weights=fitted.weights,
         training={**prepared.facts, "history": fitted.history.to_json()},
-        metrics={"validation": evaluate(labels, softmax(logits, temperature), names)},
+        metrics={"validation": evaluate(labels, probabilities, names)},
         temperature=temperature,
     )
-
-
-def _log(probabilities: np.ndarray) -> np.ndarray:
-    """Return the logits of probabilities, but for what they have in common."""
-    out: np.ndarray = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
-    return out
+    return Trained(artifact, fitted.history, prepared.training, prepared.validation, probabilities)
 
 
 def _make_network(
