@@ -57,6 +57,11 @@ def shortened(text: str, room: int = LONGEST_VALUE) -> str:
     return f"{text[: room - 5 - end]} ... {text[len(text) - end :]}"
 
 
+def beginning(text: str, most: int) -> str:
+    """Return a text, of one longer than `most` characters these and three dots."""
+    return text if len(text) <= most else text[:most] + "..."
+
+
 def quoted(value: object) -> str:
     """Return a value found, as a message quotes it: the `repr`, shortened."""
     if isinstance(value, str) and len(value) > LONGEST_VALUE:

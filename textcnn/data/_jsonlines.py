@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 
 from textcnn.data._rows import LONGEST_ROW, whole_rows
-from textcnn.errors import DataError, one_line
+from textcnn.errors import DataError, beginning, one_line
 
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _DEEPEST = 64
@@ -235,5 +235,4 @@ def _kind_of(kind: pa.DataType) -> str | None:
 
 def _cut(error: Exception) -> str:
     """Return a message of Arrow's, which may quote whole values, at a length that can be read."""
-    message = one_line(error)
-    return message if len(message) <= _LONGEST_MESSAGE else message[:_LONGEST_MESSAGE] + "..."
+    return beginning(one_line(error), _LONGEST_MESSAGE)

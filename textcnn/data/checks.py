@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from textcnn.data.labelled import Labelled
 from textcnn.data.repeats import first_equal
-from textcnn.errors import listed
+from textcnn.errors import beginning, listed
 
 _FEW = 3  # texts of a class: with fewer on average, the labels may be another column
 _ENOUGH = 20  # classes for that
@@ -101,7 +101,7 @@ def _contradictions(
     rows = rows[counts > 1]
     if len(rows):
         text = texts[int(rows[0])].as_py().strip()
-        shown = repr(text if len(text) <= _LONGEST else text[:_LONGEST] + "...")
+        shown = repr(beginning(text, _LONGEST))
         found = [repr(names[pair % len(names)]) for pair in pairs[pairs // len(names) == rows[0]]]
         what = "1 text has" if len(rows) == 1 else f"{len(rows):,} texts have"
         yield f"{what} several labels, such as {shown}: {listed(found, _SHOWN)}; keep the right one"

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textcnn.data._dialect import DELIMITERS, on_command_line
-from textcnn.errors import ConfigError, DataError, nearest_names, quoted
+from textcnn.errors import ConfigError, DataError, beginning, nearest_names, quoted
 
 TEXT_NAMES = (
     *("text", "sentence", "review", "content", "document", "tweet", "comment", "body", "question", "message"),
@@ -217,8 +217,7 @@ def _strings(column: pa.Array, path: str | Path, first_row: int) -> pa.StringArr
 
 def type_name(kind: pa.DataType) -> str:
     """Return a type's name in messages, without the fields of a long one."""
-    name = str(kind)
-    return name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "..."
+    return beginning(str(kind), _LONGEST_NAME)
 
 
 def rows_where(mask: pa.Array, first_row: int = 1) -> str:
@@ -232,5 +231,5 @@ def rows_where(mask: pa.Array, first_row: int = 1) -> str:
 
 def _shortened(names: Sequence[str]) -> str:
     more = len(names) - _MOST_COLUMNS
-    cut = [name if len(name) <= _LONGEST_NAME else name[:_LONGEST_NAME] + "..." for name in names[:_MOST_COLUMNS]]
+    cut = [beginning(name, _LONGEST_NAME) for name in names[:_MOST_COLUMNS]]
     return str(cut) + (f" and {more:,} more" if more > 0 else "")
