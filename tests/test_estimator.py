@@ -473,15 +473,3 @@ def test_epochs_are_printed_where_asked_for(capsys, verbose):
         assert capsys.readouterr().out == ""
     else:
         assert lines == []
-
-
-@pytest.mark.parametrize(
-    "labels",
-    [[["a"], ["b", "c"]], [("a",), ("b", "c")], [{"a"}, {"b"}], ["a", ["b"]], [np.array(["a"]), np.array(["b", "c"])]],
-)
-@pytest.mark.parametrize(
-    "container", [list, lambda labels: pd.Series(labels), lambda labels: np.array([*labels, 0], object)[:-1]]
-)
-def test_several_labels_of_a_text_are_refused(labels, container):
-    with pytest.raises(DataError, match="^y: expected one label for each text, .* a text has exactly one class$"):
-        TextCNNClassifier().fit(["x", "y"], container(labels))

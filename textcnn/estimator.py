@@ -19,9 +19,11 @@ from textcnn.data.labelled import Labelled
 from textcnn.errors import DataError, TextCNNError
 from textcnn.explain.explanation import Explanation
 from textcnn.inference.class_ids import as_labels, class_ids
+from textcnn.inference.label_sets import as_label_sets, is_several, label_sets
 from textcnn.model import Model, load_model
 from textcnn.settings.options import all_settings, make_settings, ordered_class_weights
 from textcnn.settings.presets import preset_keywords
+from textcnn.targets import ONE_CLASS
 from textcnn.text.columns import Texts, as_column
 from textcnn.training.pipeline import train_model
 from textcnn.training.progress import PrintedProgress, Progress
@@ -34,7 +36,7 @@ class NotFittedError(TextCNNError, sklearn.exceptions.NotFittedError):
 
 
 class TextCNNClassifier(ClassifierMixin, BaseEstimator):
-    """A convolutional text classifier: strings in, labels out.
+    """A convolutional text classifier: strings in, labels out, one class a text or any number of labels.
 
     Follows scikit-learn: the settings are stored as they are and validated in `fit`. All of them but those below are
     fields of `KimConfig`, `DCNNConfig`, `StackedConfig`, `TextConfig` and `TrainingConfig` (`textcnn.settings.config`),
@@ -51,7 +53,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         verbose: 1 prints a line per epoch of `fit`, as in a notebook one may want; 0 nothing.
 
     Attributes:
-        classes_: the labels, sorted, (K,).
+        classes_: the labels, sorted, (K,); those of a matrix in the order of its columns.
+        indicator_: whether `y` was a matrix of 0 and 1, which `predict` then returns too.
         history_: how training went (`textcnn.training.progress.History`).
         model_: the trained model (`textcnn.Model`).
 
@@ -190,7 +193,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         if isinstance(keywords.get("class_weight"), tuple):
             keywords["class_weight"] = dict(zip(artifact.classes.tolist(), keywords["class_weight"], strict=True))
         classifier = cls(**keywords)
-        classifier.model_, classifier.classes_ = model, artifact.classes
+        classifier.model_, classifier.classes_, classifier.indicator_ = model, artifact.classes, False
         return classifier
 
     def fit(
@@ -212,7 +215,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
 
         Args:
             X: N strings: a list, numpy array, pandas Series, Arrow array or other iterable.
-            y: their labels, N.
+            y: their labels, N. Where a text has any number of labels: lists of such, or a matrix of 0 and 1, dense or
+                sparse, (N, K), as scikit-learn's `MultiLabelBinarizer` makes.
             sample_weight: weights of the texts in the loss, N numbers from 0 on; their scale does not matter.
             groups: rows of one group stay together where texts are held out for validation or divided into folds, N.
             validation_data: texts and labels that choose the epoch; None divides X into folds, or holds out a share.
@@ -228,9 +232,13 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             ModelError: the model to start from, or the checkpoint, cannot be used.
         """
         texts = as_column(X, what="X")
-        labels = as_labels(y, len(texts))
-        check_classification_targets(labels)
-        self.classes_, ids = np.unique(labels, return_inverse=True)
+        self.indicator_ = False
+        if is_several(y):
+            self.classes_, ids, self.indicator_ = as_label_sets(y, len(texts))
+        else:
+            labels = as_labels(y, len(texts))
+            check_classification_targets(labels)
+            self.classes_, ids = np.unique(labels, return_inverse=True)
         settings = make_settings(
             self._keywords(),
             vectors=Path(self.vectors) if isinstance(self.vectors, (str, PathLike)) else self.vectors,
@@ -239,7 +247,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             init_from=None if self.init_from is None else Path(self.init_from),
         )
         training = Labelled(texts, ids, _groups(groups, len(texts)), _weights(sample_weight, len(texts)))
-        validation = None if validation_data is None else self._validation(*validation_data)
+        validation = None if validation_data is None else self._validation(*validation_data, several=ids.ndim == 2)
         parts = {"train": training} | ({} if validation is None else {"validation": validation})
         for line in doubts(parts, self.classes_.tolist()):
             logger.warning("%s", line)
@@ -255,9 +263,28 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.model_, self.history_ = Model(trained.artifact), trained.history
         return self
 
-    def predict(self, X: Texts) -> np.ndarray:  # noqa: N803
-        """Return the label of each text, values of `classes_`, (N,); errors as in `Model.predict`."""
-        return self._fitted().predict(X)
+    def predict(self, X: Texts) -> Any:  # noqa: N803
+        """Return the label of each text, values of `classes_`, (N,); errors as in `Model.predict`.
+
+        Of several labels: lists of such, or a matrix of 0 and 1, (N, K), as `fit` was given.
+        """
+        model = self._fitted()
+        return model.decide(model.predict_proba(X)).astype(np.int64) if self.indicator_ else model.predict(X)
+
+    def score(self, X: Texts, y: Any, sample_weight: Any = None) -> float:  # noqa: N803
+        """Return the accuracy: the share of texts with the right class, or all labels right.
+
+        Args:
+            X: texts.
+            y: their labels, in a form that `fit` takes.
+            sample_weight: weights of the texts, (N,).
+        """
+        if self._fitted().target is ONE_CLASS:
+            return float(super().score(X, y, sample_weight))
+        texts = as_column(X)
+        model = self._fitted()
+        right = model.target.right(model.label_ids(y, len(texts)), model.decide(model.predict_proba(texts)))
+        return float(np.average(right, weights=sample_weight))
 
     def predict_proba(self, X: Texts) -> np.ndarray:  # noqa: N803
         """Return the probabilities of each class, in the order of `classes_`, (N, K)."""
@@ -292,6 +319,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         tags.input_tags.string = True
         tags.input_tags.one_d_array = True
         tags.input_tags.two_d_array = False
+        tags.classifier_tags.multi_label = True
         return tags
 
     def _fitted(self) -> Model:
@@ -308,8 +336,10 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             keywords["random_state"] = int(check_random_state(self.random_state).randint(2**31))
         return keywords
 
-    def _validation(self, X: Texts, y: Any) -> Labelled:  # noqa: N803
+    def _validation(self, X: Texts, y: Any, *, several: bool) -> Labelled:  # noqa: N803
         texts = as_column(X, what="validation X")
+        if several:
+            return Labelled(texts, label_sets(y, len(texts), self.classes_, what="validation y"))
         labels = as_labels(y, len(texts), what="validation y")
         return Labelled(texts, class_ids(labels, self.classes_, what="validation y"))
 

@@ -15,9 +15,10 @@ from textcnn.errors import DataError
 from textcnn.explain.explanation import Explanation, explain
 from textcnn.inference.artifact import load_artifact
 from textcnn.inference.class_ids import as_labels, class_ids
+from textcnn.inference.label_sets import label_sets
 from textcnn.inference.predictor import Predictor
-from textcnn.metrics import doubt, evaluate
 from textcnn.settings.architectures import architecture_of
+from textcnn.targets import ONE_CLASS
 from textcnn.text.columns import Texts, as_column
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class Model(Predictor):
     def decision_function(self, texts: Texts) -> np.ndarray:
         """Return the logits, (N, K); with two classes the second's less the first's, (N,), as scikit-learn does."""
         logits = self.logits(self.encode_ids(texts))
-        return logits[:, 1] - logits[:, 0] if logits.shape[1] == 2 else logits
+        two = logits.shape[1] == 2 and self.target is ONE_CLASS
+        return logits[:, 1] - logits[:, 0] if two else logits
 
     def predict_log_proba(self, texts: Texts) -> np.ndarray:
         """Return the logarithm of `predict_proba`, (N, K)."""
@@ -73,26 +75,44 @@ class Model(Predictor):
     transform = encode
 
     def score(self, texts: Texts, labels: Any) -> float:
-        """Return the accuracy on labelled texts.
+        """Return the accuracy on labelled texts: the share with the right class, or all labels right.
 
         Raises:
             DataError: texts or labels are not what they should be, or a label is none of `classes_`.
         """
         column = as_column(texts)
-        ids = class_ids(as_labels(labels, len(column)), self.classes_)
-        return float((self.predict_proba(column).argmax(axis=1) == ids).mean())
+        ids = self.label_ids(labels, len(column))
+        return float(self.target.right(ids, self.decide(self.predict_proba(column))).mean())
 
     def evaluate(self, texts: Texts, labels: Any) -> dict[str, Any]:
-        """Return all figures on labelled texts: see `textcnn.metrics.evaluate`. Errors as in `score`.
+        """Return all figures on labelled texts. Errors as in `score`.
 
-        If they show that the model has learned nothing, a warning is logged (`textcnn.metrics.doubt`).
+        They are those of `textcnn.metrics.evaluate`, or of `textcnn.targets.SEVERAL_LABELS.evaluate`. If they show that
+        the model has learned nothing, a warning is logged.
         """
         column = as_column(texts)
-        ids = class_ids(as_labels(labels, len(column)), self.classes_)
-        probabilities, names = self.predict_proba(column), [str(label) for label in self.classes_]
-        if warning := doubt(ids, probabilities, names):
+        return self.figures_of(self.label_ids(labels, len(column)), self.predict_proba(column))
+
+    def figures_of(self, labels: np.ndarray, probabilities: np.ndarray) -> dict[str, Any]:
+        """Return the figures of `evaluate` from labels as `label_ids` returns them, and probabilities, (N, K)."""
+        names, thresholds = [str(label) for label in self.classes_], self.artifact.thresholds
+        if warning := self.target.doubt(labels, probabilities, names, thresholds):
             logger.warning("%s", warning)
-        return evaluate(ids, probabilities, names)
+        return self.target.evaluate(labels, probabilities, names, thresholds)
+
+    def label_ids(self, labels: Any, texts: int) -> np.ndarray:
+        """Return labels of N texts as class ids, (N,); of a model of several labels as which each has, (N, K) bool.
+
+        Args:
+            labels: values of `classes_`; where a text has several, lists of such, or a matrix of 0 and 1, (N, K).
+            texts: N.
+
+        Raises:
+            DataError: labels that are not of this form, or not among `classes_`.
+        """
+        if self.target is ONE_CLASS:
+            return class_ids(as_labels(labels, texts), self.classes_)
+        return label_sets(labels, texts, self.classes_)
 
     def explain(self, texts: Texts) -> list[Explanation]:
         """Explain each text's label: parts of the logits by word, n-gram and feature.
@@ -179,7 +199,7 @@ class Model(Predictor):
         check_output(Path(path), overwrite=overwrite, error=DataError)
         pairs = [(texts, labels)] + ([training] if training is not None else [])
         columns = [as_column(x) for x, _ in pairs]
-        ids = [class_ids(as_labels(y, len(x)), self.classes_) for x, (_, y) in zip(columns, pairs, strict=True)]
+        ids = [self.label_ids(y, len(x)) for x, (_, y) in zip(columns, pairs, strict=True)]
         scored, *others = [Labelled(x, y) for x, y in zip(columns, ids, strict=True)]
         return write_report(self, Path(path), scored, others[0] if others else None, source=source, split=split)
 
@@ -200,7 +220,8 @@ class Model(Predictor):
             "trained on": self.artifact.training.get("source") or "",
         }
         for split, figures in self.artifact.metrics.items():
-            rows[f"{split} accuracy"] = f"{figures['accuracy']:.4f} ({figures['examples']:,} texts)"
+            key, name = self.target.headline
+            rows[f"{split} {name}"] = f"{figures.get(key, 0):.4f} ({figures['examples']:,} texts)"
         cells = "".join(
             f"<tr><th style='text-align:left'>{html.escape(name)}</th><td>{html.escape(str(value))}</td></tr>"
             for name, value in rows.items()
@@ -223,7 +244,7 @@ class Model(Predictor):
         return Tags(
             estimator_type="classifier",
             target_tags=TargetTags(required=True),
-            classifier_tags=ClassifierTags(),
+            classifier_tags=ClassifierTags(multi_label=self.target is not ONE_CLASS),
             input_tags=InputTags(one_d_array=True, two_d_array=False, string=True),
         )
 

@@ -16,7 +16,6 @@ from textcnn.data.labelled import Labelled, concatenate
 from textcnn.errors import DataError, ModelError
 from textcnn.files import discard, locked
 from textcnn.inference.artifact import REPORT, check_target, load_artifact, save_artifact
-from textcnn.metrics import evaluate
 from textcnn.model import Model
 from textcnn.settings.options import Settings
 from textcnn.training.cross_validation import Fold, cross_validate, summarize
@@ -162,7 +161,8 @@ def train_and_save(
             artifact.training["cross_validation"] = dict(scores)
         if "test" in parts:
             test, names = parts["test"], [str(label) for label in classes]
-            artifact.metrics["test"] = evaluate(test.labels, run.model.predict_proba(test.texts), names)
+            probabilities = run.model.predict_proba(test.texts)
+            artifact.metrics["test"] = artifact.target.evaluate(test.labels, probabilities, names, artifact.thresholds)
         save_artifact(artifact, output, overwrite=replaces)
         if history.interrupted:
             return run

@@ -146,7 +146,7 @@ def test_a_newer_checkpoint_is_told(tmp_path, monkeypatch):
         run(keep=checkpoint(path), stop_after=1)
     with pytest.raises(ModelError) as error:
         run(keep=checkpoint(path, resume=True))
-    assert str(error.value).startswith(f"{path}: expected version 3 of the format, found '9'")
+    assert str(error.value).startswith(f"{path}: expected version 4 of the format, found '9'")
 
 
 def test_a_truncated_checkpoint(tmp_path):
@@ -230,7 +230,6 @@ def test_tensors_with_a_right_hash_are_checked(tmp_path, change, part):
         lambda head: head["state"]["best"].update(epoch=9),
         lambda head: head["state"]["best"].update(epoch=True),
         lambda head: head["state"]["best"].update(score=None),
-        lambda head: head["state"]["best"].update(share=2.0),
         lambda head: head["state"]["best"].pop("loss"),
         lambda head: head["state"]["best"].update(colour="red"),
         lambda head: head["state"].update(best=[1]),

@@ -60,7 +60,7 @@ def test_a_mixed_network_has_the_mixed_logits(share):
     own = predict_logits(network, examples.texts, classes=2)
     linear = solve(network.ngrams, examples.texts, examples.labels)
     other = linear.logits(examples.texts)
-    mix(network, linear, share)
+    mix(network, linear, np.array([share], np.float32))
     mixed = predict_logits(network, examples.texts, classes=2)
     np.testing.assert_allclose(mixed, (1 - share) * own + share * other, rtol=1e-3, atol=1e-3)
 

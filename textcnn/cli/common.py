@@ -15,9 +15,11 @@ from textcnn.cli.suggestions import no_such_option
 from textcnn.cli.terminal import TextLayout, neutralize
 from textcnn.errors import ConfigError, DataError
 from textcnn.files import check_output, written_whole
+from textcnn.targets import SEVERAL_LABELS
 
 if TYPE_CHECKING:
     import datasets
+    import pyarrow as pa
     from rich.text import Text
 
     from textcnn.model import Model
@@ -190,6 +192,12 @@ corpus_options = _collecting(
         "label_column": option(
             "--label-column", metavar="NAME", group="Data", help="Column of the labels [found by usual names]."
         ),
+        "label_columns": option(
+            "--label-columns", metavar="NAMES", group="Data", help="Columns of 0 and 1, one for each label: a,b,c."
+        ),
+        "label_separator": option(
+            "--label-separator", metavar="CHAR", group="Data", help="What stands between several labels of a text: ;"
+        ),
         **_FORM,
         "skip_missing": option(
             "--skip-missing", is_flag=True, group="Data", help="Leave out rows without a text or label."
@@ -209,6 +217,14 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
     check_output(path, overwrite=overwrite, error=DataError)
     with written_whole(path) as file:
         yield file
+
+
+def labelled_split(split: datasets.Dataset, model: Model) -> tuple[pa.ChunkedArray, Any]:
+    """Return the texts of a split of `scored_corpus`, and their labels in a form that the model's methods take."""
+    from textcnn.data.labelled import Labelled
+
+    part = Labelled.from_dataset(split)
+    return part.texts, part.labels if model.target is SEVERAL_LABELS else model.classes_[part.labels]
 
 
 def output_options(command: Decorated) -> Decorated:
@@ -282,7 +298,8 @@ def scored_corpus(
     """
     from textcnn.data import load_corpus
 
-    corpus = load_corpus(data, known_classes=[str(label) for label in trained.classes_], **reading)
+    several = trained.target is SEVERAL_LABELS
+    corpus = load_corpus(data, known_classes=[str(label) for label in trained.classes_], several=several, **reading)
     split = split or ("test" if "test" in corpus else "train")
     if split not in corpus:
         raise DataError(f"{data}: expected the split {split}, found only {', '.join(corpus)}; choose one of these")

@@ -12,6 +12,7 @@ from textcnn.cli.common import (
     GroupedCommand,
     corpus_options,
     data_or_sample,
+    labelled_split,
     model_option,
     option,
     scored_corpus,
@@ -19,11 +20,13 @@ from textcnn.cli.common import (
 )
 from textcnn.cli.suggestions import Source
 from textcnn.cli.terminal import TextLayout, neutralize
+from textcnn.targets import SEVERAL_LABELS, Target
 
 if TYPE_CHECKING:
     from rich.text import Text
 
 _NUMBERS = 38  # columns that the numbers of a class take
+_THRESHOLD = 11  # columns that a threshold takes
 _HEAD = 8  # columns of a class name above the confusion matrix
 
 
@@ -54,33 +57,46 @@ def command(
     trained = load_model(model)
     data = data_or_sample(data, trained, model)
     corpus, split = scored_corpus(data, split, trained, reading)
-    table = corpus[split].with_format("arrow")[:]
-    figures = trained.evaluate(table["text"], trained.classes_[table["label"].to_numpy()])
+    figures = trained.evaluate(*labelled_split(corpus[split], trained))
     figures = {"model": str(model), "data": data, "split": split if len(corpus) > 1 else "all", **figures}
     if as_json:
         click.echo(neutralize(json.dumps(figures, ensure_ascii=False)))
     else:
         layout = TextLayout()
-        layout.show(_lines(figures, layout))
+        layout.show(_lines(figures, layout, trained.target))
 
 
-def _lines(figures: dict[str, Any], layout: TextLayout) -> list[str | Text]:
+_NAMES = {
+    "log_loss": "log-loss",
+    "samples_f1": "F1 per text",
+    "average_precision": "average precision",
+    "ranking_loss": "ranking loss",
+}
+
+
+def _lines(figures: dict[str, Any], layout: TextLayout, target: Target) -> list[str | Text]:
     from textcnn.metrics import confusion_matrix
 
     title = f"{figures['model']} on {figures['data']} ({figures['split']}), {figures['examples']:,} texts"
     out: list[str | Text] = [*layout.wrapped(layout.text(title)), ""]
-    for name, key in (("accuracy", "accuracy"), ("macro-F1", "macro_f1"), ("log-loss", "log_loss")):
-        out += layout.paragraph(name, f"{figures[key]:.4f}", 11)
-    majority = [f"{figures['majority']:.4f}", "(always predicting the most frequent class)"]
-    out += layout.row("majority", majority, 11, "  ")
+    several = target is SEVERAL_LABELS
+    titles = dict(target.shown) | {key: name for key, name in _NAMES.items() if figures.get(key) is not None}
+    margin = max(map(len, titles.values())) + 2 if several else 11
+    for key, name in titles.items():
+        out += layout.paragraph(name, f"{figures[key]:.4f}", margin)
+    if not several:
+        majority = [f"{figures['majority']:.4f}", "(always predicting the most frequent class)"]
+        out += layout.row("majority", majority, margin, "  ")
     names = [layout.text(row["name"]) for row in figures["classes"]]
-    width = min(max(5, *(name.cell_len for name in names)), max(layout.width - _NUMBERS, 5))
-    out += ["", f"{'class':<{width}}  precision  recall      F1  support"]
-    out += [
-        f"{layout.cell(row['name'], width)}  {row['precision']:>9.4f}  {row['recall']:.4f}  {row['f1']:.4f}"
-        f"  {row['support']:>7,}"
-        for row in figures["classes"]
-    ]
+    numbers = _NUMBERS + _THRESHOLD * several
+    width = min(max(5, *(name.cell_len for name in names)), max(layout.width - numbers, 5))
+    what = "label" if several else "class"
+    out += ["", f"{what:<{width}}  precision  recall      F1  support{'  threshold' * several}"]
+    for row in figures["classes"]:
+        line = f"{layout.cell(row['name'], width)}  {row['precision']:>9.4f}  {row['recall']:.4f}  {row['f1']:.4f}"
+        out.append(f"{line}  {row['support']:>7,}" + (f"  {row['threshold']:>9.4f}" if several else ""))
+    if several:
+        return out
     out += ["", *layout.wrapped(layout.text("confusion matrix (rows: true class, columns: predicted)"))]
     largest = max(figures["confusion"]["texts"], default=0)
     wide = max(*(min(name.cell_len, _HEAD) for name in names), len(f"{largest:,}"))

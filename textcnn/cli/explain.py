@@ -61,7 +61,9 @@ def command(
     label, minus what they add to the mean over all classes. On a terminal, words for
     the label are green and underlined, words against it red and reversed, and words
     that the model does not know are dim. For Kim's network the scores are exact; for
-    the others they are integrated gradients, and the remaining error is shown.
+    the others they are integrated gradients, and the remaining error is shown. Where
+    a text has several labels, each is explained, and a score is what a word adds to
+    the label's log-odds.
 
     \b
     Examples:
@@ -79,11 +81,17 @@ def command(
     lines = [text for column in columns for text in column.to_pylist()]
     explanations = trained.explain(lines)
     changes = [trained.counterfactual(line, budget=budget) if flip else None for line in lines]
+    # Of several labels each one that is given; the change is that of the most probable.
+    shown = [
+        (each, None if number else change)
+        for one, change in zip(explanations, changes, strict=True)
+        for number, each in enumerate(one.by_label())
+    ]
     content: str | list[Text]
     if form == "html":
         from textcnn.explain.html import page
 
-        content = page([one.to_html(change) for one, change in zip(explanations, changes, strict=True)])
+        content = page([each.to_html(change) for each, change in shown])
     elif form == "json":
         content = "".join(
             json.dumps(
@@ -98,6 +106,6 @@ def command(
 
         layout = TextLayout(output)
         content = []
-        for explanation, change in zip(explanations, changes, strict=True):
+        for explanation, change in shown:
             content += [layout.text("")] * bool(content) + as_lines(explanation, change, layout)
     write_out(content, output, overwrite=overwrite)

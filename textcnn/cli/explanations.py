@@ -10,6 +10,7 @@ from textcnn.cli.terminal import TextLayout
 from textcnn.explain.counterfactual import Counterfactual
 from textcnn.explain.explanation import Explanation
 from textcnn.explain.results import EXACT, SHOWN, Ngram
+from textcnn.targets import ONE_CLASS
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -28,7 +29,7 @@ def lines(
     below hold the same without any style.
     """
     layout = layout or TextLayout()
-    label = str(explanation.classes[explanation.predicted])
+    label = explanation.label()
     probability = f"{explanation.probabilities[explanation.predicted]:.4f}"
     scores = explanation.word_scores()
     ngrams = [ngram for ngram in explanation.ngrams() if ngram.end - ngram.begin > 1]
@@ -83,6 +84,5 @@ def _style(score: float, largest: float, *, known: bool) -> str:
 def _total(explanation: Explanation, label: str) -> str:
     words, bias = float(explanation.word_scores().sum()), explanation.bias_score()
     method = "exact" if explanation.method == EXACT else f"{explanation.method}, off by {explanation.gap:.1g}"
-    return (
-        f"words {words:+.2f}, bias {bias:+.2f}: {words + bias:+.2f} for {label} over the mean of all classes ({method})"
-    )
+    over = "over the mean of all classes" if explanation.target is ONE_CLASS else "in log-odds"
+    return f"words {words:+.2f}, bias {bias:+.2f}: {words + bias:+.2f} for {label} {over} ({method})"

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
 from textcnn.cli.common import GroupedCommand, form_options, model_option, option, replacing, text_column_option
 from textcnn.cli.stdin import argument_texts, stdin_lines
 from textcnn.cli.terminal import safe_stream
-from textcnn.errors import ConfigError, DataError
+from textcnn.errors import ConfigError, DataError, listed, quoted
+from textcnn.targets import ONE_CLASS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -71,10 +73,26 @@ _FORM_OF_SUFFIX = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": 
     "--top-k",
     type=click.IntRange(min=1),
     metavar="N",
-    default=1,
+    group="Output",
+    help="Give the N most probable classes, best first [1; of several labels all that reach their thresholds].",
+)
+@option(
+    "--threshold",
+    "thresholds",
+    multiple=True,
+    metavar="LABEL=P",
+    group="Output",
+    help="Give a label from this probability on, in the place of the most probable one; for each label "
+    "where a text has several: 0.3 alone. May be given several times.",
+)
+@option(
+    "--label-separator",
+    "separator",
+    default=";",
+    metavar="CHAR",
     show_default=True,
     group="Output",
-    help="Give the N most probable classes, best first.",
+    help="What stands between several labels of a text.",
 )
 def command(
     texts: tuple[str, ...],
@@ -88,8 +106,10 @@ def command(
     escape_formulas: bool,
     replace_columns: bool,
     proba: bool,
-    top_k: int,
+    top_k: int | None,
     min_confidence: float,
+    thresholds: tuple[str, ...],
+    separator: str,
 ) -> None:
     """Label TEXTs, the lines of stdin, or the texts of a file.
 
@@ -117,6 +137,7 @@ def command(
     form = form or _default_form(source, output)
     if escape_formulas and form != "csv":
         raise ConfigError(f"--escape-formulas: expected CSV to write, found {form}; leave it out")
+    limits = _thresholds(thresholds, trained)
     with _target(output, source, overwrite=overwrite) as stream:
         writer = Writer(
             stream,
@@ -125,6 +146,9 @@ def command(
             proba,
             top_k,
             min_confidence,
+            trained.target,
+            limits,
+            separator,
             escape_formulas=escape_formulas,
             replace_columns=replace_columns,
         )
@@ -152,6 +176,34 @@ def _check_no_file_options(text_column: str | None, reading: dict[str, Any]) -> 
     for flag, is_given in given.items():
         if is_given:
             raise ConfigError(f"{flag}: expected a file with columns, found none; give one (--input FILE)")
+
+
+def _thresholds(given: Sequence[str], model: Model) -> np.ndarray | None:
+    """Return the thresholds of a model's classes with those that are given, (K,); None if there are none.
+
+    Raises:
+        ConfigError: one that is no `LABEL=P`, of an unknown label, or not from 0 to 1.
+    """
+    names = [str(label) for label in model.classes_]
+    limits = model.artifact.thresholds
+    if not given:
+        return limits
+    limits = np.full(len(names), np.nan) if limits is None else limits.copy()
+    for each in given:
+        name, equals, number = each.rpartition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = np.nan
+        if not 0 <= value <= 1 or (not equals and model.target is ONE_CLASS):
+            raise ConfigError(
+                f"--threshold: expected a label and a probability, such as good=0.8, found {quoted(each)}"
+            )
+        if equals and name not in names:
+            known = listed([quoted(label) for label in names])
+            raise ConfigError(f"--threshold: expected one of the labels {known}, found {quoted(name)}")
+        limits[names.index(name) if equals else slice(None)] = value
+    return limits
 
 
 def _read(source: Path, reading: dict[str, Any]) -> Iterable[pa.RecordBatch]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,6 +11,7 @@ from textcnn.cli.common import (
     GroupedCommand,
     corpus_options,
     data_or_sample,
+    labelled_split,
     model_option,
     option,
     scored_corpus,
@@ -19,13 +20,6 @@ from textcnn.cli.common import (
 from textcnn.cli.suggestions import Source
 from textcnn.errors import DataError
 from textcnn.files import check_output
-
-if TYPE_CHECKING:
-    import datasets
-    import numpy as np
-    import pyarrow as pa
-
-    from textcnn.model import Model
 
 
 @click.command(cls=GroupedCommand)
@@ -79,14 +73,14 @@ def command(
     check_source(data, hub=reading["hub"])
     check_output(output, overwrite=overwrite, error=DataError)
     corpus, chosen = scored_corpus(data, split, trained, reading)
-    texts, labels = _labelled(corpus[chosen], trained)
+    texts, labels = labelled_split(corpus[chosen], trained)
     with make_display() as display:
         display.announce("writing the report")
         figures = trained.report(
             output,
             texts,
             labels,
-            training=_labelled(corpus["train"], trained) if chosen != "train" and "train" in corpus else None,
+            training=labelled_split(corpus["train"], trained) if chosen != "train" and "train" in corpus else None,
             source=data,
             split=chosen if len(corpus) > 1 else "all",
             overwrite=overwrite,
@@ -97,9 +91,3 @@ def command(
 
         for path in save(figures, plots):
             click.echo(f"plot        {path}")
-
-
-def _labelled(split: datasets.Dataset, model: Model) -> tuple[pa.ChunkedArray, np.ndarray]:
-    """Return texts and labels of a split."""
-    table = split.with_format("arrow")[:]
-    return table["text"], model.classes_[table["label"].to_numpy()]

@@ -20,10 +20,9 @@ from textcnn.cli.training_options import flags_in_errors, settings_options
 from textcnn.errors import ConfigError, listed
 from textcnn.settings.options import make_settings, ordered_class_weights
 from textcnn.settings.presets import PRESETS, preset_keywords
+from textcnn.targets import target_of
 
 if TYPE_CHECKING:
-    import datasets
-
     from textcnn.data.labelled import Labelled
     from textcnn.run import Run
     from textcnn.settings.options import Settings
@@ -32,7 +31,8 @@ if TYPE_CHECKING:
 
 _MARGIN = 12
 _BASIC = (
-    *("output", "overwrite", "text_column", "label_column", "validation", "test", "vectors", "preset"),
+    *("output", "overwrite", "text_column", "label_column", "label_columns", "label_separator", "validation", "test"),
+    *("vectors", "preset"),
     *("resume", "folds", "max_epochs", "learning_rate", "random_state"),
 )
 
@@ -72,6 +72,13 @@ _BASIC = (
     metavar="FILE",
     group="Data",
     help="File of test texts, scored once after training.",
+)
+@option(
+    "--weight-column",
+    metavar="NAME",
+    group="Data",
+    aliases=("sample-weight",),
+    help="Column of the training texts' weights, numbers from 0 on.",
 )
 @option(
     "--phrases/--no-phrases", default=True, group="Data", help="sst1, sst2: train on phrases too [default: phrases]."
@@ -132,6 +139,7 @@ def command(
     reading: dict[str, Any],
     validation: str | None,
     test: str | None,
+    weight_column: str | None,
     phrases: bool,
     vectors: Path | None,
     max_words: int | None,
@@ -187,13 +195,15 @@ def command(
 
     from textcnn.cli.display import make_progress
 
-    corpus = load_corpus(data, validation=validation, test=test, phrases=phrases, **reading)
+    corpus = load_corpus(
+        data, validation=validation, test=test, phrases=phrases, weight_column=weight_column, **reading
+    )
     names = label_names(corpus)
     with flags_in_errors():
         training = dataclasses.replace(settings.training, class_weight=ordered_class_weights(weights, names))
     settings = dataclasses.replace(settings, training=training)
-    _describe(data, corpus, names)
     parts = {split: Labelled.from_dataset(texts) for split, texts in corpus.items()}
+    _describe(data, parts, names)
     scores = None
     if folds is not None:
         own_split = validation is None and test is None
@@ -242,13 +252,14 @@ def _cross_validate(
     from textcnn.run import Destination, cross_validate_and_save
 
     layout = TextLayout()
+    shown = target_of(texts.labels).shown
 
     def show(fold: Fold) -> None:
-        scores = [f"accuracy {fold.accuracy:.4f}", f"macro-F1 {fold.macro_f1:.4f}"]
-        texts = f"({fold.examples:,} texts, epoch {fold.best_epoch})"
+        scores = [f"{name} {getattr(fold, key):.4f}" for key, name in shown]
+        scores.append(f"({fold.examples:,} texts, epoch {fold.best_epoch})")
         with progress.display.paused():
             title = f"fold {fold.number:>2} of {folds}  "
-            layout.show(layout.row(title, [*scores, texts], len(title), "  "))
+            layout.show(layout.row(title, scores, len(title), "  "))
 
     results = Destination(output).folds
     with _folds_are_kept(results), make_progress() as progress:
@@ -263,9 +274,12 @@ def _cross_validate(
             progress=progress,
             on_fold=show,
         )
-    for title, key in (("accuracy", "accuracy"), ("macro-F1", "macro_f1")):
+    margin = max(10, *(len(name) for _, name in shown))
+    for key, title in shown:
         figures = summary[key]
-        click.echo(f"{title:<10} mean {figures['mean']:.4f}  standard deviation {figures['standard_deviation']:.4f}")
+        click.echo(
+            f"{title:<{margin}} mean {figures['mean']:.4f}  standard deviation {figures['standard_deviation']:.4f}"
+        )
     click.echo(f"saved      {results}")
     return summary
 
@@ -283,11 +297,12 @@ def _folds_are_kept(results: Path) -> Iterator[None]:
         raise
 
 
-def _describe(data: str, corpus: datasets.DatasetDict, names: list[str]) -> None:
+def _describe(data: str, parts: dict[str, Labelled], names: list[str]) -> None:
     from textcnn.cli.display import say
 
-    counts = ", ".join(f"{len(split):,} {name}" for name, split in corpus.items())
-    say(f"{data}: {counts}; {len(names):,} classes ({listed(names)})")
+    counts = ", ".join(f"{len(part):,} {name}" for name, part in parts.items())
+    labels = parts["train"].labels
+    say(f"{data}: {counts}; {len(names):,} {target_of(labels).plural} ({listed(names)})")
 
 
 def _print(run: Run, output: Path) -> None:
@@ -306,8 +321,10 @@ def _print(run: Run, output: Path) -> None:
         if figures is None:
             rows.append(("test", ["no test texts; give some with --test, or see textcnn evaluate"]))
         else:
-            scores = [f"accuracy {figures['accuracy']:.4f}", f"macro-F1 {figures['macro_f1']:.4f}"]
-            rows.append((split, [*scores, f"(majority class {figures['majority']:.4f})"]))
+            scores = [f"{name} {figures[key]:.4f}" for key, name in artifact.target.shown]
+            if "majority" in figures:
+                scores.append(f"(majority class {figures['majority']:.4f})")
+            rows.append((split, scores))
     layout = TextLayout()
     for title, items in rows:
         layout.show(layout.row(title, items, _MARGIN, "  "))

@@ -1,16 +1,18 @@
 """Predictions as text, CSV or JSON Lines, batch by batch.
 
 A prediction is the best class and its probability; `top_k` adds the next best classes, `proba` the
-probability of every class. The input's columns are kept, row by row. In CSV and JSON a `note` marks
-a text that was `empty`, or `unknown`: the model knows none of its words.
+probability of every class. Where a text has several labels, it is all that reach their thresholds, and
+their probabilities: lists in JSON, joined by a separator elsewhere. The input's columns are kept, row by
+row. In CSV and JSON a `note` marks a text that was `empty`, or `unknown`: the model knows none of its words.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -20,6 +22,7 @@ import pyarrow.compute as pc
 
 from textcnn.errors import DataError, quoted, shortened
 from textcnn.inference.predictor import Scores
+from textcnn.targets import ONE_CLASS, SEVERAL_LABELS, Target
 
 FORMATS = ("text", "json", "csv")
 DIGITS = 6
@@ -40,8 +43,13 @@ class Writer:
         classes: the labels, (K,).
         form: `text` (label, probability and text, separated by tabs), `json` (an object per line) or `csv`.
         proba: write the probability of every class.
-        top_k: number of classes to write, best first; all if there are fewer.
-        min_confidence: predict no label (null, `-` in text) where the best probability is lower.
+        top_k: number of classes to write, best first; all if there are fewer. None is 1, or all labels that reach
+            their thresholds.
+        min_confidence: predict no label (null, `-` in text) where the best probability is lower; of several labels
+            only such as are at least so probable.
+        target: what a text's labels are.
+        thresholds: of the classes, (K,) (`textcnn.targets.Target.decide`), or None.
+        separator: what stands between several labels in CSV and text.
         escape_formulas: in CSV, put an apostrophe before cells that a spreadsheet would run as formulas.
         replace_columns: leave out columns of the input that have the name of a prediction's.
     """
@@ -50,8 +58,11 @@ class Writer:
     classes: Sequence[Any]
     form: str
     proba: bool = False
-    top_k: int = 1
+    top_k: int | None = None
     min_confidence: float = 0.0
+    target: Target = ONE_CLASS
+    thresholds: np.ndarray | None = None
+    separator: str = ";"
     escape_formulas: bool = False
     replace_columns: bool = False
     _names: list[str] = field(default_factory=list, init=False)  # the input's columns
@@ -66,9 +77,15 @@ class Writer:
             texts: those of the texts, which are never left out.
 
         Raises:
-            DataError: a name is that of a prediction's column or, in JSON, occurs twice.
+            DataError: a name is that of a prediction's column or, in JSON, occurs twice; or a label has the separator.
         """
         self._texts = texts
+        joined = [str(label) for label in self.classes if self._several and self.separator in str(label)]
+        if joined and self.form != "json":
+            raise DataError(
+                f"expected labels without {self.separator!r}, which stands between them, found {quoted(joined[0])}; "
+                "give another --label-separator, or write json"
+            )
         self._take_names(names)
         if self.form == "csv":
             added = self._columns(np.zeros((0, len(self.classes))), np.zeros(0, np.int64))
@@ -106,7 +123,13 @@ class Writer:
         self._names = list(names)
         added: Sequence[str] = ()
         if self.form == "json":
-            added = ("prediction", "probability", "note", *["top"] * (self.top_k > 1), *["probabilities"] * self.proba)
+            added = (
+                "prediction",
+                "probability",
+                "note",
+                *["top"] * ((self.top_k or 1) > 1 and not self._several),
+                *["probabilities"] * self.proba,
+            )
             twice = [name for name in names if self._names.count(name) > 1]
             if twice:
                 raise DataError(f"expected each column once, found {quoted(twice[0])} twice; rename one, or write csv")
@@ -135,24 +158,57 @@ class Writer:
             )
         self._take_names(names)
 
+    @property
+    def _several(self) -> bool:
+        return self.target is SEVERAL_LABELS
+
     def _ranked(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the ids of the best classes, (N, top_k); ties go to the smaller id."""
-        return np.argsort(-probabilities, axis=1, kind="stable")[:, : self.top_k]
+        """Return the ids of the best classes, (N, top_k), the predicted one first; ties go to the smaller id."""
+        order = probabilities.astype(np.float64)
+        if self.thresholds is not None and not self._several:
+            decided = self.target.decide(probabilities, self.thresholds)
+            order[np.flatnonzero(decided >= 0), decided[decided >= 0]] += 2.0
+        return np.argsort(-order, axis=1, kind="stable")[:, : self.top_k or 1]
 
     def _abstains(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return where the best class is not probable enough to predict, (N,)."""
-        return probabilities.max(axis=1, initial=0) < self.min_confidence
+        """Return where no class is predicted: the best is not probable enough, or none reaches its threshold, (N,)."""
+        best = self._ranked(probabilities)[:, :1]
+        abstains: np.ndarray = np.take_along_axis(probabilities, best, axis=1)[:, 0] < self.min_confidence
+        if self.thresholds is not None:
+            abstains |= self.target.decide(probabilities, self.thresholds) < 0
+        return abstains
+
+    def _chosen(self, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return the labels of texts that have several: ids, (M,), probabilities, (M,), and offsets, (N + 1,)."""
+        if self.top_k is None:
+            rows, ids = np.nonzero(self.target.decide(probabilities, self.thresholds))
+        else:
+            ranked = self._ranked(probabilities)
+            rows, ids = np.repeat(np.arange(len(ranked)), ranked.shape[1]), ranked.ravel()
+        values = probabilities[rows, ids]
+        kept = values >= self.min_confidence
+        offsets = np.cumsum([0, *np.bincount(rows[kept], minlength=len(probabilities))], dtype=np.int32)
+        return ids[kept], values[kept], offsets
+
+    def _joined(self, probabilities: np.ndarray, names: Sequence[str], values: Callable[[np.ndarray], pa.Array]) -> Any:
+        """Return the labels of texts that have several, and their probabilities, each joined by the separator."""
+        ids, found, offsets = self._chosen(probabilities)
+        own = _numbers(offsets)
+        lists = [pa.ListArray.from_arrays(own, part) for part in (strings(names).take(_numbers(ids)), values(found))]
+        return [pc.binary_join(part, self.separator) for part in lists]
 
     def _columns(self, probabilities: np.ndarray, notes: np.ndarray) -> dict[str, pa.Array]:
         """Return the columns that a prediction adds."""
         names = [str(label) for label in self.classes]
-        labels = strings(names)
         columns = {}
-        for rank, best in enumerate(self._ranked(probabilities).T, 1):
+        if self._several:
+            joined = self._joined(probabilities, names, lambda found: _numbers(_rounded(found)).cast(pa.string()))
+            columns = dict(zip(("prediction", "probability"), joined, strict=True))
+        for rank, best in enumerate([] if self._several else self._ranked(probabilities).T, 1):
             suffix = f"_{rank}" if rank > 1 else ""
-            predicted = labels.take(_numbers(best))
-            if rank == 1 and self.min_confidence:
-                predicted = pc.if_else(_booleans(self._abstains(probabilities)), pa.nulls(1, pa.string())[0], predicted)
+            predicted = strings(names).take(_numbers(best))
+            if rank == 1:
+                predicted = self._without_abstentions(predicted, probabilities, pa.nulls(1, pa.string())[0])
             columns[f"prediction{suffix}"] = predicted
             columns[f"probability{suffix}"] = _numbers(_rounded(probabilities[np.arange(len(best)), best]))
         if self.proba:
@@ -160,6 +216,12 @@ class Writer:
                 columns[f"probability:{name}"] = _numbers(_rounded(column))
         columns["note"] = strings(_NOTES).take(_numbers(notes))
         return columns
+
+    def _without_abstentions(self, predicted: pa.Array, probabilities: np.ndarray, none: Any) -> pa.Array:
+        """Put `none` where no class is predicted."""
+        if not self.min_confidence and self.thresholds is None:
+            return predicted
+        return pc.if_else(_booleans(self._abstains(probabilities)), none, predicted)
 
     def _write_csv(self, columns: list[pa.Array], names: list[str], *, header: bool) -> None:
         from pyarrow import csv
@@ -172,15 +234,11 @@ class Writer:
 
     def _write_json(self, rows: pa.Table, probabilities: np.ndarray, notes: Sequence[str]) -> None:
         labels = [label.item() if isinstance(label, np.generic) else label for label in self.classes]
-        ranked = self._ranked(probabilities).tolist()
-        abstains = self._abstains(probabilities).tolist()
         values = _rounded(probabilities).tolist()
         lines = []
-        for row, best, rounded, abstain, note in zip(rows.to_pylist(), ranked, values, abstains, notes, strict=True):
-            row["prediction"] = None if abstain else labels[best[0]]
-            row["probability"] = rounded[best[0]]
-            if self.top_k > 1:
-                row["top"] = [{"label": labels[i], "probability": rounded[i]} for i in best]
+        predictions = self._predictions(probabilities, labels)
+        for row, prediction, rounded, note in zip(rows.to_pylist(), predictions, values, notes, strict=True):
+            row |= prediction
             if self.proba:
                 row["probabilities"] = {str(label): p for label, p in zip(labels, rounded, strict=True)}
             if note:
@@ -188,13 +246,33 @@ class Writer:
             lines.append(_to_json(row) + "\n")
         self.stream.write("".join(lines).encode())
 
+    def _predictions(self, probabilities: np.ndarray, labels: Sequence[Any]) -> Iterator[dict[str, Any]]:
+        """Yield what a prediction adds to each text's object, but for the probabilities of all classes."""
+        if self._several:
+            ids, found, offsets = self._chosen(probabilities)
+            named, values = [labels[i] for i in ids.tolist()], _rounded(found).tolist()
+            for begin, end in itertools.pairwise(offsets.tolist()):
+                yield {"prediction": named[begin:end], "probability": values[begin:end]}
+            return
+        rounded = _rounded(probabilities).tolist()
+        abstains = self._abstains(probabilities).tolist()
+        for best, own, abstain in zip(self._ranked(probabilities).tolist(), rounded, abstains, strict=True):
+            out = {"prediction": None if abstain else labels[best[0]], "probability": own[best[0]]}
+            if len(best) > 1 or (self.top_k or 1) > 1:
+                out["top"] = [{"label": labels[i], "probability": own[i]} for i in best]
+            yield out
+
     def _write_text(self, texts: pa.Array, probabilities: np.ndarray) -> None:
-        labels = strings([re.sub(_BREAKS, " ", str(label)) for label in self.classes])
+        names = [re.sub(_BREAKS, " ", str(label)) for label in self.classes]
+        labels = strings(names)
         parts: list[Any] = []
-        for rank, best in enumerate(self._ranked(probabilities).T):
+        if self._several:
+            joined = self._joined(probabilities, names, _four_digits)
+            parts = [pc.if_else(pc.equal(part, ""), _DASH, part) for part in joined]
+        for rank, best in enumerate([] if self._several else self._ranked(probabilities).T):
             label = labels.take(_numbers(best))
-            if rank == 0 and self.min_confidence:
-                label = pc.if_else(_booleans(self._abstains(probabilities)), _DASH, label)
+            if rank == 0:
+                label = self._without_abstentions(label, probabilities, _DASH)
             parts += [label, _four_digits(probabilities[np.arange(len(best)), best])]
         if self.proba:
             named = zip(labels, probabilities.T, strict=True)

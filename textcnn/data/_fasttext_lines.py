@@ -1,42 +1,37 @@
-"""fastText's format of labelled lines: `__label__pos a good film`."""
+"""fastText's format of labelled lines: `__label__pos a good film`, with any number of labels."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textcnn.errors import DataError
-
 PREFIX = b"__label__"
+SEPARATOR = b"separator"  # in the metadata of the labels' column: what stands between several
 
 _LINE = r"(?s)^__label__(?P<label>\S*)\s*(?P<text>.*)$"
 _SEVERAL = r"^__label__.*\s__label__\S"
+_LABEL = re.compile(r"(?:^|\s)__label__(\S*)")
 
 
-def labelled_lines(lines: pa.Array, first: int, *, path: str | Path) -> pa.Table:
+def labelled_lines(lines: pa.Array) -> pa.Table:
     """Split lines into labels and texts.
 
     Args:
         lines: Strings.
-        first: The number of the first line, from 1.
-        path: The file, for the errors.
 
     Returns:
-        The columns `text` and `label`; the label of a line without one is null.
-
-    Raises:
-        DataError: A line has several labels.
+        The columns `text` and `label`; several labels, which may stand anywhere in the line, are joined by a blank,
+        which no label has. The label of a line without one is null.
     """
-    several = pc.match_substring_regex(lines, _SEVERAL)
-    if pc.any(several).as_py():
-        index = pc.indices_nonzero(several)[0].as_py()
-        labels = [word for word in lines[index].as_py().split() if word.startswith("__label__")]
-        raise DataError(
-            f"expected one label per line, but line {first + index} of {path} has {len(labels)} "
-            f"({', '.join(labels[:5])}); keep one of them, since every text has exactly one class"
-        )
     parts = pc.extract_regex(lines, _LINE)
     label, text = (pc.struct_field(parts, name) for name in ("label", "text"))
-    return pa.table({"text": pc.if_else(parts.is_valid(), text, lines), "label": label})
+    several = pc.match_substring_regex(lines, _SEVERAL)
+    if pc.any(several).as_py():
+        found = lines.filter(several).to_pylist()
+        label = pc.replace_with_mask(label, several, pa.array([" ".join(_LABEL.findall(line)) for line in found]))
+        text = pc.replace_with_mask(text, several, pa.array([_LABEL.sub("", line).strip() for line in found]))
+    field = pa.field("label", pa.string(), metadata={SEPARATOR: b" "})
+    columns = [pc.if_else(parts.is_valid(), text, lines), label]
+    return pa.Table.from_arrays(columns, schema=pa.schema([pa.field("text", pa.string()), field]))

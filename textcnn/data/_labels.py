@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -18,11 +19,15 @@ _WHOLE = re.compile(r"[+-]?[0-9]+(?:\.0*)?")
 
 
 def declared_names(schema: pa.Schema, column: str) -> tuple[str, ...] | None:
-    """Return the class names that `datasets` stores with a column of ids (its `ClassLabel`); None if there are none."""
+    """Return the class names that `datasets` stores with a column of ids (its `ClassLabel`); None if there are none.
+
+    The ids may be in lists.
+    """
     try:
         feature = json.loads(schema.metadata[b"huggingface"])["info"]["features"][column]
+        feature = feature.get("feature", feature)
         kind, names = feature["_type"], feature["names"]
-    except (KeyError, TypeError, ValueError, RecursionError):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return None
     if kind != "ClassLabel" or type(names) is not list or not all(type(name) is str and name for name in names):
         return None
@@ -70,6 +75,7 @@ def encode_labels(
     path: str | Path,
     known_from: str = "train",
     keep_missing: bool = False,
+    parents: pa.Array | pa.ChunkedArray | None = None,
 ) -> pa.Int64Array:
     """Return each label's index in the class names.
 
@@ -82,6 +88,7 @@ def encode_labels(
         path: The file, for the errors.
         known_from: Where `names` come from, for the errors.
         keep_missing: Whether a missing label is null rather than an error.
+        parents: The row of each label, for the errors; None if each is in a row of its own.
 
     Raises:
         DataError: A label is missing, or is not among the names.
@@ -98,6 +105,9 @@ def encode_labels(
         unknown = pc.and_(ids.is_null(), texts.is_valid())
         label = texts.filter(unknown)[0].as_py()
         known = listed([quoted(name) for name in names])
+        if parents is not None:
+            rows = np.unique(np.asarray(parents)[unknown.to_numpy()])
+            unknown = pa.array(np.isin(np.arange(rows[-1] + 1), rows))
         raise DataError(
             f"expected labels known from {known_from} ({known}), but {path} has {quoted(label)} in "
             f"{rows_where(unknown)}; fix the label or add examples of it there"

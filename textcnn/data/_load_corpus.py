@@ -6,9 +6,8 @@ import logging
 import os
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,12 +17,18 @@ from textcnn.data._corpus import Corpus, CorpusOptions, Tables
 from textcnn.data._corpus_readers import read_corpus
 from textcnn.data._folders import folder_sources
 from textcnn.data._hub import hub_sources, is_hub_name
-from textcnn.data._labels import all_missing, class_names, declared_names, encode_labels, label_texts
+from textcnn.data._label_lists import (
+    encode_lists,
+)
+from textcnn.data._labels import class_names, encode_labels
 from textcnn.data._named_corpora import CORPORA
+from textcnn.data._parts import SPLITS, Choice, RawPart, of_one_kind, read_parts
 from textcnn.data.checks import doubts
-from textcnn.data.labelled import Labelled, label_names
+from textcnn.data.labelled import Labelled, is_list, label_names
 from textcnn.data.local_files import check_path
-from textcnn.data.table_columns import LABEL_NAMES, TextColumn, check_none_missing, joined_texts, pick_columns
+from textcnn.data.table_columns import (
+    TextColumn,
+)
 from textcnn.errors import ConfigError, DataError, nearest_names, quoted
 from textcnn.files import nearest_files
 
@@ -31,34 +36,6 @@ if TYPE_CHECKING:
     import datasets
 
 logger = logging.getLogger(__name__)
-
-_SPLITS = ("train", "validation", "test", "unsupervised")
-
-
-class Choice(NamedTuple):
-    """The text and label columns that the caller names, or that the training texts have."""
-
-    text: TextColumn
-    label: str | int | None
-
-
-@dataclass(frozen=True)
-class RawPart:
-    """Texts and labels of one `BatchSource`, before labels become ids.
-
-    Attributes:
-        name: The source's name, for the errors.
-        texts: Strings, (N,).
-        labels: Strings, (N,); null where the row is left out.
-        classes: The class names that the source itself declares, if any.
-        column: The name of the labels' column.
-    """
-
-    name: str | Path
-    texts: pa.ChunkedArray
-    labels: pa.ChunkedArray
-    classes: tuple[str, ...] | None
-    column: str
 
 
 def corpus_names() -> list[str]:
@@ -87,6 +64,9 @@ def load_corpus(
     hub: bool = False,
     text_column: TextColumn = None,
     label_column: str | int | None = None,
+    label_columns: str | Sequence[str] | None = None,
+    label_separator: str | None = None,
+    weight_column: str | None = None,
     encoding: str = "utf-8",
     delimiter: str | None = None,
     quoting: str = "auto",
@@ -95,6 +75,7 @@ def load_corpus(
     validation: str | Path | None = None,
     test: str | Path | None = None,
     known_classes: Sequence[str] | None = None,
+    several: bool | None = None,
     phrases: bool = True,
     unsupervised: bool = False,
 ) -> datasets.DatasetDict:
@@ -112,7 +93,13 @@ def load_corpus(
         hub: Whether to read a named corpus from its copy on the hub, or `source` is a clone of a repository there.
         text_column: The files' column of texts, or several, which are joined by a blank: a list, or names between
             commas. If None, a usual name is looked for.
-        label_column: The files' column of labels; if None, a usual name is looked for.
+        label_column: The files' column of labels; if None, a usual name is looked for. A text has several labels where
+            the column holds lists, or a text of fastText's format several `__label__`.
+        label_columns: Columns of 0 and 1, one for each label of a text that has several: a list, or names between
+            commas.
+        label_separator: What stands between several labels in one column, such as `;`. A text without labels has an
+            empty field.
+        weight_column: A column of numbers from 0 on, the weights of the training texts.
         encoding: The encoding of text files.
         delimiter: The delimiter of CSV and TSV files; if None, it is found by their headers.
         quoting: How quotes in CSV and TSV files are read: `auto`, or `none` for fields as written.
@@ -123,12 +110,14 @@ def load_corpus(
         test: A file or pattern for the test split; replaces the source's own.
         known_classes: The classes, in this order, if they are known beforehand, such as those of a model to evaluate.
             The source then needs neither all of them nor a training split, but must have no others.
+        several: Whether texts have any number of labels, as those of a model to evaluate; None if the source decides.
         phrases: Whether the training texts of `sst1` and `sst2` include phrases.
         unsupervised: Whether to add the unlabelled split of `imdb`, with label -1.
 
     Returns:
         Those of the splits `train`, `validation` and `test` that exist, with the columns `text` and `label`
-        (`ClassLabel`, with the names that the source declares or else the sorted labels). `sample` also has `topic`
+        (`ClassLabel`, with the names that the source declares or else the sorted labels; a list of such where texts
+        have several), and `weight` where a column of weights is named. `sample` also has `topic`
         and `kind`, and the training split of `sst1` and `sst2` with phrases has `sentence`, the number of the first
         sentence that contains the phrase.
 
@@ -142,7 +131,9 @@ def load_corpus(
         DataError: The source does not exist or is not valid.
     """
     known = _checked_classes(known_classes)
-    columns = Choice(text_column, label_column)
+    marks = label_columns.split(",") if isinstance(label_columns, str) else label_columns or ()
+    columns = Choice(text_column, label_column, tuple(name.strip() for name in marks), label_separator, weight_column)
+    columns.check()
     form = FileForm(encoding, delimiter, quoting, header)
     given = {"validation": validation, "test": test}
     sources = {split: _named_files(path, form) for split, path in given.items() if path is not None}
@@ -153,7 +144,7 @@ def load_corpus(
     tables: Tables = {}
     classes = known
     if isinstance(source, str) and source in CORPORA:
-        if columns != (None, None) and not sources:
+        if columns != Choice() and not sources:
             raise ConfigError(f"expected column names with files only, found the corpus {source!r}; leave them out")
         if not sources:
             form.check_source(f"the corpus {source}")
@@ -168,7 +159,7 @@ def load_corpus(
             found = " and ".join(sorted(sources))
             raise DataError(f"expected training texts in {source}, found only {found} texts; name another source")
     own = set(sources) - {split for split, path in given.items() if path is not None} - {"train"}
-    parts = _read_all(sources, columns, set() if known else own, skip_missing=skip_missing)
+    parts = of_one_kind(read_parts(sources, columns, set() if known else own, skip_missing=skip_missing), several)
     classes = classes or _classes(parts["train"])
     tables |= {split: _encoded(read, classes, "training" if known else "train") for split, read in parts.items()}
     corpus_of_splits = _to_datasets(tables, classes)
@@ -238,123 +229,31 @@ def _named_files(path: str | Path, form: FileForm) -> list[BatchSource]:
     return [file_source(each, form) for each in matching or [Path(path)]]
 
 
-def _read_all(
-    sources: SourcesBySplit, columns: Choice, optional: set[str], *, skip_missing: bool
-) -> dict[str, list[RawPart]]:
-    """Read all splits, training texts first: the other splits have the same columns, or such of usual names.
-
-    Args:
-        sources: Where they come from.
-        columns: Their columns.
-        optional: Splits that are left out, with a warning, if they have no labels.
-        skip_missing: Whether rows without a text or label are left out.
-    """
-    parts: dict[str, list[RawPart]] = {}
-    for split in sorted(sources, key=_SPLITS.index):
-        training = parts.get("train")
-        reader = _Reader(
-            columns,
-            or_usual=training is not None,
-            training=[part.labels for part in training or ()] if split in optional else None,
-            skip_missing=skip_missing,
-        )
-        found = [reader.read(source) for source in sources[split]]
-        if training is None:
-            columns = reader.columns
-        labelled = [part for part in found if part is not None]
-        if labelled:
-            parts[split] = labelled
-        if len(labelled) < len(found):
-            unlabelled = next(source.name for source, part in zip(sources[split], found, strict=True) if part is None)
-            what = str(unlabelled) if labelled else split
-            logger.warning("%s has no labels: not %s", what, "scored" if split == "test" else "used")
-    return parts
-
-
-@dataclass
-class _Reader:
-    """Reads the sources of a split.
-
-    Attributes:
-        columns: Their columns; those of the first source are also those of the others.
-        or_usual: Whether columns of usual names take the place of missing ones.
-        training: The labels of the training texts, if labels may be missing: a source without labels is then None.
-        skip_missing: Whether rows without a text or label are left out.
-    """
-
-    columns: Choice
-    or_usual: bool
-    training: list[pa.ChunkedArray] | None
-    skip_missing: bool
-
-    def read(self, source: BatchSource) -> RawPart | None:
-        """Read the text and label columns of a source."""
-        texts: list[pa.Array] = []
-        labels: list[pa.Table] = []
-        names = None
-        rows = 1
-        for batch in source.batches():
-            if not texts:
-                needed = self.training is None or not _lacks(batch.schema.names, self.columns.label)
-                label_column = self.columns.label if needed else None
-                chosen = pick_columns(
-                    *(batch.schema.names, self.columns.text, label_column),
-                    path=source.name,
-                    need_label=needed,
-                    or_usual=self.or_usual,
-                )
-                if chosen.label is None:
-                    return None
-                if not self.or_usual:
-                    self.columns = Choice(chosen.texts, chosen.label)
-                names = declared_names(batch.schema, chosen.label)
-            text = joined_texts(batch, chosen.texts, path=source.name, first_row=rows)
-            if not self.skip_missing:
-                check_none_missing(text, path=source.name, first_row=rows)
-            texts.append(text)
-            labels.append(pa.table({"label": batch.column(chosen.label)}))
-            rows += batch.num_rows
-        # A column of JSON may change from nulls or whole numbers to another type.
-        column = pa.concat_tables(labels, promote_options="permissive")["label"]
-        if self.training is not None and all_missing(column, self.training):
-            return None
-        label = label_texts(column, path=source.name, names=names, keep_missing=self.skip_missing)
-        label_column = str(chosen.label)
-        return RawPart(source.name, *_without_missing(pa.chunked_array(texts), label, source.name), names, label_column)
-
-
-def _without_missing(
-    texts: pa.ChunkedArray, labels: pa.ChunkedArray, path: str | Path
-) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """Return texts, and labels that are null where a text or label is missing; say how many rows that are."""
-    if texts.null_count:
-        labels = pc.if_else(texts.is_valid(), labels, None)
-    if labels.null_count == len(labels):
-        raise DataError(f"expected rows with a text and a label in {path}, found none; name the right columns")
-    if labels.null_count:
-        logger.warning("%s: %s of %s rows have no text or label: left out", path, labels.null_count, len(labels))
-    return texts, labels
-
-
-def _lacks(names: Sequence[str], label: str | int | None) -> bool:
-    """Return whether a file has neither the label column nor one of a usual name."""
-    return str(label) not in names and not any(name.strip().lower() in LABEL_NAMES for name in names)
-
-
 def _classes(parts: list[RawPart]) -> list[str]:
     """Return the classes of the training texts: those that all parts declare alike, or else those found."""
     more = f" and {len(parts) - 1} more" if len(parts) > 1 else ""
-    labels = pa.chunked_array([chunk for part in parts for chunk in part.labels.chunks], pa.string())
-    found = class_names(labels.drop_null(), path=f"{parts[0].name}{more}")
+    flat = [pc.list_flatten(part.labels) if is_list(part.labels.type) else part.labels for part in parts]
+    labels = pa.chunked_array([chunk for each in flat for chunk in each.chunks], pa.string())
+    if not len(labels):
+        raise DataError(f"expected texts with labels in {parts[0].name}{more}, found none that has one")
     declared = {part.classes for part in parts}
-    return list(declared.pop() or found) if len(declared) == 1 else found
+    names = declared.pop() if len(declared) == 1 else None
+    several = is_list(parts[0].labels.type)
+    if names is None or not several:
+        found = class_names(labels.drop_null(), path=f"{parts[0].name}{more}")
+    return list(names or found)
 
 
 def _encoded(parts: list[RawPart], classes: list[str], known_from: str) -> pa.Table:
     tables = []
     for part in parts:
-        ids = encode_labels(part.labels, classes, path=part.name, known_from=known_from, keep_missing=True)
+        if is_list(part.labels.type):
+            ids = encode_lists(part.labels, classes, path=part.name, known_from=known_from)
+        else:
+            ids = encode_labels(part.labels, classes, path=part.name, known_from=known_from, keep_missing=True)
         table = pa.table({"text": part.texts, "label": ids})
+        if part.weights is not None:
+            table = table.append_column("weight", part.weights)
         tables.append(table.filter(ids.is_valid()) if ids.null_count else table)
     return pa.concat_tables(tables)
 
@@ -373,9 +272,10 @@ def _to_datasets(tables: Tables, classes: list[str]) -> datasets.DatasetDict:
     import datasets
 
     splits = {}
-    for split in sorted(tables, key=_SPLITS.index):
+    for split in sorted(tables, key=SPLITS.index):
         features = datasets.Features.from_arrow_schema(tables[split].schema)
-        features["label"] = datasets.ClassLabel(names=classes)
+        label = datasets.ClassLabel(names=classes)
+        features["label"] = datasets.Sequence(label) if is_list(tables[split].schema.field("label").type) else label
         splits[split] = datasets.Dataset(
             tables[split],
             info=datasets.DatasetInfo(features=features),

@@ -1,4 +1,4 @@
-"""Labelled texts in memory: a column of texts with class ids, and optional groups and weights."""
+"""Labelled texts in memory: a column of texts with their labels, and optional groups and weights."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+
+from textcnn.errors import DataError
 
 if TYPE_CHECKING:
     import datasets
 
+MOST_CELLS = 1 << 31  # of the matrix of texts and labels, a byte each
+
 
 @dataclass(frozen=True)
 class Labelled:
-    """N texts with their classes.
+    """N texts with their labels.
 
     Attributes:
         texts: A column of N strings.
-        labels: Class ids, (N,) int64.
+        labels: Class ids, (N,) int64; or, where a text has any number of K labels, which these are, (N, K) bool.
         groups: Group of each text, (N,) int64, 0 or more: a split never divides a group. None if every text is on its
             own.
         weights: Weight of each text, (N,) float64; None if all are 1.
@@ -39,11 +44,20 @@ class Labelled:
         """Return the texts of a split that `textcnn.data.load_corpus` loaded.
 
         Args:
-            split: A dataset with the columns `text` and `label`; a column `sentence` becomes the groups.
+            split: A dataset with the columns `text` and `label`, a class or a list of labels; a column `sentence`
+                becomes the groups, a column `weight` the weights.
+
+        Raises:
+            DataError: There are too many texts and labels for memory.
         """
         table = split.with_format("arrow")[:]
-        groups = table["sentence"].to_numpy() if "sentence" in table.column_names else None
-        return cls(table["text"], table["label"].to_numpy(), groups)
+        groups, weights = (
+            table[name].to_numpy() if name in table.column_names else None for name in ("sentence", "weight")
+        )
+        labels = table["label"]
+        if not is_list(labels.type):
+            return cls(table["text"], labels.to_numpy(), groups, weights)
+        return cls(table["text"], indicator(labels, len(_label_feature(split).names)), groups, weights)
 
     def take(self, rows: np.ndarray) -> Labelled:
         """Return the texts at the given indices, in their order.
@@ -82,4 +96,44 @@ def concatenate(parts: Sequence[Labelled]) -> Labelled:
 
 def label_names(corpus: datasets.DatasetDict) -> list[str]:
     """Return the class names of a corpus that `textcnn.data.load_corpus` loaded, in the order of their ids."""
-    return next(iter(corpus.values())).features["label"].names
+    return _label_feature(next(iter(corpus.values()))).names
+
+
+def _label_feature(split: datasets.Dataset) -> datasets.ClassLabel:
+    """Return the feature that names a split's labels, that of a list's items where a text has several."""
+    feature = split.features["label"]
+    return getattr(feature, "feature", feature)
+
+
+def is_list(kind: pa.DataType) -> bool:
+    """Return whether a column holds lists."""
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
+def indicator(lists: pa.ChunkedArray, classes: int) -> np.ndarray:
+    """Return which labels each text has, (N, K) bool.
+
+    Args:
+        lists: A column of N lists of label ids.
+        classes: K.
+
+    Raises:
+        DataError: There are too many texts and labels for memory.
+    """
+    if len(lists) * classes > MOST_CELLS:
+        raise DataError(
+            f"expected at most {MOST_CELLS:,} pairs of a text and a label, found {len(lists):,} texts and {classes:,} "
+            "labels; leave out rare labels"
+        )
+    out = np.zeros((len(lists), classes), bool)
+    rows, ids = pc.list_parent_indices(lists), pc.list_flatten(lists)
+    out[rows.to_numpy(), ids.to_numpy()] = True
+    return out
+
+
+def sets_of(labels: np.ndarray) -> np.ndarray:
+    """Return a number for each text, the same for the same class or the same set of labels, (N,)."""
+    if labels.ndim == 1:
+        return labels
+    rows = np.ascontiguousarray(np.packbits(labels, axis=1))
+    return np.unique(rows.view(np.dtype((np.void, rows.shape[1]))).ravel(), return_inverse=True)[1]

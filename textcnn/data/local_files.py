@@ -192,7 +192,7 @@ def _text_tables(blocks: Iterator[bytes], *, path: Path) -> Iterator[pa.Table]:
     for first, run in whole_rows(blocks, path=path):
         lines = split_lines(run)
         labelled = run.startswith(PREFIX) if first == 1 else labelled
-        yield labelled_lines(lines, first, path=path) if labelled else pa.table({"text": lines})
+        yield labelled_lines(lines) if labelled else pa.table({"text": lines})
 
 
 def _binary_batches(path: Path, kind: str, batch_rows: int) -> Iterator[pa.RecordBatch]:

@@ -29,6 +29,7 @@ TextColumn: TypeAlias = str | int | Sequence[str | int] | None
 
 # by name: older Arrow lacks some
 _TEXT_TYPES = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view", "null")
+_NUMBER = r"\A[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\z"
 _MOST_ROWS = 5  # named in a message
 _MOST_COLUMNS = 20
 _LONGEST_NAME = 60
@@ -99,6 +100,47 @@ def pick_columns(
             count = names.count(name)
             raise DataError(f"expected one column {quoted(name)} in {path}, found {count}; rename the others")
     return Columns(texts, label[0] if label else None)
+
+
+def check_has_columns(names: Sequence[str], wanted: Sequence[str], *, path: str | Path) -> None:
+    """Raise DataError unless a file, whose columns `names` are, has each wanted column once."""
+    for name in wanted:
+        if names.count(name) != 1:
+            near = "" if name in names else nearest_names(name, names)
+            raise DataError(
+                f"expected the column {quoted(name)} once in {path}, found {_shortened(names)}{near}; correct the name"
+            )
+
+
+def weights_of(column: pa.ChunkedArray, name: str, *, path: str | Path) -> pa.ChunkedArray:
+    """Return a column of weights as numbers, (N,) float64.
+
+    Args:
+        column: Numbers, or strings that are such.
+        name: Its name, for the errors.
+        path: The file, for the errors.
+
+    Raises:
+        DataError: A weight is missing, no number or negative, or none is above 0.
+    """
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if str(column.type) in _TEXT_TYPES and not pa.types.is_null(column.type):
+        texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
+        number = pc.fill_null(pc.match_substring_regex(texts, _NUMBER), False)
+        column = pc.if_else(number, texts, None).cast(pa.float64())
+    elif not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        column = pa.chunked_array([pa.nulls(len(column), pa.float64())])
+    weights = column.cast(pa.float64())
+    wrong = pc.invert(pc.fill_null(pc.and_(pc.is_finite(weights), pc.greater_equal(weights, 0)), False))
+    if pc.any(wrong).as_py():
+        raise DataError(
+            f"expected a weight from 0 on in the column {quoted(name)} of {path}, found none in {rows_where(wrong)}; "
+            "correct it"
+        )
+    if not pc.any(pc.greater(weights, 0)).as_py():
+        raise DataError(f"expected a weight above 0 in the column {quoted(name)} of {path}, found none; correct it")
+    return weights
 
 
 def _listed(text_column: TextColumn, names: Sequence[str]) -> tuple[str, ...]:

@@ -1,21 +1,27 @@
 """Which small change would flip a label: words dropped, or replaced by near words.
 
+Where a text has several labels, that is the most probable one: it is no longer given, or it is given now.
+
 The search tries single words first (in a long text its first 200): every drop, and every replacement by one of the
 word's nearest neighbours among the model's own vectors. Then it tries pairs of them until its time is up. It returns
-the smallest change that it found, not the smallest that exists.
+the smallest change that it found, not the smallest that exists. Where a text has several labels, the most probable one
+is flipped: it is no longer given, or given now.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from textcnn.inference.scorer import word_rows
+from textcnn.targets import ONE_CLASS
 from textcnn.text.vocabulary import FIRST_WORD
 from textcnn.vectors.neighbours import nearest
 
@@ -44,9 +50,10 @@ class Counterfactual:
     Attributes:
         edits: one or two.
         text: the changed text.
-        label: of the changed text.
+        label: of the changed text; of several labels the one that was flipped.
         probability: of that label.
         tried: how many changed texts were scored.
+        given: whether the changed text has the label, as always where it has one class.
     """
 
     edits: tuple[Edit, ...]
@@ -54,11 +61,12 @@ class Counterfactual:
     label: Any
     probability: float
     tried: int
+    given: bool = True
 
     def phrase(self) -> str:
         """Return the change in words."""
         edits = [f"without {e.word!r}" if not e.new else f"{e.new!r} for {e.word!r}" for e in self.edits]
-        return f"{' and '.join(edits)}: {self.label} {self.probability:.4f}"
+        return f"{' and '.join(edits)}: {'' if self.given else 'not '}{self.label} {self.probability:.4f}"
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as a JSON object."""
@@ -78,22 +86,19 @@ def counterfactual(predictor: Predictor, text: str, *, budget_seconds: float = 1
         The change, or None if none was found.
     """
     deadline = time.monotonic() + budget_seconds
-    before = predictor.predict_proba([text])[0]
-    label = int(before.argmax())
+    before = predictor.predict_proba([text])
+    label = int(before[0].argmax())
+    flip = partial(_try, predictor, text, label, predictor.decide(before)[0])
     singles: list[tuple[Edit, ...]] = [(edit,) for edit in _edits(predictor, text)]
-    scored, found = _try(predictor, text, singles, label)
+    scored, found = flip(singles)
     tried = len(singles)
     if found is None:
         order = np.argsort(scored, kind="stable")  # the most promising changes first
         pairs = _pairs([singles[i][0] for i in order.tolist()])
         while found is None and time.monotonic() < deadline and (part := list(itertools.islice(pairs, AT_ONCE))):
-            _, found = _try(predictor, text, part, label)
+            _, found = flip(part)
             tried += len(part)
-    if found is None:
-        return None
-    edits, new, probabilities = found
-    best = int(probabilities.argmax())
-    return Counterfactual(edits, new, predictor.classes_[best], float(probabilities[best]), tried)
+    return None if found is None else dataclasses.replace(found, tried=tried)
 
 
 def _edits(predictor: Predictor, text: str) -> list[Edit]:
@@ -124,16 +129,33 @@ def _pairs(edits: list[Edit]) -> Iterator[tuple[Edit, ...]]:
 
 
 def _try(
-    predictor: Predictor, text: str, changes: list[tuple[Edit, ...]], label: int
-) -> tuple[np.ndarray, tuple[tuple[Edit, ...], str, np.ndarray] | None]:
-    """Return the label's probability after each change, and the change to the most probable other label."""
+    predictor: Predictor, text: str, label: int, decided: np.ndarray, changes: list[tuple[Edit, ...]]
+) -> tuple[np.ndarray, Counterfactual | None]:
+    """Return for each change how far it is from flipping the label (the least first), and the best that flips it.
+
+    Args:
+        predictor: the model.
+        text: what to change.
+        label: index of its most probable label.
+        decided: the prediction for it: its class id, or which labels it has, (K,).
+        changes: edits of the text.
+    """
     texts = [_edited(text, edits) for edits in changes]
     probabilities = predictor.predict_proba(texts)
-    flipped = np.flatnonzero(probabilities.argmax(axis=1) != label)
-    if not len(flipped):
-        return probabilities[:, label], None
-    best = int(flipped[probabilities[flipped].max(axis=1).argmax()])
-    return probabilities[:, label], (changes[best], texts[best], probabilities[best])
+    now = predictor.decide(probabilities)
+    far, given = probabilities[:, label], True
+    if predictor.target is ONE_CLASS:
+        flipped, reached, labels = now != label, probabilities.max(axis=1), now
+    else:
+        given = not decided[label]
+        far = -far if given else far
+        flipped, reached, labels = now[:, label] == given, -far, np.full(len(now), label)
+    if not flipped.any():
+        return far, None
+    best = int(np.where(flipped, reached, -np.inf).argmax())
+    of = int(labels[best])
+    probability = float(probabilities[best, of])
+    return far, Counterfactual(changes[best], texts[best], predictor.classes_[of], probability, 0, given)
 
 
 def _edited(text: str, edits: tuple[Edit, ...]) -> str:

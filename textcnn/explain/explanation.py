@@ -11,8 +11,9 @@ import numpy as np
 from textcnn.explain import html
 from textcnn.explain._bag_parts import bag_parts
 from textcnn.explain._exact import decompose
-from textcnn.explain.results import EXACT, GRADIENTS, SHOWN, Features, Ngram, Word, relative
+from textcnn.explain.results import EXACT, GRADIENTS, SHOWN, Features, Ngram, Word
 from textcnn.inference.predictor import check_finite
+from textcnn.targets import ONE_CLASS, Target
 from textcnn.text.columns import Texts, as_column
 from textcnn.text.tokens import Encoded
 from textcnn.text.vocabulary import UNKNOWN
@@ -34,7 +35,7 @@ class Explanation:
         text: as it was given.
         words: its L tokens.
         classes: K labels.
-        predicted: index of the most probable class.
+        predicted: index of the most probable class; where a text has several labels, of the one that is explained.
         probabilities: of the classes, (K,).
         logits: (K,); `word_parts` in total plus `bias`, up to `gap`.
         word_parts: each word's part of each logit, (L, K).
@@ -43,6 +44,8 @@ class Explanation:
         features: the summands by window; for `integrated gradients` those of the bag of n-grams only.
         method: `exact` or `integrated gradients`.
         gap: the largest difference between a logit and the sum of its parts.
+        target: what a text's labels are.
+        given: indices of the labels that the model gives, the most probable first; of one class that is `predicted`.
     """
 
     text: str
@@ -56,21 +59,23 @@ class Explanation:
     features: Features
     method: str
     gap: float
+    target: Target = ONE_CLASS
+    given: tuple[int, ...] = ()
 
     def word_scores(self, of: int | None = None) -> np.ndarray:
         """Return the words' scores for the class of index `of`, by default the predicted one, (L,)."""
-        return relative(self.word_parts)[:, self.predicted if of is None else of]
+        return self.target.relative(self.word_parts)[:, self.predicted if of is None else of]
 
     def bias_score(self, of: int | None = None) -> float:
         """Return the score of the bias for the class of index `of`, by default the predicted one."""
-        return float(relative(self.bias)[self.predicted if of is None else of])
+        return float(self.target.relative(self.bias)[self.predicted if of is None else of])
 
     def ngrams(self, of: int | None = None) -> list[Ngram]:
         """Return the n-grams that features trace to with their scores for a class, the largest first.
 
         Features of the same words, wherever they occur, are added up.
         """
-        scores = relative(self.features.parts)[:, self.predicted if of is None else of]
+        scores = self.target.relative(self.features.parts)[:, self.predicted if of is None else of]
         sums: dict[tuple[str, ...], float] = {}
         first: dict[tuple[str, ...], tuple[int, int]] = {}
         for begin, end, score in zip(self.features.begin.tolist(), self.features.end.tolist(), scores, strict=True):
@@ -82,6 +87,10 @@ class Explanation:
             for key, (begin, end) in first.items()
         ]
         return sorted(ngrams, key=lambda ngram: (-ngram.score, ngram.begin, ngram.end))
+
+    def by_label(self) -> list[Explanation]:
+        """Return an explanation of each label that the model gives, or of the most probable one if it gives none."""
+        return [dataclasses.replace(self, predicted=label) for label in self.given or (self.predicted,)]
 
     def shortened(self, characters: int) -> Explanation:
         """Return the explanation of the text's first `characters`, without the words and n-grams after them.
@@ -111,13 +120,16 @@ class Explanation:
             feature["feature_map"] = feature["feature_map"] if feature["feature_map"] >= 0 else None
         return {
             "text": self.text,
-            "prediction": self.classes[self.predicted].item(),
+            "prediction": self.classes[self.predicted].item()
+            if self.target is ONE_CLASS
+            else self.classes[list(self.given)].tolist(),
             "classes": self.classes.tolist(),
             "probabilities": self.probabilities.tolist(),
             "logits": self.logits.tolist(),
             "method": self.method,
             "gap": self.gap,
             "bias": self.bias.tolist(),
+            "explained": self.classes[self.predicted].item(),
             "words": [{**vars(word), "parts": parts, "score": score} for word, parts, score in words],
             "ngrams": [vars(ngram) for ngram in self.ngrams()],
             "features": features,
@@ -140,8 +152,13 @@ class Explanation:
             ("total", [("words", words), ("bias", bias), (f"together ({how})", words + bias)]),
             ("smallest change found", [] if change is None else [(change.phrase(), None)]),
         ]
-        label = str(self.classes[self.predicted])
+        label = self.label()
         return html.fragment(label, float(self.probabilities[self.predicted]), self._pieces(), rows)
+
+    def label(self) -> str:
+        """Return the explained label, and whether the model does not give it."""
+        name = str(self.classes[self.predicted])
+        return name if self.target is ONE_CLASS or self.predicted in self.given else f"{name} (not given)"
 
     def _repr_html_(self) -> str:
         """Return the fragment with its styles, for notebooks."""
@@ -167,7 +184,7 @@ class Explanation:
 
 
 def explain(predictor: Predictor, texts: Texts) -> list[Explanation]:
-    """Explain each text's label.
+    """Explain each text's label; of several labels the most probable one, and the others by `Explanation.by_label`.
 
     Args:
         predictor: the model.
@@ -198,11 +215,17 @@ def _explain(predictor: Predictor, text: str) -> Explanation:
         word_parts, features = word_parts + of_words, Features.joined([features, of_bag])
     check_finite(word_parts, bias, features.parts, features.response)
     probabilities = predictor.probabilities(logits[None])[0]
+    predicted = int(probabilities.argmax())
+    given: tuple[int, ...] = (predicted,)
+    if predictor.target is not ONE_CLASS:
+        chosen = np.flatnonzero(predictor.decide(probabilities[None])[0])
+        given = tuple(chosen[np.argsort(-probabilities[chosen], kind="stable")].tolist())
+        predicted = given[0] if given else predicted
     return Explanation(
         text=text,
         words=tuple(Word(token.text, token.start, token.end, number != UNKNOWN) for token, number in tokens),
         classes=predictor.classes_,
-        predicted=int(probabilities.argmax()),
+        predicted=predicted,
         probabilities=probabilities,
         logits=logits,
         word_parts=word_parts,
@@ -210,4 +233,6 @@ def _explain(predictor: Predictor, text: str) -> Explanation:
         features=features,
         method=method,
         gap=float(np.abs(word_parts.sum(axis=0) + bias - logits).max()),
+        target=predictor.target,
+        given=given,
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textcnn.errors import ConfigError
-from textcnn.explain.results import Word, relative
+from textcnn.explain.results import Word
 from textcnn.inference.scorer import PooledLayer
 from textcnn.text.vocabulary import UNKNOWN
 
@@ -127,7 +127,7 @@ def feature_graphs(
     if place is not None and not (0 <= place[0] < maps and 0 <= place[1] < rows):
         raise ConfigError(f"expected a map below {maps} and a row below {rows}, found {place[0]} and {place[1]}")
     label = predictor.predict_proba([text])[0].argmax()
-    weights = relative(scorer.softmax_weight.T)[:, label].reshape(-1, maps, rows)  # (k_top, F, D)
+    weights = predictor.target.relative(scorer.softmax_weight.T)[:, label].reshape(-1, maps, rows)  # (k_top, F, D)
     parts = weights[: len(top)] * top
     places = [place] if place is not None else _largest_places(np.abs(parts.sum(axis=0)), most)
     look_ups = scorer.look_ups(ids)

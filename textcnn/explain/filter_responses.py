@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textcnn.errors import ConfigError
-from textcnn.explain.results import relative
 from textcnn.inference.predictor import check_finite
 from textcnn.inference.scorer import Scorer
 from textcnn.text.encoding import encode_texts
@@ -98,7 +97,7 @@ def describe_filters(
         optimal = _optimal_words(scorer)
     check_finite(strongest.responses, optimal.deviation, strongest.means)
     weights = scorer.filter_logits
-    scores = None if weights is None else relative(weights)  # (R F, K)
+    scores = None if weights is None else predictor.target.relative(weights)  # (R F, K)
     if word is not None:
         importance = _excitement(predictor, word, optimal)
     else:

@@ -2,7 +2,8 @@
 
 Softmax ignores what is added to all classes alike, so the scores that a person reads are relative: the score of a
 word, an n-gram or a feature for a class is its part of that class's logit less its mean part over all classes. With
-two classes that is half of what it adds to the log-odds. The parts themselves are kept unchanged.
+two classes that is half of what it adds to the log-odds. Where a text has several labels, a label's logit is its
+log-odds, and a score is the part itself. The parts are kept unchanged (`textcnn.targets.Target.relative`).
 """
 
 from __future__ import annotations
@@ -79,8 +80,3 @@ class Ngram:
     begin: int
     end: int
     score: float
-
-
-def relative(parts: np.ndarray) -> np.ndarray:
-    """Return parts of the logits (..., K) less their mean over the classes."""
-    return parts - parts.mean(axis=-1, keepdims=True)

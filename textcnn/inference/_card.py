@@ -9,9 +9,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from textcnn.metrics import ENOUGH
 from textcnn.settings.architectures import architecture_of
 from textcnn.settings.config import LEARNING_RATES, NetworkConfig, TextConfig
+from textcnn.targets import SEVERAL_LABELS, Target, Temperature
 from textcnn.version import __version__
 
 _MOST_CLASSES = 20  # listed, and with figures of their own
@@ -27,7 +30,7 @@ _NETWORKS = {
 _USE = """\
 ## Intended use
 
-The model gives one of its {classes:,} classes, with a probability for each, to a text like those it was trained on.
+The model gives {what}, with a probability for each, to a text like those it was trained on.
 
 ```bash
 textcnn predict -m FOLDER "a text"
@@ -42,7 +45,7 @@ load_model("FOLDER").predict(["a text"])
 _LIMITS = """\
 ## Limits
 
-- Every text gets one of the classes: a text of another subject or language, or an empty one, too.
+- {always}
 - It knows {words:,} words, those of its training texts{vectors}; others tell it nothing.
 - It repeats what its training labels say, their errors and biases included.
 - The figures hold for texts of the same source. Validation figures are flattering: they chose the epoch.
@@ -64,7 +67,8 @@ def model_card(
     words: int,
     training: Mapping[str, Any],
     metrics: Mapping[str, Any],
-    temperature: float,
+    temperature: Temperature,
+    target: Target,
 ) -> str:
     """Return the card of a model.
 
@@ -76,19 +80,28 @@ def model_card(
         training: facts about the training run.
         metrics: scores by split.
         temperature: what logits are divided by.
+        target: what a text's labels are.
     """
+    several = target is SEVERAL_LABELS
     vectors = " and of its word vectors' file" if training.get("vectors") else ""
     calibration = (
         f"Its probabilities are those of fewer than {ENOUGH} validation texts, or none: they are not calibrated."
-        if temperature == 1
-        else f"Its probabilities are calibrated on the validation texts alone (temperature {temperature:.3g})."
+        if np.all(np.equal(temperature, 1))
+        else f"Its probabilities are calibrated on the validation texts alone (temperature {np.mean(temperature):.3g}"
+        f"{' on average' if several else ''})."
     )
+    if several:
+        what = f"any number of its {len(classes):,} labels"
+        always = "A text of another subject or language may get labels too, or none."
+    else:
+        what = f"one of its {len(classes):,} classes"
+        always = "Every text gets one of the classes: a text of another subject or language, or an empty one, too."
     parts = [
         _header(model, training, metrics),
-        _description(model, classes, training),
-        _USE.format(classes=len(classes)),
-        _LIMITS.format(words=words, vectors=vectors, calibration=calibration),
-        *_scores(metrics),
+        _description(model, classes, training, target),
+        _USE.format(what=what),
+        _LIMITS.format(always=always, words=words, vectors=vectors, calibration=calibration),
+        *_scores(metrics, target),
         _settings(text, model, training),
         _PUBLISH,
     ]
@@ -115,6 +128,8 @@ def _header(model: NetworkConfig, training: Mapping[str, Any], metrics: Mapping[
 
 def _result(source: str, split: str, figures: Mapping[str, Any]) -> dict[str, Any]:
     values = [{"type": "accuracy", "value": figures["accuracy"]}]
+    if figures.get("micro_f1") is not None:
+        values.append({"type": "f1", "value": figures["micro_f1"], "name": "micro-F1"})
     if figures.get("macro_f1") is not None:
         values.append({"type": "f1", "value": figures["macro_f1"], "name": "macro-F1"})
     return {
@@ -124,7 +139,7 @@ def _result(source: str, split: str, figures: Mapping[str, Any]) -> dict[str, An
     }
 
 
-def _description(model: NetworkConfig, classes: Sequence[Any], training: Mapping[str, Any]) -> str:
+def _description(model: NetworkConfig, classes: Sequence[Any], training: Mapping[str, Any], target: Target) -> str:
     architecture = architecture_of(model).name
     shown = ", ".join(_escaped(label) for label in classes[:_MOST_CLASSES])
     more = f", ... ({len(classes):,} in all)" if len(classes) > _MOST_CLASSES else ""
@@ -132,20 +147,17 @@ def _description(model: NetworkConfig, classes: Sequence[Any], training: Mapping
     trained = [f"on {texts:,} texts" if texts is not None else "", f"of {_escaped(source)}" if source else ""]
     trained += [f"on {_escaped(training['date'])}" if training.get("date") else "", f"by textcnn {__version__}"]
     lines = ["# A text classifier", "", f"- network: {_NETWORKS.get(architecture, architecture)}"]
-    lines += [f"- classes: {shown}{more}", f"- trained: {' '.join(filter(None, trained))}", ""]
+    lines += [f"- {target.plural}: {shown}{more}", f"- trained: {' '.join(filter(None, trained))}", ""]
     return "\n".join(lines)
 
 
-def _scores(metrics: Mapping[str, Any]) -> Iterator[str]:
+def _scores(metrics: Mapping[str, Any], target: Target) -> Iterator[str]:
     """Yield a table of the scores of each split, and one of the classes in the test, or else the first split."""
     if not metrics:
         return
-    columns = {
-        "accuracy": "accuracy",
-        "macro-F1": "macro_f1",
-        "log-loss": "log_loss",
-        "most frequent class": "majority",
-    }
+    columns = {name: key for key, name in target.shown} | {"log-loss": "log_loss"}
+    if target is not SEVERAL_LABELS:
+        columns["most frequent class"] = "majority"
     rows = [
         [_escaped(split), f"{figures['examples']:,}", *(_number(figures.get(key)) for key in columns.values())]
         for split, figures in metrics.items()
@@ -163,7 +175,8 @@ def _scores(metrics: Mapping[str, Any]) -> Iterator[str]:
         [_escaped(row["name"]), *(_number(row[key]) for key in ("precision", "recall", "f1")), f"{row['support']:,}"]
         for row in classes
     ]
-    yield f"By class on {_escaped(split)}{which}:\n\n" + _table(["class", "precision", "recall", "F1", "texts"], rows)
+    what = "label" if target is SEVERAL_LABELS else "class"
+    yield f"By {what} on {_escaped(split)}{which}:\n\n" + _table([what, "precision", "recall", "F1", "texts"], rows)
 
 
 def _settings(text: TextConfig, model: NetworkConfig, training: Mapping[str, Any]) -> str:

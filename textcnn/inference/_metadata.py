@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+_SHARES = ("macro_f1", "micro_f1", "samples_f1", "average_precision", "ranking_loss", "majority")
 LARGEST = 1e30  # of any number: plots in double precision have room for their margins
 
 
@@ -53,9 +54,8 @@ def check_metrics(metrics: Any, classes: int) -> None:
     for split, scores in metrics.items():
         _expect(split, scores, "an object with accuracy (0 to 1) and examples (a whole number)", _are_scores)
         for key, expected, right in (
-            ("macro_f1", "a number from 0 to 1", _is_share),
+            *((key, "a number from 0 to 1", _is_share) for key in _SHARES),
             ("log_loss", "a number", _is_number),
-            ("majority", "a number from 0 to 1", _is_share),
             ("classes", f"a list of the figures of {classes} classes", lambda rows: _are_rows(rows, classes)),
             ("confusion", "numbers of texts by label and prediction", lambda cells: _is_confusion(cells, classes)),
         ):
@@ -132,6 +132,7 @@ def _are_rows(value: Any, classes: int) -> bool:
                 and _is_string(row.get("name"))
                 and all(_is_share(row.get(key)) for key in shares)
                 and _is_count(row.get("support"))
+                and all(row.get(key) is None or _is_share(row[key]) for key in ("average_precision", "threshold"))
             ),
         )
         and len(value) == classes
@@ -166,6 +167,7 @@ def _is_epoch(value: Any) -> bool:
         and _is_count(value.get("number"))
         and all(_is_number(value.get(key)) for key in numbers)
         and isinstance(value.get("best"), bool)
+        and (value.get("micro_f1") is None or _is_number(value["micro_f1"]))
     )
 
 

@@ -38,6 +38,7 @@ from textcnn.inference._saved_json import HASH, check_hash, dump, hash_of, parse
 from textcnn.inference._saved_metrics import SavedMetrics
 from textcnn.settings.architectures import architecture_named, architecture_of
 from textcnn.settings.config import NetworkConfig, TextConfig, from_json, to_json
+from textcnn.targets import ONE_CLASS, TARGETS, Target, Temperature
 from textcnn.text.vocabulary import FIRST_WORD
 from textcnn.version import __version__
 
@@ -48,6 +49,7 @@ WEIGHTS, VOCABULARY, METRICS, CARD = "model.safetensors", "vocabulary.json", "me
 REPORT = "report.html"  # written by `textcnn.run` once the model is saved
 _FIELDS = {
     *("format", "version", "textcnn", "architecture", "text", "model", "classes", "temperature", "training", "files"),
+    *("target", "thresholds"),
     HASH,
 }
 NGRAMS = "ngrams.keys"  # numbers of n-grams, rising; all other arrays are float32
@@ -64,13 +66,15 @@ class Artifact:
     Attributes:
         text: how texts become ids.
         model: the network's settings.
-        classes: labels, one a class: strings, integers, floats or booleans, (K,).
+        classes: the labels: strings, integers, floats or booleans, (K,).
         words: the vocabulary, in the order of the ids.
         weights: arrays by the names of the network's parameters and buffers, float32; the n-grams' numbers are int64.
         training: facts about the training run, as JSON.
         metrics: scores by split, as JSON (`textcnn.metrics.evaluate`); those of a saved model are parsed when they are
             first asked for.
-        temperature: what logits are divided by before softmax (`textcnn.metrics`).
+        temperature: what logits are divided by before softmax, or before each label's sigmoid, (K,).
+        target: what a text's labels are (`textcnn.targets`).
+        thresholds: the probability from which on each label is given, (K,), where a text has several; else None.
     """
 
     text: TextConfig
@@ -80,7 +84,9 @@ class Artifact:
     weights: dict[str, np.ndarray]
     training: dict[str, Any] = field(default_factory=dict)
     metrics: MutableMapping[str, Any] = field(default_factory=dict)
-    temperature: float = 1.0
+    temperature: Temperature = 1.0
+    target: Target = ONE_CLASS
+    thresholds: np.ndarray | None = None
 
 
 def weight_shapes(
@@ -152,9 +158,11 @@ def save_artifact(artifact: Artifact, path: Path, *, overwrite: bool = False) ->
         "text": to_json(artifact.text),
         "model": to_json(artifact.model),
         "classes": {"type": _label_type(artifact.classes), "values": artifact.classes.tolist()},
-        "temperature": artifact.temperature,
+        "temperature": _plain(artifact.temperature),
         "training": artifact.training,
     }
+    if artifact.thresholds is not None:
+        config |= {"target": artifact.target.name, "thresholds": artifact.thresholds.tolist()}
     config = parse(dump(config, path / CONFIG), path / CONFIG)  # as it is read again
     contents[CARD] = _card(artifact).encode()
     config["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
@@ -199,8 +207,10 @@ def load_artifact(path: str | PathLike[str]) -> Artifact:
     except ValueError as error:
         raise ModelError(f"{path / CONFIG}: {error}") from None
     metrics = SavedMetrics(contents[METRICS], path / METRICS, len(classes))
-    temperature = _temperature(config.get("temperature", 1.0), path)  # a model may do without
-    return Artifact(text, model, classes, words, weights, training, metrics, temperature)
+    target, thresholds = _target(config, len(classes), path)
+    several = len(classes) if thresholds is not None else None
+    temperature = _temperature(config.get("temperature", 1.0), several, path)  # a model may do without
+    return Artifact(text, model, classes, words, weights, training, metrics, temperature, target, thresholds)
 
 
 def _classes(saved: Any) -> np.ndarray:
@@ -218,11 +228,41 @@ def _classes(saved: Any) -> np.ndarray:
     return classes
 
 
-def _temperature(found: Any, path: Path) -> float:
-    number = isinstance(found, (int, float)) and not isinstance(found, bool)
-    if not number or not _LEAST_TEMPERATURE <= found <= _MOST_TEMPERATURE:
+def _target(config: Mapping[str, Any], classes: int, path: Path) -> tuple[Target, np.ndarray | None]:
+    """Return what a text's labels are, and the thresholds where they are several."""
+    name, thresholds = config.get("target", ONE_CLASS.name), config.get("thresholds")
+    if not isinstance(name, str) or name not in TARGETS:
+        raise ModelError(f"{path / CONFIG}: expected a target ({', '.join(TARGETS)}), found {reprlib.repr(name)}")
+    target = TARGETS[name]
+    if target is ONE_CLASS and thresholds is None:
+        return target, None
+    if (
+        target is ONE_CLASS
+        or not isinstance(thresholds, list)
+        or len(thresholds) != classes
+        or not all(_is_number(found) and 0 < found <= 1 for found in thresholds)
+    ):
+        expected = "no thresholds" if target is ONE_CLASS else f"{classes} thresholds above 0 and up to 1"
+        raise ModelError(f"{path / CONFIG}: expected {expected}, found {reprlib.repr(thresholds)}")
+    return target, np.array(thresholds, np.float64)
+
+
+def _temperature(found: Any, several: int | None, path: Path) -> Temperature:
+    """Return the temperature, or that of each of several labels."""
+    values = found if several is not None and isinstance(found, list) else [found]
+    right = all(_is_number(value) and _LEAST_TEMPERATURE <= value <= _MOST_TEMPERATURE for value in values)
+    if not right or len(values) not in (1, several):
         raise ModelError(f"{path / CONFIG}: expected a finite temperature above 0, found {reprlib.repr(found)}")
-    return float(found)
+    return float(found) if values[0] is found else np.array(values, np.float64)
+
+
+def _plain(temperature: Temperature) -> float | list[float]:
+    """Return a temperature, or that of each label, as JSON."""
+    return temperature.tolist() if isinstance(temperature, np.ndarray) else temperature
+
+
+def _is_number(found: Any) -> bool:
+    return isinstance(found, (int, float)) and not isinstance(found, bool)
 
 
 def _check_source(path: Path) -> None:
@@ -332,4 +372,5 @@ def _card(artifact: Artifact) -> str:
         training=artifact.training,
         metrics=artifact.metrics,
         temperature=artifact.temperature,
+        target=artifact.target,
     )

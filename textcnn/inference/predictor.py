@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -13,7 +13,6 @@ from textcnn.errors import ModelError
 from textcnn.inference._threads import in_order
 from textcnn.inference.artifact import Artifact, save_artifact
 from textcnn.inference.bag_scorer import BagScorer
-from textcnn.metrics import softmax
 from textcnn.settings.architectures import architecture_of
 from textcnn.text.columns import Texts, as_column
 from textcnn.text.encoding import encode_few, encode_texts
@@ -59,6 +58,7 @@ class Predictor:
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
         self.classes_ = artifact.classes
+        self.target = artifact.target
         self.tokenizer = Tokenizer(artifact.text)
         self.vocabulary = Vocabulary(artifact.words)
         self._few = 0  # calls with few texts so far
@@ -69,20 +69,24 @@ class Predictor:
             size = len(self.vocabulary)
             self.bag = BagScorer(*arrays, order=artifact.model.ngrams, vocabulary_size=size)
 
-    def predict(self, texts: Texts) -> np.ndarray:
-        """Return the most probable label of each text.
+    def predict(self, texts: Texts) -> Any:
+        """Return the most probable label of each text, or the list of the labels that reach their thresholds.
 
         Args:
             texts: strings in a list, numpy array, pandas Series, Arrow array or other iterable.
 
         Returns:
-            Values of `classes_`, (N,).
+            Values of `classes_`, (N,); or N lists of such, which may be empty, of a model of several labels.
 
         Raises:
             DataError: a bare string, a missing value, or something that is not text.
             ModelError: the scores are not finite, since the model's weights are too large.
         """
-        return self.classes_[self.predict_proba(texts).argmax(axis=1)]
+        return self.target.named(self.decide(self.predict_proba(texts)), self.classes_)
+
+    def decide(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the predicted labels of probabilities, (N, K): class ids, (N,), or which labels, (N, K) bool."""
+        return self.target.decide(probabilities, self.artifact.thresholds)
 
     def predict_proba(self, texts: Texts) -> np.ndarray:
         """Return the probabilities in the order of `classes_`, (N, K) float32; errors as in `predict`."""
@@ -127,9 +131,9 @@ class Predictor:
         return list(zip(spans, self.vocabulary.ids(spans), strict=True))
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Return the softmax of logits, (N, K), at the model's temperature."""
+        """Return the probabilities of logits, (N, K), at the model's temperature."""
         with np.errstate(over="ignore", under="ignore"):  # a tiny temperature: probabilities of 0 and 1
-            return softmax(logits, self.artifact.temperature)
+            return self.target.probabilities(logits, self.artifact.temperature)
 
     def features(self, texts: Encoded) -> np.ndarray:
         """Return the penultimate layer of encoded texts, (N, features) float32.

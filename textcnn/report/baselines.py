@@ -31,29 +31,53 @@ def interval(right: int, texts: int, seed: int = 0) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def interval_of_f1(labels: np.ndarray, predicted: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """Return the 95% confidence interval of the micro-F1 of several labels, (N, K) bool, as in `interval`."""
+    right, either = (labels & predicted).sum(axis=1), labels.sum(axis=1) + predicted.sum(axis=1)  # (N,), (N,)
+    # Texts with the same numbers are interchangeable, so that each resample is one multinomial draw.
+    kinds, counts = np.unique(np.stack([right, either]), axis=1, return_counts=True)  # (2, n), (n,)
+    drawn = np.random.default_rng(seed).multinomial(len(labels), counts / len(labels), RESAMPLES)
+    sums = drawn @ kinds.T  # (resamples, 2)
+    low, high = np.percentile(2 * sums[:, 0] / np.maximum(sums[:, 1], 1), (2.5, 97.5))
+    return float(low), float(high)
+
+
 def linear(texts: Sequence[str], labels: np.ndarray, test_texts: Sequence[str], test_labels: np.ndarray) -> float:
     """Return the accuracy of TF-IDF (uni- and bigrams, sublinear counts) with logistic regression, C = 10.
 
+    Where texts have several labels it is the micro-F1 of one such model for each label, at thresholds of 0.5.
+
     Args:
         texts: to train on, N strings.
-        labels: theirs, (N,).
+        labels: theirs, (N,); or which labels each has, (N, K) bool.
         test_texts: to score, M strings.
-        test_labels: theirs, (M,).
+        test_labels: theirs, (M,) or (M, K).
 
     Raises:
         ValueError: the training texts hold no word, or one class alone.
     """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import f1_score
+    from sklearn.multiclass import OneVsRestClassifier
     from sklearn.pipeline import make_pipeline
 
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-    model = make_pipeline(vectorizer, LogisticRegression(C=10, max_iter=ITERATIONS))
-    return float(model.fit(texts, labels).score(test_texts, test_labels))
+    regression = LogisticRegression(C=10, max_iter=ITERATIONS, solver="lbfgs" if labels.ndim == 1 else "liblinear")
+    if labels.ndim == 1:
+        return float(make_pipeline(vectorizer, regression).fit(texts, labels).score(test_texts, test_labels))
+    some = labels.any(axis=0) & ~labels.all(axis=0)  # a label of all texts or none cannot be learned
+    model = make_pipeline(vectorizer, OneVsRestClassifier(regression)).fit(texts, labels[:, some].astype(int))
+    predicted = np.tile(labels.all(axis=0), (len(test_labels), 1))
+    predicted[:, some] = np.reshape(model.predict(test_texts), (len(test_labels), -1))
+    return float(f1_score(test_labels, predicted, average="micro", zero_division=0))
 
 
 def linear_in_folds(data: Labelled) -> float:
-    """Return the accuracy of the same model on each fold of the texts, trained on the others; errors as in `linear`."""
+    """Return the figure of the same model on each fold of the texts, trained on the others; errors as in `linear`.
+
+    It is the mean over the folds by their sizes.
+    """
     right, rows = 0.0, np.arange(len(data))
     for fold in folds_of(data, FOLDS, 0):
         part, held_out = data.take(np.setdiff1d(rows, fold)), data.take(fold)

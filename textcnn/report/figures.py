@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -10,8 +11,10 @@ import numpy as np
 from textcnn.data.labelled import Labelled
 from textcnn.explain.explanation import Explanation, explain
 from textcnn.inference.scorer import word_rows
-from textcnn.metrics import calibration_error, evaluate, log_loss, log_of, reliability, softmax
+from textcnn.metrics import calibration_error, reliability
 from textcnn.report import baselines
+from textcnn.settings.config import UNBALANCED
+from textcnn.targets import SEVERAL_LABELS, Target, target_of
 from textcnn.vectors.neighbours import neighbours_of_probes
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ EXPLAINED_SLOWLY = 40  # the same where an explanation takes hundreds of passes
 LENGTHS = (0, 5, 10, 20, 30, 50, 100, 200, 400)  # lower bounds of the groups by length
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)  # lower bounds of the groups by share of unknown words
 CURVES = 6  # classes
+PRECISIONS = (0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 POINTS = 200  # per curve
 MATRIX = 12  # classes up to which the whole confusion matrix is shown; n-grams are shown of the first MATRIX classes
 CONFUSIONS = 15
@@ -65,15 +69,17 @@ class Figures:
         source: what the texts are, by name.
         split: which part of the source they are.
         names: the classes, (K,).
-        scores: `textcnn.metrics.evaluate` on the texts.
-        interval: 95% confidence interval of the accuracy.
-        majority: accuracy of always predicting the class most frequent in training.
-        linear: accuracy of the linear baseline (`textcnn.report.baselines.linear`).
+        target: what a text's labels are; its headline is the score below.
+        scores: the target's figures on the texts.
+        interval: 95% confidence interval of the score.
+        majority: score of always predicting the class most frequent in training; None where texts have several labels.
+        linear: score of the linear baseline (`textcnn.report.baselines.linear`).
         confusions: label, prediction and count of the most frequent confusions; empty up to `MATRIX` classes, whose
             whole matrix is shown.
         curves: per epoch of training its figures (`textcnn.training.progress.Epoch`, as JSON).
         roc: of the first `CURVES` classes that can have them, `name`, `auc`, `average_precision`, and the points of the
             curves `roc` (false and true positive rate) and `precision_recall` (recall and precision).
+        thresholds: of the same classes, rows of a threshold, and the precision and recall that it gives.
         before: calibration without temperature scaling: `bins` (`textcnn.metrics.reliability`), `error`, `log_loss`.
         after: the same with it.
         by_length: the texts by their number of tokens.
@@ -90,6 +96,7 @@ class Figures:
     source: str
     split: str
     names: list[str]
+    target: Target
     scores: dict[str, Any]
     interval: tuple[float, float]
     majority: float | None
@@ -97,6 +104,7 @@ class Figures:
     confusions: list[tuple[str, str, int]]
     curves: list[dict[str, Any]]
     roc: list[dict[str, Any]]
+    thresholds: dict[str, list[tuple[float, float, float]]]
     before: dict[str, Any]
     after: dict[str, Any]
     by_length: list[Group]
@@ -135,9 +143,11 @@ def gather(
     labels = test.labels
     scored = predictor.scores(test.texts.to_pylist())
     probabilities = scored.probabilities if folds is None else folds
-    scores = evaluate(labels, probabilities, names)
-    right = probabilities.argmax(axis=1) == labels
-    raw = softmax(log_of(probabilities), 1 / artifact.temperature)
+    target = predictor.target
+    scores = target.evaluate(labels, probabilities, names, artifact.thresholds)
+    predicted = predictor.decide(probabilities)
+    right = target.right(labels, predicted)
+    raw = target.probabilities(target.logits(probabilities), 1 / artifact.temperature)
     unknown = 1 - scored.known / np.maximum(scored.tokens, 1)
     absent: dict[str, str] = {}
     if folds is not None:
@@ -152,22 +162,29 @@ def gather(
             if artifact.model.channels == "rand"
             else "The model has no record of neighbours before training, or does not know the words looked for."
         )
+    several = target is SEVERAL_LABELS
     counts = artifact.training.get("labels")
-    if counts is None:
+    if several:
+        counts = None
+    elif counts is None:
         absent["majority"] = "The model has no record of how many training texts each class had."
     return Figures(
         source=source,
         split=split,
         names=names,
+        target=target,
         scores=scores,
-        interval=baselines.interval(int(right.sum()), len(right)),
+        interval=baselines.interval_of_f1(labels, predicted)
+        if several
+        else baselines.interval(int(right.sum()), len(right)),
         majority=None if counts is None else float((labels == int(np.argmax(counts))).mean()),
         linear=_linear(training, test, len(names), absent, folds is not None),
-        confusions=_confusions(scores["confusion"], names),
+        confusions=[] if several else _confusions(scores["confusion"], names),
         curves=(artifact.training.get("history") or {}).get("epochs") or [],
         roc=_curves(probabilities, labels, names),
-        before=_calibration(raw, labels),
-        after=_calibration(probabilities, labels),
+        thresholds=_thresholds(probabilities, labels, names),
+        before=_calibration(target, raw, labels),
+        after=_calibration(target, probabilities, labels),
         by_length=_groups(scored.tokens, right, LENGTHS, "{:g}"),
         by_unknown=_groups(unknown, right, SHARES, "{:.0%}"),
         mistakes=_mistakes(predictor, test, probabilities) if folds is None else [],
@@ -210,36 +227,75 @@ def _linear(
         return None
 
 
-def _calibration(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+def _calibration(target: Target, probabilities: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
+    """Return the calibration of the predicted classes; of several labels, of every pair of a text and a label."""
+    loss = -float(target.log_likelihoods(labels, probabilities).mean())
+    if labels.ndim == 2:
+        probabilities = probabilities.reshape(-1, 1)
+        labels = np.where(labels.ravel(), 0, 1)  # whether the only class is the right one
     return {
         "bins": reliability(probabilities, labels),
         "error": calibration_error(probabilities, labels),
-        "log_loss": log_loss(labels, probabilities),
+        "log_loss": loss,
     }
 
 
+def _yes_or_no(labels: np.ndarray, names: list[str]) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield the first `CURVES` classes whose texts have both answers, and which texts have each, (N,).
+
+    Of two classes the rarer one is enough. Where some are much rarer than others (`UNBALANCED`), the rarest come first.
+    """
+    several = labels.ndim == 2
+    counts = target_of(labels).counts(labels, len(names))
+    some = counts[counts > 0]
+    order = np.arange(len(names))
+    if len(names) == 2 and not several:
+        order = order[:1] if counts[0] < counts[1] else order[1:]
+    elif some.max(initial=0) >= UNBALANCED * some.min(initial=1):
+        order = np.argsort(counts, kind="stable")
+    shown = 0
+    for k in order.tolist():
+        if shown < CURVES and 0 < counts[k] < len(labels):
+            shown += 1
+            yield k, labels[:, k] if several else labels == k
+
+
 def _curves(probabilities: np.ndarray, labels: np.ndarray, names: list[str]) -> list[dict[str, Any]]:
-    """Return ROC and precision-recall curves of the first classes against the others, where the texts have both."""
+    """Return ROC and precision-recall curves of some classes against the others (`_yes_or_no`)."""
     from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score, roc_curve
 
     out: list[dict[str, Any]] = []
-    for k, name in enumerate(names):
-        truth = labels == k
-        if len(out) == CURVES:
-            break
-        if truth.all() or not truth.any() or (len(names) == 2 and k == 0):
-            continue  # of two classes, the second's curves are enough
+    for k, truth in _yes_or_no(labels, names):
         false, true, _ = roc_curve(truth, probabilities[:, k])
         precision, recall, _ = precision_recall_curve(truth, probabilities[:, k])
         out.append(
             {
-                "name": name,
+                "name": names[k],
                 "auc": float(roc_auc_score(truth, probabilities[:, k])),
                 "average_precision": float(average_precision_score(truth, probabilities[:, k])),
                 "roc": _thinned(false, true),
                 "precision_recall": _thinned(recall[::-1], precision[::-1]),
             }
         )
+    return out
+
+
+def _thresholds(
+    probabilities: np.ndarray, labels: np.ndarray, names: list[str]
+) -> dict[str, list[tuple[float, float, float]]]:
+    """Return for some classes the smallest threshold that reaches each of `PRECISIONS`, with precision and recall."""
+    from sklearn.metrics import precision_recall_curve
+
+    out: dict[str, list[tuple[float, float, float]]] = {}
+    for k, truth in _yes_or_no(labels, names):
+        precision, recall, found = precision_recall_curve(truth, probabilities[:, k])
+        rows = []
+        for wanted in PRECISIONS:
+            reached = np.flatnonzero(precision[:-1] >= wanted)
+            if len(reached):
+                first = int(reached[0])
+                rows.append((float(found[first]), float(precision[first]), float(recall[first])))
+        out[names[k]] = list(dict.fromkeys(rows))
     return out
 
 
@@ -262,19 +318,25 @@ def _groups(values: np.ndarray, right: np.ndarray, begins: tuple[float, ...], fo
 def _shown(predictor: Predictor, data: Labelled, rows: np.ndarray) -> list[Shown]:
     texts = data.texts.to_pylist()
     explanations = explain(predictor, [texts[row] for row in rows.tolist()])
-    labels = [str(label) for label in predictor.classes_[data.labels[rows]]]
+    labels = predictor.target.shown_as(data.labels[rows], [str(label) for label in predictor.classes_])
     return [Shown(*pair) for pair in zip(explanations, labels, strict=True)]
 
 
 def _mistakes(predictor: Predictor, test: Labelled, probabilities: np.ndarray) -> list[Shown]:
-    """Return the mistakes, the most confident first."""
-    wrong = np.flatnonzero(probabilities.argmax(axis=1) != test.labels)
-    order = np.argsort(-probabilities[wrong].max(axis=1), kind="stable")
-    return _shown(predictor, test, wrong[order][:SHOWN])
+    """Return the mistakes, the most confident first: of several labels those whose own are least probable."""
+    wrong = np.flatnonzero(~predictor.target.right(test.labels, predictor.decide(probabilities)))
+    if test.labels.ndim == 2:
+        sure = -predictor.target.log_likelihoods(test.labels[wrong], probabilities[wrong])
+    else:
+        sure = probabilities[wrong].max(axis=1)
+    return _shown(predictor, test, wrong[np.argsort(-sure, kind="stable")][:SHOWN])
 
 
 def _uncertain(predictor: Predictor, test: Labelled, probabilities: np.ndarray) -> list[Shown]:
-    """Return the texts whose two best classes are closest."""
+    """Return the texts whose two best classes are closest; of several labels, with the label nearest its threshold."""
+    if test.labels.ndim == 2:
+        distance = np.abs(probabilities - predictor.artifact.thresholds).min(axis=1)
+        return _shown(predictor, test, np.argsort(distance, kind="stable")[:SHOWN])
     best = np.partition(probabilities, -2, axis=1)[:, -2:]
     return _shown(predictor, test, np.argsort(best[:, 1] - best[:, 0], kind="stable")[:SHOWN])
 
@@ -288,8 +350,8 @@ def _suspects(
         return []
     labels = training.labels
     probabilities = predictor.predict_proba(training.texts.to_pylist()) if folds is None else folds
-    own = probabilities[np.arange(len(labels)), labels]
-    wrong = np.flatnonzero(probabilities.argmax(axis=1) != labels)
+    own = predictor.target.log_likelihoods(labels, probabilities)
+    wrong = np.flatnonzero(~predictor.target.right(labels, predictor.decide(probabilities)))
     if not len(wrong):
         absent["suspects"] = (
             "The model predicts the label of every training text. It may have memorized them: this does not show that "

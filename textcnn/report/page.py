@@ -7,6 +7,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from textcnn.data.labelled import Labelled
 from textcnn.explain import html
 from textcnn.files import written_whole
@@ -15,10 +17,10 @@ from textcnn.metrics import confusion_matrix
 from textcnn.report.figures import MATRIX, Figures, gather
 from textcnn.report.plots import as_svg, plots
 from textcnn.settings.architectures import architecture_of
+from textcnn.targets import SEVERAL_LABELS
 from textcnn.version import __version__
 
 if TYPE_CHECKING:
-    import numpy as np
     from markupsafe import Markup
 
     from textcnn.explain.explanation import Explanation
@@ -34,6 +36,7 @@ _CONTENTS = (
     ("words", "Word neighbours"),
     ("settings", "Settings and data"),
 )
+_MOST_LABELS = 4  # explained of a text
 _LONGEST = 1500  # characters shown of a text
 
 
@@ -69,6 +72,9 @@ def page(figures: Figures, artifact: Artifact) -> str:
 
     source = resources.files("textcnn.report").joinpath("page.html").read_text(encoding="utf-8")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters["capitalize_first"] = lambda words: words[:1].upper() + words[1:]
+    several = figures.target is SEVERAL_LABELS
+    key, headline = figures.target.headline
     rivals = [("TF-IDF + logistic regression", figures.linear), ("most frequent class", figures.majority)]
     classes = figures.scores["classes"]
     many = len(classes) > MATRIX
@@ -79,23 +85,38 @@ def page(figures: Figures, artifact: Artifact) -> str:
         title=f"A textcnn model of {figures.source}",
         f=dataclasses.replace(figures, absent=absent),
         css=Markup(html.CSS),  # noqa: S704 (our own)
-        contents=_CONTENTS,
+        contents=_contents(several),
+        several=several,
+        headline=headline,
+        score=figures.scores[key],
+        single="label" if several else "class",
+        plural=figures.target.plural,
+        accuracy="All labels right" if several else "Accuracy",
         classes=classes,
         many=many,
         rivals=[(name, value) for name, value in rivals if value is not None],
-        matrix=[] if many else confusion_matrix(figures.scores).tolist(),
-        largest=max(1, *figures.scores["confusion"]["texts"]),
+        matrix=[] if many or several else confusion_matrix(figures.scores).tolist(),
+        largest=1 if several else max(1, *figures.scores["confusion"]["texts"]),
         plots=[(as_svg(name, caption, draw), caption) for name, (caption, draw) in plots(figures).items()],
         fragment=_fragment,
         hint=html.HINT,
-        temperature=artifact.temperature,
+        temperature=float(np.mean(artifact.temperature)),
         settings=_settings(artifact, figures),
         version=__version__,
     )
 
 
+def _contents(several: bool) -> list[tuple[str, str]]:
+    """Return the ids and names of the page's parts."""
+    return [(key, name.replace("Classes", "Labels").replace("class", "label") if several else name)
+            for key, name in _CONTENTS]  # fmt: skip
+
+
 def _fragment(explanation: Explanation) -> Markup:
-    return explanation.shortened(_LONGEST).to_html()
+    """Return an explanation as HTML, that of each label where a text has several."""
+    from markupsafe import Markup
+
+    return Markup().join(each.to_html() for each in explanation.shortened(_LONGEST).by_label()[:_MOST_LABELS])
 
 
 def _settings(artifact: Artifact, figures: Figures) -> list[tuple[str, list[tuple[str, Any]]]]:
@@ -103,7 +124,7 @@ def _settings(artifact: Artifact, figures: Figures) -> list[tuple[str, list[tupl
     texts = training.get("texts")
     data = [("source", figures.source), ("training texts", "not recorded" if texts is None else texts)]
     for name, count in zip(figures.names, training.get("labels") or (), strict=False):
-        data.append((f"of class {name}", count))
+        data.append((f"of {'label' if figures.target is SEVERAL_LABELS else 'class'} {name}", count))
     data += [(f"{split} texts", scores["examples"]) for split, scores in artifact.metrics.items()]
     data.append(("vocabulary", len(artifact.words)))
     parts = [

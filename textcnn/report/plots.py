@@ -14,6 +14,7 @@ import numpy as np
 
 from textcnn.explain.graph_svg import valid_xml
 from textcnn.report.figures import CURVES, Figures
+from textcnn.targets import SEVERAL_LABELS
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -57,13 +58,14 @@ def plots(figures: Figures) -> dict[str, tuple[str, Draw]]:
             f"Training and validation loss over {len(figures.curves)} epochs; the best is epoch {best}.",
             lambda axes: _learning(axes, figures),
         )
+        what = "accuracy" if figures.curves[0].get("micro_f1") is None else "micro-F1"
         out["accuracy"] = (
-            f"Validation accuracy over {len(figures.curves)} epochs; the best is epoch {best}.",
-            lambda axes: _accuracy(axes, figures),
+            f"Validation {what} over {len(figures.curves)} epochs; the best is epoch {best}.",
+            lambda axes: _scores(axes, figures, what),
         )
     if figures.roc:
         shown, classes = len(figures.roc), len(figures.names)
-        which = f" of the first {shown} of {classes:,} classes" if classes > CURVES else ""
+        which = f" of {shown} of {classes:,} {figures.target.plural}" if classes > CURVES else ""
         areas = ", ".join(f"{curve['name']} {curve['auc']:.3f}" for curve in figures.roc)
         out["roc"] = (f"ROC curves{which}; area under the curve: {areas}.", lambda axes: _roc(axes, figures))
         averages = ", ".join(f"{curve['name']} {curve['average_precision']:.3f}" for curve in figures.roc)
@@ -154,13 +156,14 @@ def _learning(axes: Axes, figures: Figures) -> None:
     _epochs(axes, "loss, nats")
 
 
-def _accuracy(axes: Axes, figures: Figures) -> None:
+def _scores(axes: Axes, figures: Figures, what: str) -> None:
     numbers = [epoch["number"] for epoch in figures.curves]
-    values = [100 * epoch["accuracy"] for epoch in figures.curves]
+    key = "accuracy" if what == "accuracy" else "micro_f1"
+    values = [100 * epoch[key] for epoch in figures.curves]
     axes.plot(numbers, values, "s--", ms=3, color=SECOND, label="validation")
     best = [i for i, epoch in enumerate(figures.curves) if epoch["best"]][-1]
     axes.plot(numbers[best], values[best], "o", ms=9, mfc="none", color=FIRST, label="best epoch")
-    _epochs(axes, "accuracy, %")
+    _epochs(axes, f"{what}, %")
 
 
 def _epochs(axes: Axes, what: str) -> None:
@@ -219,8 +222,9 @@ def _reliability(axes: Axes, figures: Figures) -> None:
     ):
         x, y = (np.array([b[key] for b in found["bins"]]) for key in ("confidence", "accuracy"))
         axes.plot(x, y, style, ms=4, color=color, label=label)
-    axes.set_xlim(1 / len(figures.names) - 0.02, 1.02)
+    several = figures.target is SEVERAL_LABELS
+    axes.set_xlim(0 if several else 1 / len(figures.names) - 0.02, 1.02)
     axes.set_ylim(0, 1.02)
-    axes.set_xlabel("confidence")
-    axes.set_ylabel("accuracy")
+    axes.set_xlabel("probability of a label" if several else "confidence")
+    axes.set_ylabel("share that is right" if several else "accuracy")
     axes.legend(loc="lower right")

@@ -26,7 +26,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from textcnn import kernels
-from textcnn.text.tokens import Encoded
+from textcnn.text.tokens import Encoded, offsets_of
 from textcnn.text.vocabulary import FIRST_WORD
 
 # Learning rates are chosen for the weights of a network; without this factor 0.001 would be too small for the bag.
@@ -68,7 +68,7 @@ def collect_ngrams(
 
     Args:
         texts: The N training texts.
-        labels: Their class ids, (N,).
+        labels: Their class ids, (N,); or which labels each has, (N, K) bool.
         classes: K.
         order: Number of words in the longest n-gram.
         vocabulary_size: V.
@@ -91,13 +91,32 @@ def collect_ngrams(
         keys, counts = keys[kept], counts[kept]
     idf = 1 + np.log(len(labels) / counts)
     index = NgramIndex(keys, order, vocabulary_size)
-    inside = np.zeros(len(keys) * classes, np.int64)
+    inside = np.zeros((len(keys), classes), np.int64)
     for part, own in _chunks(texts, labels):
-        rows, found = index.find(part)
-        inside += np.bincount(rows * classes + np.repeat(own, found), minlength=len(inside))
-    ratios = _ratios(inside.reshape(-1, classes), counts)
+        inside += _texts_by_class(*index.find(part), own, inside.shape)
+    ratios = _ratios(inside, counts)
     magnitudes = np.maximum(np.abs(ratios).max(axis=1, initial=0), LEAST_RATIO)
     return keys, (idf * np.sqrt(magnitudes)).astype(np.float32)
+
+
+def _texts_by_class(rows: np.ndarray, found: np.ndarray, labels: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Return how many texts of each class have each n-gram, (G, K).
+
+    Args:
+        rows: The known n-grams of each text, text by text, (M,).
+        found: The number of them per text, (N,).
+        labels: As in `collect_ngrams`.
+        shape: G and K.
+    """
+    if labels.ndim == 1:
+        cells = rows * shape[1] + np.repeat(labels, found)
+        return np.bincount(cells, minlength=shape[0] * shape[1]).reshape(shape)
+    from scipy.sparse import csr_array
+
+    ones = np.ones(len(rows), np.int64)
+    ngrams = csr_array((ones, rows, offsets_of(found)), shape=(len(found), shape[0]))
+    out: np.ndarray = (ngrams.T @ csr_array(labels.astype(np.int64))).toarray()
+    return out
 
 
 def _chunks(texts: Encoded, labels: np.ndarray) -> Iterator[tuple[Encoded, np.ndarray]]:

@@ -23,7 +23,7 @@ from textcnn.training.progress import Epoch
 if TYPE_CHECKING:
     import torch
 
-FORMAT, VERSION = "textcnn checkpoint", "3"
+FORMAT, VERSION = "textcnn checkpoint", "4"
 
 _DIGEST = hashlib.sha256().digest_size
 _TYPES = {"int": int, "float": float, "bool": bool, "str": str}
@@ -118,6 +118,8 @@ class Checkpoint:
                 "use the settings and data of that run, or leave --resume out"
             )
         self._check_tensors(tensors, expected)
+        if not ((tensors["share"] >= 0) & (tensors["share"] <= 1)).all():
+            raise self.wrong("shares from 0 to 1")
         kept = self._state(head, tensors, networks)
         self._check_steps(tensors, len(kept.epochs) * texts)
         return kept
@@ -184,7 +186,7 @@ class Checkpoint:
         try:
             epochs = [_epoch(values) for values in state["epochs"]]  # type: ignore[index]
             best, generators = dict(state["best"]), list(state["generators"])  # type: ignore[index]
-            numbers = [best[name] for name in ("score", "loss", "share")]
+            numbers = [best[name] for name in ("score", "loss")]
             number = best["epoch"]
         except (KeyError, TypeError, ValueError):
             raise self.wrong("the epochs, the best one and the generators as the run's state") from None
@@ -200,7 +202,6 @@ class Checkpoint:
             type(number) is not int
             or not 1 <= number <= len(epochs)
             or not all(type(x) is float and math.isfinite(x) for x in numbers)
-            or not 0 <= best["share"] <= 1
             or len(best) != len(numbers) + 1
         ):
             raise self.wrong(f"a best epoch from 1 to {len(epochs)} with its scores")
@@ -219,6 +220,10 @@ def _epoch(values: Any) -> Epoch:
     epoch = Epoch(**values)
     for field in dataclasses.fields(epoch):
         value = getattr(epoch, field.name)
-        if type(value) is not _TYPES[str(field.type)] or (type(value) is float and not math.isfinite(value)):
+        if value is None and field.default is None:
+            continue
+        if type(value) is not _TYPES[str(field.type).removesuffix(" | None")] or (
+            type(value) is float and not math.isfinite(value)
+        ):
             raise TypeError(field.name)
     return epoch

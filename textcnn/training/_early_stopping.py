@@ -24,7 +24,7 @@ class EarlyStopping:
         loss: of the best epoch.
         epoch: the best epoch, from 1; 0 before the first.
         state: the weights of the best epoch.
-        share: of the linear model in its logits.
+        share: of the linear model in its logits, (1,), or for each of several labels, (K,) float32.
         probabilities: of the validation texts after it, (N, K).
     """
 
@@ -34,11 +34,11 @@ class EarlyStopping:
         self.score, self.loss = -math.inf, math.inf
         self.epoch = 0
         self.state: dict[str, torch.Tensor] = {}
-        self.share = 0.0
+        self.share = np.zeros(1, np.float32)
         self.probabilities = np.zeros((0, 0), np.float32)
 
     def update(
-        self, epoch: int, scores: Mapping[str, float], model: nn.Module, *, share: float, probabilities: np.ndarray
+        self, epoch: int, scores: Mapping[str, float], model: nn.Module, *, share: np.ndarray, probabilities: np.ndarray
     ) -> bool:
         """Keep the model's weights, and what belongs to them, if the epoch is better than all before.
 
@@ -46,7 +46,7 @@ class EarlyStopping:
             epoch: its number, from 1.
             scores: `accuracy`, `macro_f1` and `loss` of the validation texts.
             model: whose weights are kept.
-            share: of the linear model in its logits.
+            share: of the linear model in its logits, as kept here.
             probabilities: of the validation texts, (N, K).
 
         Returns:

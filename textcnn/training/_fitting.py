@@ -5,8 +5,9 @@ into folds: a network for each fold trains on the other folds and scores this on
 all texts, which is the one that is kept. So every text chooses the epoch, and none is lost to training.
 
 Beside each network stands the linear model of its bag (`textcnn.training._linear`). The run keeps the mean of their
-logits, or the network where it alone predicts the validation texts clearly better, as it may with word vectors. The
-mean is a network too, with other weights in its softmax layer and its bag.
+logits, or the network where it alone predicts the validation texts clearly better, as it may with word vectors. Where a
+text has several labels, each label has the share of the linear model that predicts it best: rare ones are often left to
+that. The mean is a network too, with other weights in its softmax layer and its bag.
 """
 
 from __future__ import annotations
@@ -21,9 +22,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from textcnn.metrics import log_loss, log_of, macro_f1, softmax
+from textcnn.metrics import log_of
 from textcnn.nn.base import TextNetwork
 from textcnn.settings.config import TrainingConfig
+from textcnn.targets import target_of
 from textcnn.text.tokens import Encoded
 from textcnn.text.vocabulary import UNKNOWN
 from textcnn.training._batching import Examples
@@ -35,7 +37,7 @@ from textcnn.training.progress import Epoch, History, Progress
 
 logger = logging.getLogger(__name__)
 
-MEAN, ALONE = 0.5, 0.0  # shares of the linear model in the logits
+MEAN, ALONE, LINEAR = 0.5, 0.0, 1.0  # shares of the linear model in the logits
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Fitting:
 
     Args:
         members: the networks; the last is kept. Together they score each validation text once.
-        labels: class ids of the validation texts, (N,).
+        labels: of the validation texts, as their target has them.
         config: the training settings.
         classes: K.
         progress: receives how training goes.
@@ -111,10 +113,17 @@ class Fitting:
         checkpoint: Checkpoint | None = None,
     ) -> None:
         self.members, self.labels, self.config, self.classes = members, labels, config, classes
+        self.target = target_of(labels)
         self.progress = progress
         self.checkpoint = checkpoint
         self.trainers = [
-            Trainer(member.network, config, classes=classes, progress=progress if member is members[-1] else Progress())
+            Trainer(
+                member.network,
+                config,
+                classes=classes,
+                progress=progress if member is members[-1] else Progress(),
+                target=self.target,
+            )
             for member in members
         ]
         if config.precision == "bf16" and not multiplies_bf16(self.trainers[-1].device):
@@ -157,7 +166,7 @@ class Fitting:
         self.best.restore(self.network)
         if linear:
             mix(self.network, linear[-1], self.best.share)
-        history = History(tuple(epochs), self.best.epoch, interrupted, self.best.share)
+        history = History(tuple(epochs), self.best.epoch, interrupted, float(self.best.share.mean()))
         self.progress.end(history)
         return history
 
@@ -203,12 +212,7 @@ class Fitting:
         if not np.isfinite(logits).all():
             raise self.trainers[-1].not_finite("finite logits", math.nan, f"after epoch {number}")
         share, probabilities = self._choose(logits, linear)
-        predicted = probabilities.argmax(axis=1)
-        scores = {
-            "loss": log_loss(self.labels, probabilities),
-            "accuracy": float((predicted == self.labels).mean()),
-            "macro_f1": macro_f1(self.labels, predicted),
-        }
+        scores = self.target.monitored(self.labels, probabilities)
         best = self.best.update(number, scores, self.network, share=share, probabilities=probabilities)
         return Epoch(
             number=number,
@@ -216,40 +220,55 @@ class Fitting:
             validation_loss=scores["loss"],
             accuracy=scores["accuracy"],
             macro_f1=scores["macro_f1"],
+            micro_f1=scores.get("micro_f1"),
             seconds=seconds,
             texts_per_second=sum(len(member.training.labels) for member in self.members) / seconds,
             best=best,
             monitor=self.best.monitor,
         )
 
-    def _choose(self, logits: np.ndarray, linear: np.ndarray | None) -> tuple[float, np.ndarray]:
-        """Return the linear model's share, and the probabilities of the validation texts with it, (N, K).
+    def _choose(self, logits: np.ndarray, linear: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        """Return the linear model's share, (1,) or (K,), and the validation texts' probabilities with it, (N, K).
 
-        The mean of both, unless the network alone has a smaller loss by more than a standard error of the difference.
+        The mean of both, unless the network alone has a smaller loss by more than a standard error of the difference;
+        for each of several labels what has the smallest loss, be it the mean, the linear model or the network.
         """
         if linear is None:
-            return 0.0, softmax(logits, 1.0)
-        alone, mean = softmax(logits, 1.0), softmax((1 - MEAN) * logits + MEAN * linear, 1.0)
-        rows = np.arange(len(self.labels))
-        gain = log_of(alone[rows, self.labels]) - log_of(mean[rows, self.labels])  # (N,)
-        return (ALONE, alone) if gain.mean() > gain.std() / math.sqrt(len(gain)) else (MEAN, mean)
+            return self._no_share(), self.target.probabilities(logits, 1.0)
+        several = self.labels.ndim == 2
+        shares = (MEAN, LINEAR, ALONE) if several else (MEAN, ALONE)
+        found = [self.target.probabilities((1 - share) * logits + share * linear, 1.0) for share in shares]
+        if several:
+            likely = [log_of(np.where(self.labels, each, 1 - each)).sum(axis=0) for each in found]
+            best = np.argmax(likely, axis=0)  # (K,), of equal ones the mean
+            return np.array(shares, np.float32)[best], np.choose(best, found)
+        of_mean, of_alone = (self.target.log_likelihoods(self.labels, each) for each in found)
+        gain = of_alone - of_mean  # (N,)
+        best = int(gain.mean() > gain.std() / math.sqrt(len(gain)))
+        return np.array([shares[best]], np.float32), found[best]
+
+    def _no_share(self) -> np.ndarray:
+        """Return a share of 0 of the linear model, for each label where a text has several."""
+        return np.zeros(self.classes if self.labels.ndim == 2 else 1, np.float32)
 
     def _save(self, epochs: list[Epoch]) -> None:
         """Keep the state of the run after an epoch."""
         if self.checkpoint is None:
             return
-        best = {name: getattr(self.best, name) for name in ("score", "loss", "epoch", "share")}
+        best = {name: getattr(self.best, name) for name in ("score", "loss", "epoch")}
         state = {
             "best": best,
             "epochs": [dataclasses.asdict(epoch) for epoch in epochs],
             "generators": [trainer.generator.bit_generator.state for trainer in self.trainers],
         }
-        self.checkpoint.save(self._tensors(self.best.state, self.best.probabilities), state)
+        self.checkpoint.save(self._tensors(self.best.state, self.best.probabilities, self.best.share), state)
 
-    def _tensors(self, best: Mapping[str, torch.Tensor], probabilities: np.ndarray) -> dict[str, torch.Tensor]:
+    def _tensors(
+        self, best: Mapping[str, torch.Tensor], probabilities: np.ndarray, share: np.ndarray
+    ) -> dict[str, torch.Tensor]:
         """Return everything that a checkpoint keeps as tensors."""
         tensors = {f"best.{name}": weight for name, weight in best.items()}
-        tensors["probabilities"] = torch.from_numpy(probabilities)
+        tensors |= {"probabilities": torch.from_numpy(probabilities), "share": torch.from_numpy(share)}
         for number, trainer in enumerate(self.trainers):
             tensors |= {f"{number}.{name}": value for name, value in trainer.tensors().items()}
         return tensors
@@ -259,7 +278,7 @@ class Fitting:
         if self.checkpoint is None:
             return []
         probabilities = np.zeros((len(self.labels), self.classes), np.float32)
-        expected = self._tensors(dict(self.network.named_parameters()), probabilities)
+        expected = self._tensors(dict(self.network.named_parameters()), probabilities, self._no_share())
         kept = self.checkpoint.load(expected, texts=len(self.members[-1].training.labels), networks=len(self.members))
         if kept is None:
             return []
@@ -273,6 +292,7 @@ class Fitting:
             name: tensor.to(self.trainers[-1].device) for name, tensor in with_prefix(kept.tensors, "best.").items()
         }
         self.best.probabilities = kept.tensors["probabilities"].numpy()
+        self.best.share = kept.tensors["share"].numpy()
         for name, value in kept.best.items():
             setattr(self.best, name, value)
         try:
@@ -285,12 +305,12 @@ class Fitting:
 
 
 @torch.no_grad()
-def mix(network: TextNetwork, linear: LinearModel, share: float) -> None:
-    """Give a network the logits (1 - share) times its own plus `share` times the linear model's."""
-    layers = [network.softmax.weight, network.softmax.bias]
+def mix(network: TextNetwork, linear: LinearModel, share: np.ndarray) -> None:
+    """Give a network the logits (1 - share) times its own plus `share`, (1,) or (K,), times the linear model's."""
+    own = torch.from_numpy(share).to(network.softmax.weight.device)
+    network.softmax.weight.mul_(1 - own[:, None])
+    layers = [(network.softmax.bias, linear.bias)]
     if network.ngrams is not None:
-        layers.append(network.ngrams.weight)
-    for weight in layers:
-        weight.mul_(1 - share)
-    for weight, solved in zip(layers[1:], (linear.bias, linear.weights), strict=False):
-        weight.add_(torch.from_numpy(solved).to(weight.device), alpha=share)
+        layers.append((network.ngrams.weight, linear.weights))
+    for weight, solved in layers:
+        weight.mul_(1 - own).add_(torch.from_numpy(solved).to(weight.device) * own)

@@ -6,7 +6,8 @@ with U its weights, (G, K), and b its bias, (K,), the objective is
 
     1/N sum_n w_n cross-entropy(x_n U + b, y_n) + 1 / (2 C N) ||U||^2,    C = 10
 
-as in scikit-learn's `LogisticRegression`, minimised by L-BFGS.
+as in scikit-learn's `LogisticRegression`, minimised by L-BFGS. Where a text has several labels, the cross-entropy is
+the sum of one for each label, as in `OneVsRestClassifier`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from textcnn.targets import target_of
 from textcnn.text.ngrams import LEAST_RATIO, SCALE
 from textcnn.text.tokens import Encoded, offsets_of
 
@@ -77,23 +79,23 @@ def solve(bag: NgramBag, texts: Encoded, labels: np.ndarray, *, weights: np.ndar
     Args:
         bag: the n-grams, and their factors.
         texts: the N training texts.
-        labels: their class ids, (N,).
-        weights: of the texts in the loss, (N,); None if all are 1.
+        labels: theirs, as their target has them.
+        weights: of the texts in the loss, (N,), or of their labels, (N, 1) or (N, K); None if all are 1.
     """
     from scipy.optimize import minimize
 
     x = features(bag, texts)
     count, classes = bag.weight.shape
-    # With two classes one column of differences is enough; half of them is each class's weight.
-    columns = 1 if classes == 2 else classes
-    targets = np.eye(classes)[labels][:, -columns:]  # (N, columns)
-    of_text = (np.ones(len(labels)) if weights is None else weights)[:, None] / len(labels)  # (N, 1)
+    targets, independent = target_of(labels).columns(labels, classes)  # (N, columns)
+    columns = targets.shape[1]
+    of_text = np.ones((len(labels), 1)) if weights is None else weights.reshape(len(labels), -1)
+    of_text = of_text / len(labels)  # (N, 1) or (N, columns)
     penalty = 1 / (STRENGTH * len(labels))
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         u, b = flat[:-columns].reshape(count, columns), flat[-columns:]
         logits = x @ u + b  # (N, columns)
-        if columns == 1:
+        if independent:
             losses = np.logaddexp(0, logits) - targets * logits
             probabilities = np.exp(-np.logaddexp(0, -logits))
         else:
@@ -108,6 +110,6 @@ def solve(bag: NgramBag, texts: Encoded, labels: np.ndarray, *, weights: np.ndar
     options = {"maxiter": _ITERATIONS, "maxcor": 5, "gtol": _TOLERANCE, "ftol": 0.0}
     found = minimize(objective, np.zeros((count + 1) * columns), jac=True, method="L-BFGS-B", options=options).x
     u, b = found[:-columns].reshape(count, columns), found[-columns:]
-    if columns == 1:
+    if columns < classes:  # the difference of two classes: half of it is each one's weight
         u, b = u * [-0.5, 0.5], b * [-0.5, 0.5]
     return LinearModel(bag, (u / SCALE).astype(np.float32), b.astype(np.float32))

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch.nn import functional as F
 
 from textcnn.errors import ConfigError, TrainingError
 from textcnn.nn.base import TextNetwork
 from textcnn.nn.lookup import LookupConvolution
 from textcnn.settings.config import TrainingConfig
+from textcnn.targets import ONE_CLASS, Target, target_of
 from textcnn.text.tokens import Encoded
 from textcnn.training._batching import Batch, Examples, ordered_batches, training_batches
 from textcnn.training._optimizer import Optimizer, constrain_norm, freeze
@@ -67,6 +67,7 @@ class Trainer:
         config: the training settings.
         classes: K.
         progress: receives the progress within an epoch.
+        target: what the texts' labels are.
 
     Raises:
         ConfigError: settings that the network or this machine cannot follow.
@@ -79,8 +80,10 @@ class Trainer:
         *,
         classes: int,
         progress: Progress,
+        target: Target = ONE_CLASS,
     ) -> None:
         self.config = config
+        self.target = target
         self.classes = classes
         # Kim (2014), section 2.1, multiplies the weights by p = 1 - dropout at test time, where torch divides the
         # features by p in training: the paper's bound s on its weights is s p on these.
@@ -145,16 +148,16 @@ class Trainer:
         Raises:
             TrainingError: the loss is not finite.
         """
-        weights = loss_weights(training, self.config, self.classes)  # (N,)
+        weights = loss_weights(training, self.config, self.classes)
         self.model.train()
         total, done = 0.0, 0
-        targets = torch.tensor(training.labels, dtype=torch.int64, device=self.device)  # (N,)
-        of_text = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=self.device)  # (N,)
+        labels = torch.tensor(training.labels, device=self.device)  # (N,) or (N, K)
+        of_text = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=self.device)
         batches = training_batches(training.texts, batch_size=self.config.batch_size, generator=self.generator)
         for step, (batch_rows, batch) in enumerate(batches, 1):
             batch = batch.to(self.device)
             rows = torch.from_numpy(batch_rows).to(self.device)  # (B,)
-            loss = self.step(batch, targets[rows], None if of_text is None else of_text[rows])
+            loss = self.step(batch, labels[rows], None if of_text is None else of_text[rows])
             if not math.isfinite(loss):
                 raise self.not_finite("a finite loss", loss, f"at epoch {number}, step {step}")
             total += loss * len(batch.lengths)
@@ -163,13 +166,13 @@ class Trainer:
         self.optimizer.settle_all()
         return total / done
 
-    def step(self, batch: Batch, targets: torch.Tensor, weights: torch.Tensor | None = None) -> float:
+    def step(self, batch: Batch, labels: torch.Tensor, weights: torch.Tensor | None = None) -> float:
         """Take a training step, unless the loss is not finite.
 
         Args:
             batch: B texts, on the network's device.
-            targets: their class ids, (B,).
-            weights: of the texts in the loss, (B,); None if all are equal.
+            labels: class ids, (B,), or which labels each text has, (B, K) bool.
+            weights: of the texts in the loss, (B,), or of their labels, (B, 1) or (B, K); None if all are equal.
 
         Returns:
             The mean loss before the step.
@@ -177,9 +180,7 @@ class Trainer:
         matches = self.model.find_ngrams(batch.distinct, batch.inverse, batch.lengths)
         self.optimizer.settle(batch.distinct, None if matches is None else matches.rows)
         logits = self.model.logits(batch.distinct, batch.inverse, batch.lengths, matches)  # (B, K)
-        losses = F.cross_entropy(logits, targets, reduction="none")  # (B,)
-        # Not the weights of `cross_entropy`: it divides by their sum, so that they cancel in a batch of one class.
-        loss = losses.mean() if weights is None else (losses * weights).mean()
+        loss = self.target.losses(logits, labels, weights).mean()
         value = loss.item()
         if not math.isfinite(value):
             return value
@@ -198,18 +199,16 @@ class Trainer:
 
 
 def loss_weights(training: Examples, config: TrainingConfig, classes: int) -> np.ndarray | None:
-    """Return the weights of the texts in the loss, each its class's times its own, (N,); None if all are 1."""
-    labels = training.labels
-    weights = None if training.weights is None else training.weights / training.weights.mean()
-    if config.class_weight is None:
-        return weights
-    if config.class_weight == "balanced":
-        counts = np.bincount(labels, minlength=classes)
-        by_class = len(labels) / (classes * np.maximum(counts, 1))
-    else:
-        by_class = np.asarray(config.class_weight)
-    of_class: np.ndarray = by_class[labels]
-    return of_class if weights is None else weights * of_class
+    """Return the weights of the texts in the loss, (N,), or of their labels, (N, K); None if all are 1.
+
+    Each is its class's times its text's own.
+    """
+    own = None if training.weights is None else training.weights / training.weights.mean()
+    target = target_of(training.labels)
+    weights: np.ndarray | None = target.loss_weights(training.labels, config.class_weight, classes)
+    if own is None or weights is None:
+        return weights if own is None else own.reshape(-1, *(1,) * (training.labels.ndim - 1))
+    return weights * own.reshape(-1, *(1,) * (weights.ndim - 1))
 
 
 def with_prefix(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

@@ -13,6 +13,7 @@ from textcnn.data.repeats import folds_of, groups_for_split
 from textcnn.data.splits import stratified_split
 from textcnn.errors import DataError, listed
 from textcnn.settings.config import FEW, FOLDS, UNBALANCED, TrainingConfig
+from textcnn.targets import target_of
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,7 @@ def adapted(config: TrainingConfig, labels: np.ndarray, *, given: bool) -> Train
 
     Args:
         config: the settings.
-        labels: class ids of the training texts, (N,).
+        labels: of the training texts: class ids, (N,), or which labels each has, (N, K) bool.
         given: whether there are validation texts; then there are no folds.
 
     Raises:
@@ -30,13 +31,14 @@ def adapted(config: TrainingConfig, labels: np.ndarray, *, given: bool) -> Train
     """
     if len(labels) < 2:
         raise DataError(f"expected two training texts or more, found {len(labels)}")
-    counts = np.bincount(labels)
+    counts = target_of(labels).counts(labels, int(labels.max()) + 1 if labels.ndim == 1 else labels.shape[1])
     counts = counts[counts > 0]
     few = len(labels) < FEW
     monitor, folds = config.monitor, config.validation_folds
     if monitor is None:
-        monitor = "loss" if few else "accuracy"
-        if counts.max() >= UNBALANCED * counts.min():
+        several = labels.ndim == 2  # whose accuracy and F1 wait for their thresholds
+        monitor = "loss" if few or several else "accuracy"
+        if not several and counts.max() >= UNBALANCED * counts.min():
             monitor = "macro_f1"
             logger.info(
                 "the epoch is chosen by macro-F1, since the largest class has %s texts and the smallest %s (--monitor)",
@@ -66,12 +68,15 @@ def held_out(training: Labelled, config: TrainingConfig, names: Sequence[str]) -
     """Split training texts into those to learn from and a stratified share to choose the epoch by.
 
     Equal texts stay together, as do groups (`textcnn.data.repeats.groups_for_split`). A class that has one text, or
-    one group of texts, keeps it in training.
+    one group of texts, keeps it in training. Where a text has several labels, these are divided as well as they can be.
 
     Raises:
         DataError: no class can be split.
     """
     groups = groups_for_split(training, 2)
+    if training.labels.ndim == 2:
+        left, chosen = stratified_split(training.labels, config.validation_share, config.seed, groups)
+        return training.take(left), training.take(chosen)
     units = np.arange(len(training)) if groups is None else groups
     pairs = np.unique(np.stack([training.labels, units]), axis=1)[0]
     single = np.bincount(pairs, minlength=len(names)) == 1  # (K,)

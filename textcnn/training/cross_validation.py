@@ -21,7 +21,6 @@ from textcnn.errors import DataError
 from textcnn.files import read_plain, written_whole
 from textcnn.inference.artifact import load_artifact
 from textcnn.inference.predictor import Predictor
-from textcnn.metrics import evaluate
 from textcnn.settings.options import Settings
 from textcnn.training._checkpoint import differences
 from textcnn.training.pipeline import digest_of, train_model
@@ -35,10 +34,11 @@ class Fold:
     Attributes:
         number: from 1.
         examples: texts in the fold.
-        accuracy: of these texts.
+        accuracy: of these texts: the share with the right class, or all labels right.
         macro_f1: of these texts.
         log_loss: of these texts, in nats.
         best_epoch: the epoch that the model's weights are from.
+        micro_f1: of these texts where they have several labels, else None.
     """
 
     number: int
@@ -47,12 +47,15 @@ class Fold:
     macro_f1: float
     log_loss: float
     best_epoch: int
+    micro_f1: float | None = None
 
 
 def summarize(folds: Sequence[Fold]) -> dict[str, Any]:
     """Return the mean and sample standard deviation of each score over the folds, ready for JSON."""
     out: dict[str, Any] = {"folds": len(folds)}
-    for name in ("accuracy", "macro_f1", "log_loss"):
+    for name in ("accuracy", "micro_f1", "macro_f1", "log_loss"):
+        if getattr(folds[0], name) is None:
+            continue
         values = [getattr(fold, name) for fold in folds]
         out[name] = {"mean": statistics.mean(values), "standard_deviation": statistics.stdev(values)}
     return out
@@ -113,11 +116,11 @@ def _score_fold(
     if trained.history.interrupted:
         raise KeyboardInterrupt
     test = data.take(rows)
-    figures = evaluate(
-        test.labels, Predictor(trained.artifact).predict_proba(test.texts), [str(label) for label in classes]
-    )
+    predictor = Predictor(trained.artifact)
+    probabilities, names = predictor.predict_proba(test.texts), [str(label) for label in classes]
+    figures = predictor.target.evaluate(test.labels, probabilities, names, trained.artifact.thresholds)
     scores = {name: figures[name] for name in ("examples", "accuracy", "macro_f1", "log_loss")}
-    return Fold(number=number, **scores, best_epoch=trained.history.best_epoch)
+    return Fold(number=number, **scores, best_epoch=trained.history.best_epoch, micro_f1=figures.get("micro_f1"))
 
 
 def _identity(data: Labelled, settings: Settings, folds: int) -> dict[str, Any]:
@@ -172,7 +175,8 @@ def _read(path: Path, identity: dict[str, Any]) -> list[Fold]:
 def _fold(number: int, values: Any) -> Fold:
     """Return a fold; TypeError unless it has this number, and each score is finite and of its type."""
     fold = Fold(**values)
-    counts, scores = (fold.examples, fold.best_epoch), (fold.accuracy, fold.macro_f1, fold.log_loss)
+    counts, scores = (fold.examples, fold.best_epoch), [fold.accuracy, fold.macro_f1, fold.log_loss]
+    scores += [] if fold.micro_f1 is None else [fold.micro_f1]
     whole = all(type(count) is int and count >= 0 for count in (fold.number, *counts))
     if fold.number != number or not whole or not all(type(x) is float and math.isfinite(x) for x in scores):
         raise TypeError("not the scores of a fold")

@@ -20,10 +20,10 @@ from textcnn.data.labelled import Labelled
 from textcnn.errors import ConfigError, DataError, TrainingError, is_of_memory
 from textcnn.inference.artifact import Artifact, load_artifact, weight_shapes
 from textcnn.inference.scorer import word_rows
-from textcnn.metrics import doubt, evaluate, fit_temperature, log_of, softmax
 from textcnn.settings.architectures import make_network
 from textcnn.settings.config import TrainingConfig, to_json
 from textcnn.settings.options import Settings
+from textcnn.targets import target_of
 from textcnn.text.encoding import encode_texts
 from textcnn.text.ngrams import collect_ngrams
 from textcnn.text.tokenizer import Tokenizer
@@ -150,7 +150,8 @@ def prepare(
         settings = adopt(settings, initial)
     names = [str(label) for label in classes]
     if len(classes) < 2:
-        raise DataError(f"expected two classes or more, found {len(classes)}: {', '.join(names) or 'none'}")
+        what = target_of(training.labels).plural
+        raise DataError(f"expected two {what} or more, found {len(classes)}: {', '.join(names) or 'none'}")
     given = validation is not None
     config = adapted(settings.training, training.labels, given=given)
     folds: list[np.ndarray] = []
@@ -183,7 +184,7 @@ def prepare(
         "held_out": not given,  # the validation texts
         "folds": len(folds),
         "texts": len(training.labels),
-        "labels": np.bincount(training.labels, minlength=len(classes)).tolist(),
+        "labels": target_of(training.labels).counts(training.labels, len(classes)).tolist(),
         "initial": taken[-1] if taken else None,
         "vectors": None if vectors is None else coverage(vectors, seen),
         "neighbours": _neighbours(members[-1].network, settings, vocabulary.words),
@@ -237,11 +238,15 @@ def fit(prepared: Prepared, *, progress: Progress, checkpoint: Path | None = Non
 def package(prepared: Prepared, fitted: Fitted) -> Trained:
     """Put all that a prediction needs together, with the temperature and the scores of the validation texts."""
     labels = prepared.validation.labels
-    logits = log_of(fitted.probabilities)
-    temperature = fit_temperature(logits, labels)
-    probabilities = softmax(logits, temperature)
+    target = target_of(labels)
+    logits = target.logits(fitted.probabilities)
+    temperature = target.fit_temperature(logits, labels)
+    probabilities = target.probabilities(logits, temperature)
+    thresholds = target.fit_thresholds(labels, probabilities)
     names = [str(label) for label in prepared.classes]
-    if warning := doubt(labels, fitted.probabilities, names):
+    # Before calibration, which hides a loss that has diverged; thresholds are of calibrated probabilities.
+    doubted = fitted.probabilities if thresholds is None else probabilities
+    if warning := target.doubt(labels, doubted, names, thresholds):
         logger.warning("validation: %s; try other settings, such as a smaller learning rate", warning)
     artifact = Artifact(
         text=prepared.settings.text,
@@ -250,8 +255,10 @@ def package(prepared: Prepared, fitted: Fitted) -> Trained:
         words=prepared.vocabulary.words,
         weights=fitted.weights,
         training={**prepared.facts, "history": fitted.history.to_json()},
-        metrics={"validation": evaluate(labels, probabilities, names)},
+        metrics={"validation": target.evaluate(labels, probabilities, names, thresholds)},
         temperature=temperature,
+        target=target,
+        thresholds=thresholds,
     )
     return Trained(artifact, fitted.history, prepared.training, prepared.validation, probabilities)
 
@@ -280,6 +287,10 @@ def _make_network(
             settings.model, vectors=None if rows is None else torch.from_numpy(rows), ngrams=ngrams, **size
         )
     network.dropout.generator = generator  # it draws on where the weights ended
+    bias = target_of(training.labels).initial_bias(training.labels)
+    if bias is not None:
+        with torch.no_grad():
+            network.softmax.bias.copy_(torch.from_numpy(bias))
     return network
 
 

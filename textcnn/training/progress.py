@@ -18,12 +18,13 @@ class Epoch:
         number: from 1.
         training_loss: mean loss of the training texts, each before the step that trains on it.
         validation_loss: mean loss of the validation texts after the epoch.
-        accuracy: of the validation texts.
+        accuracy: of the validation texts: the share with the right class, or all labels right.
         macro_f1: of the validation texts.
         seconds: spent on training, without validation.
         texts_per_second: training speed.
         best: whether it is the best epoch so far.
         monitor: the score that chooses the best epoch.
+        micro_f1: of the validation texts where these have several labels, at thresholds of 0.5; else None.
     """
 
     number: int
@@ -35,6 +36,7 @@ class Epoch:
     texts_per_second: float
     best: bool
     monitor: str
+    micro_f1: float | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,9 @@ def describe_history(history: History) -> str:
 
 
 def describe_score(epoch: Epoch) -> str:
-    """Return the validation score in words: macro-F1 where it chooses the epoch, else accuracy."""
+    """Return the validation score in words: macro-F1 where it chooses the epoch, else accuracy or micro-F1."""
+    if epoch.micro_f1 is not None and epoch.monitor == "loss":
+        return f"micro-F1 {epoch.micro_f1:.4f}"
     if epoch.monitor == "macro_f1":
         return f"macro-F1 {epoch.macro_f1:.4f}"
     return f"accuracy {epoch.accuracy:.4f}"

@@ -1,0 +1,234 @@
+"""Any number of labels a text: sigmoids and binary cross-entropy. Labels are (N, K) bool.
+
+A text's labels are taken as independent given the text: the probability of its labels is the product of theirs. Its
+loss is the sum of K binary cross-entropies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from textcnn import metrics
+from textcnn.targets._target import Target, Temperature
+
+if TYPE_CHECKING:
+    import torch
+
+ENOUGH = (
+    10  # validation texts with a label, and without it: fewer are too few for a temperature or threshold of its own
+)
+_TOO_FEW = 10  # texts: one prediction for all of fewer says nothing
+_LEAST_THRESHOLD = 0.01  # a label is never predicted for all texts
+
+
+class SeveralLabels(Target):
+    """Every text has any number of K labels, none of them too."""
+
+    name = "labels"
+    headline = ("micro_f1", "micro-F1")
+    shown = (headline, ("macro_f1", "macro-F1"), ("accuracy", "all labels right"))
+    plural = "labels"
+
+    def counts(self, labels: np.ndarray, classes: int) -> np.ndarray:
+        """Return how many texts have each label, (K,)."""
+        return labels.sum(axis=0, dtype=np.int64)
+
+    def probabilities(self, logits: np.ndarray, temperature: Temperature) -> np.ndarray:
+        """Return the sigmoids of the logits over each label's temperature, (N, K)."""
+        scaled = logits / np.asarray(temperature).astype(logits.dtype)
+        with np.errstate(over="ignore"):
+            out: np.ndarray = 1 / (1 + np.exp(-scaled))
+        return out
+
+    def logits(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return the log-odds, (N, K)."""
+        return metrics.log_of(probabilities) - metrics.log_of(1 - probabilities)
+
+    def log_likelihoods(self, labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        """Return the logarithm of the probability of each text's labels, in nats, (N,)."""
+        out: np.ndarray = metrics.log_of(np.where(labels, probabilities, 1 - probabilities)).sum(axis=1)
+        return out
+
+    def decide(self, probabilities: np.ndarray, thresholds: np.ndarray | None = None) -> np.ndarray:
+        """Return which labels reach their thresholds, by default 0.5, (N, K) bool."""
+        out: np.ndarray = probabilities >= (0.5 if thresholds is None else thresholds)
+        return out
+
+    def right(self, labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Return which texts are given all their labels and no other, (N,)."""
+        out: np.ndarray = (labels == predicted).all(axis=1)
+        return out
+
+    def named(self, labels: np.ndarray, classes: np.ndarray) -> list[list[Any]]:
+        """Return the list of each text's labels."""
+        names = classes.tolist()
+        out: list[list[Any]] = [[] for _ in range(len(labels))]
+        for row, label in zip(*(found.tolist() for found in np.nonzero(labels)), strict=True):
+            out[row].append(names[label])
+        return out
+
+    def shown_as(self, labels: np.ndarray, names: Sequence[str]) -> list[str]:
+        """Return each text's labels between commas."""
+        return [", ".join(own) or "no label" for own in self.named(labels, np.array(names, object))]
+
+    def relative(self, parts: np.ndarray) -> np.ndarray:
+        """Return parts of the logits as they are: a label's log-odds are its own."""
+        return parts
+
+    def monitored(self, labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
+        """Return the loss, the share of texts with all labels right, micro- and macro-F1, at thresholds of 0.5."""
+        predicted = self.decide(probabilities)
+        both, either = (labels & predicted).sum(axis=0), labels.sum(axis=0) + predicted.sum(axis=0)  # (K,), (K,)
+        return {
+            "loss": -float(self.log_likelihoods(labels, probabilities).mean()),
+            "accuracy": float(self.right(labels, predicted).mean()),
+            "macro_f1": float((2 * both / np.maximum(either, 1)).mean()),
+            "micro_f1": float(2 * both.sum() / max(either.sum(), 1)),
+        }
+
+    def evaluate(
+        self, labels: np.ndarray, probabilities: np.ndarray, names: Sequence[str], thresholds: np.ndarray | None = None
+    ) -> dict[str, Any]:
+        """Return all figures of N texts, ready for JSON.
+
+        Returns:
+            `examples`; `accuracy`, the share of texts with all labels right; `micro_f1`, `macro_f1` and `samples_f1` (a
+            text without labels that is given none has an F1 of 1, a label that no text has an F1 of 0);
+            `average_precision` (the mean over the labels that some texts have, not all); `ranking_loss` (the share of
+            pairs of a label that a text has and one that it lacks that are in the wrong order); `log_loss` (nats per
+            text); `cardinality` (labels per text); `unlabelled` (texts without labels); and `classes`: of each label,
+            precision, recall, F1, support, average precision (None if all or no texts have it) and threshold.
+        """
+        from sklearn.metrics import f1_score, label_ranking_loss, precision_recall_fscore_support
+
+        predicted = self.decide(probabilities, thresholds)
+        truth, found = labels.astype(np.uint8), predicted.astype(np.uint8)
+        precision, recall, f1, support = precision_recall_fscore_support(truth, found, zero_division=0)
+        average = [average_precision(labels[:, k], probabilities[:, k]) for k in range(len(names))]
+        known = [each for each in average if each is not None]
+        figures = self.monitored(labels, probabilities)
+        limits = np.full(len(names), 0.5) if thresholds is None else thresholds
+        return {
+            "examples": len(labels),
+            "accuracy": float(self.right(labels, predicted).mean()),
+            "micro_f1": float(f1_score(truth, found, average="micro", zero_division=0)),
+            "macro_f1": float(f1.mean()),
+            "samples_f1": float(f1_score(truth, found, average="samples", zero_division=1)),
+            "average_precision": float(np.mean(known)) if known else None,
+            "ranking_loss": float(label_ranking_loss(truth, probabilities)),
+            "log_loss": figures["loss"],
+            "cardinality": float(labels.sum(axis=1).mean()),
+            "unlabelled": int((~labels.any(axis=1)).sum()),
+            "classes": [
+                {
+                    "name": str(name),
+                    "precision": float(precision[k]),
+                    "recall": float(recall[k]),
+                    "f1": float(f1[k]),
+                    "support": int(support[k]),
+                    "average_precision": average[k],
+                    "threshold": float(limits[k]),
+                }
+                for k, name in enumerate(names)
+            ],
+        }
+
+    def doubt(
+        self, labels: np.ndarray, probabilities: np.ndarray, names: Sequence[str], thresholds: np.ndarray | None = None
+    ) -> str | None:
+        """Return that all of ten texts or more are predicted the same, where their labels differ; else None."""
+        predicted = self.decide(probabilities, thresholds)
+        if len(labels) < _TOO_FEW or (predicted != predicted[0]).any() or (labels == labels[0]).all():
+            return None
+        [what] = self.shown_as(predicted[:1], names)
+        return f"the model predicts {what} for each of {len(labels):,} texts"
+
+    def fit_temperature(self, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """Return the temperature of each label, (K,); 1 for a label with too few texts (`ENOUGH`) that have or lack it.
+
+        The loss of a label is that of two classes with the logits 0 and its own (`textcnn.metrics.fit_temperature`).
+        """
+        out = np.ones(logits.shape[1])
+        for k in np.flatnonzero(_enough(labels)).tolist():
+            two = np.stack([np.zeros(len(logits)), logits[:, k]], axis=1)
+            out[k] = metrics.fit_temperature(two, labels[:, k].astype(np.int64))
+        return out
+
+    def fit_thresholds(self, labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+        """Return the threshold of each label that gives the largest F1, (K,).
+
+        A label with too few texts that have or lack it (`ENOUGH`) takes the one that is best for all labels together.
+        """
+        common = _best_threshold(labels.ravel(), probabilities.ravel())
+        out = np.full(labels.shape[1], common)
+        for k in np.flatnonzero(_enough(labels)).tolist():
+            out[k] = _best_threshold(labels[:, k], probabilities[:, k])
+        return out
+
+    def loss_weights(
+        self, labels: np.ndarray, by_class: str | Sequence[float] | None, classes: int
+    ) -> np.ndarray | None:
+        """Return weights of each text and label, (N, K); None if all are 1.
+
+        `balanced` lets the texts with a label weigh as much as those without, as in an `OneVsRestClassifier` of
+        scikit-learn's balanced classifiers; a weight of a label is that of the texts that have it.
+        """
+        if by_class is None:
+            return None
+        if not isinstance(by_class, str):
+            return np.where(labels, np.asarray(by_class), 1.0)
+        having = np.maximum(self.counts(labels, classes), 1)
+        lacking = np.maximum(len(labels) - having, 1)
+        return np.where(labels, len(labels) / (2 * having), len(labels) / (2 * lacking))
+
+    def initial_bias(self, labels: np.ndarray) -> np.ndarray:
+        """Return the log-odds of each label, (K,).
+
+        From 0, steps of the size of the learning rate would take most epochs to get there where labels are rare.
+        """
+        having = labels.sum(axis=0) + 0.5
+        out: np.ndarray = np.log(having / (len(labels) + 1 - having))
+        return out
+
+    def columns(self, labels: np.ndarray, classes: int) -> tuple[np.ndarray, bool]:
+        """Return the labels as numbers, (N, K): K yes-or-no questions."""
+        return labels.astype(np.float64), True
+
+    def losses(self, logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
+        """Return the sum of each text's binary cross-entropies, (B,)."""
+        from torch.nn import functional as F
+
+        losses = F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), weight=weights, reduction="none")
+        return losses.sum(dim=1)
+
+
+def average_precision(truth: np.ndarray, probabilities: np.ndarray) -> float | None:
+    """Return the average precision of a yes-or-no question, (N,); None if the answers are all the same."""
+    from sklearn.metrics import average_precision_score
+
+    if truth.all() or not truth.any():
+        return None
+    return min(float(average_precision_score(truth, probabilities)), 1.0)  # rounding can exceed 1
+
+
+def _enough(labels: np.ndarray) -> np.ndarray:
+    """Return which labels have enough texts that have and that lack them, (K,)."""
+    having = labels.sum(axis=0)
+    out: np.ndarray = (having >= ENOUGH) & (len(labels) - having >= ENOUGH)
+    return out
+
+
+def _best_threshold(truth: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return the threshold of the largest F1, midway between two probabilities; 0.5 if no text has the label."""
+    order = np.argsort(-probabilities, kind="stable")
+    sorted_truth, found = truth[order], probabilities[order].astype(np.float64)
+    if not sorted_truth.any():
+        return 0.5
+    f1 = 2 * np.cumsum(sorted_truth) / (np.arange(1, len(found) + 1) + sorted_truth.sum())
+    last = np.append(found[:-1] > found[1:], True)  # a threshold does not divide equal probabilities
+    best = int(np.where(last, f1, -1.0).argmax())
+    below = found[best + 1] if best + 1 < len(found) else 0.0
+    return float(np.clip((found[best] + below) / 2, _LEAST_THRESHOLD, 1.0))
