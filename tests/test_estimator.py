@@ -324,7 +324,7 @@ def test_ctrl_c_keeps_the_best_weights_so_far():
         (["a", "b"], ["x", 1], "^y: .*one type.*found int, str"),
         (["a", "b"], ["x", float("nan")], "^y: .*one type.*found float, str"),
         (["a", "b"], [1.0, float("nan")], "^y: .*missing.*found nan"),
-        (["a", "b"], np.array([["x", "y"]]), r"^y: .*\b2 texts, found .*\(1, 2\)"),
+        (["a", "b"], np.array([["x", "y"]]), r"^y: .*\b2 texts .*found .*\(1, 2\)"),
         (["a", "b"], "xy", r"^y: .*\b2 texts, found .*\(\)"),
         (["a", "b"], ["x", "y\ud800"], r"^y: .*lone surrogate.*'y\\ud800'"),
         (["a", None], ["x", "y"], "^X: .*missing.* row 1"),

@@ -209,7 +209,7 @@ def test_every_network_learns_them(arch):
 
 
 def test_a_checkpoint_is_resumed_to_the_same_bits(tmp_path):
-    class Stop(Exception):
+    class StopError(Exception):
         pass
 
     from textcnn.training.progress import Progress
@@ -217,10 +217,10 @@ def test_a_checkpoint_is_resumed_to_the_same_bits(tmp_path):
     class Stopping(Progress):
         def epoch(self, epoch):
             if epoch.number == 2:
-                raise Stop
+                raise StopError
 
     path = tmp_path / "c"
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         TextCNNClassifier(**SMALL).fit(TEXTS, LABELS, checkpoint=path, progress=Stopping())
     resumed = TextCNNClassifier(**SMALL).fit(TEXTS, LABELS, checkpoint=path, resume=True)
     whole = TextCNNClassifier(**SMALL).fit(TEXTS, LABELS)

@@ -10,6 +10,7 @@ from textcnn import load_model
 from textcnn.cli.evaluate import _lines
 from textcnn.cli.terminal import TextLayout
 from textcnn.metrics import confusion_matrix, sparse_confusion
+from textcnn.targets import ONE_CLASS, SEVERAL_LABELS
 
 
 def figures_of(ended, err="") -> dict:
@@ -73,24 +74,29 @@ def test_a_table_for_the_reader(textcnn, model, reviews):
 
 @pytest.mark.parametrize("width", [60, 80])
 @pytest.mark.parametrize("classes", [2, 5, 9, 60])
-def test_the_table_fits_its_width(monkeypatch, capsys, classes, width):
+@pytest.mark.parametrize("target", [ONE_CLASS, SEVERAL_LABELS])
+def test_the_table_fits_its_width(monkeypatch, capsys, classes, width, target):
     names = [f"a class of a long name, number {i}" for i in range(classes)]
-    row = {"precision": 1.0, "recall": 0.0, "f1": 0.5, "support": 1_000_000}
+    row = {"precision": 1.0, "recall": 0.0, "f1": 0.5, "support": 1_000_000, "threshold": 0.5}
     monkeypatch.setenv("COLUMNS", str(width))
     layout = TextLayout()
+    several = {"micro_f1": 1.0, "samples_f1": 1.0, "average_precision": None, "ranking_loss": 0.0}
     lines = _lines(
         {
             **{"model": "m", "data": "d", "split": "test", "examples": 1},
             **{"accuracy": 1.0, "macro_f1": 1.0, "log_loss": 0.1, "majority": 0.5},
+            **several,
             "classes": [{"name": name, **row} for name in names],
             "confusion": sparse_confusion([[1_000_000] * classes] * classes),
         },
         layout,
+        target,
     )
     layout.show(lines)
     shown = capsys.readouterr().out.splitlines()
     assert max(map(len, shown)) <= width
-    assert (shown[-1] == f"too wide for {width} columns; see --json") == (classes > 4 or (classes, width) == (4, 60))
+    wide = target is ONE_CLASS and (classes > 4 or (classes, width) == (4, 60))
+    assert (shown[-1] == f"too wide for {width} columns; see --json") == wide
 
 
 def test_labels_are_matched_by_name(textcnn, model, tmp_path):

@@ -5,8 +5,10 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -14,6 +16,7 @@ from textcnn.cli import cli
 from textcnn.cli.suggestions import Source
 from textcnn.errors import TextCNNError
 from textcnn.inference.predictor import Predictor
+from textcnn.targets import ONE_CLASS
 
 COMMANDS = cli.list_commands(click.Context(cli))
 HEAVY = {"torch", "sklearn", "datasets", "pandas", "gensim", "rich", "matplotlib"}
@@ -226,14 +229,11 @@ def test_errors_are_one_line(textcnn, monkeypatch, error, code, message):
         raise error
 
     monkeypatch.setattr("textcnn.cli.predict._predict_texts", fail)
-    monkeypatch.setattr("textcnn.model.load_model", lambda path: type("Model", (), {"classes_": _Labels()}))
+    artifact = SimpleNamespace(thresholds=None)
+    model = SimpleNamespace(classes_=np.array(["a", "b"]), target=ONE_CLASS, artifact=artifact)
+    monkeypatch.setattr("textcnn.model.load_model", lambda path: model)
     ended = textcnn("predict", "a text")
     assert (ended.code, ended.out, ended.err) == (code, "", message)
-
-
-class _Labels:
-    def tolist(self):
-        return ["a", "b"]
 
 
 def test_a_defect_keeps_its_traceback(monkeypatch):

@@ -26,7 +26,7 @@ from textcnn.training.progress import Epoch, History, describe_epoch
 # Options that are not settings of a model: where texts come from, where the model goes, and what is run.
 PLACES = {
     *("data", "output", "overwrite", "data_dir", "hub", "text_column", "label_column", "encoding", "delimiter"),
-    *("quoting", "header", "skip_missing"),
+    *("quoting", "header", "skip_missing", "label_columns", "label_separator", "weight_column"),
     *("validation", "test", "phrases", "preset", "resume", "folds", "final", "report"),
 }
 

@@ -74,7 +74,7 @@ _FORM_OF_SUFFIX = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": 
     type=click.IntRange(min=1),
     metavar="N",
     group="Output",
-    help="Give the N most probable classes, best first [1; of several labels all that reach their thresholds].",
+    help="Give the N most probable classes, best first, in the place of those that are predicted.",
 )
 @option(
     "--threshold",

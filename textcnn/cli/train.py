@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _MARGIN = 12
 _BASIC = (
-    *("output", "overwrite", "text_column", "label_column", "label_columns", "label_separator", "validation", "test"),
+    *("output", "overwrite", "text_column", "label_column", "label_separator", "validation", "test"),
     *("vectors", "preset"),
     *("resume", "folds", "max_epochs", "learning_rate", "random_state"),
 )

@@ -14,7 +14,7 @@ import numpy as np
 from textcnn.metrics import ENOUGH
 from textcnn.settings.architectures import architecture_of
 from textcnn.settings.config import LEARNING_RATES, NetworkConfig, TextConfig
-from textcnn.targets import SEVERAL_LABELS, Target, Temperature
+from textcnn.targets import ONE_CLASS, SEVERAL_LABELS, Target, Temperature
 from textcnn.version import __version__
 
 _MOST_CLASSES = 20  # listed, and with figures of their own
@@ -68,7 +68,7 @@ def model_card(
     training: Mapping[str, Any],
     metrics: Mapping[str, Any],
     temperature: Temperature,
-    target: Target,
+    target: Target = ONE_CLASS,
 ) -> str:
     """Return the card of a model.
 

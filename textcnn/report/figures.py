@@ -251,7 +251,7 @@ def _yes_or_no(labels: np.ndarray, names: list[str]) -> Iterator[tuple[int, np.n
     order = np.arange(len(names))
     if len(names) == 2 and not several:
         order = order[:1] if counts[0] < counts[1] else order[1:]
-    elif some.max(initial=0) >= UNBALANCED * some.min(initial=1):
+    elif len(some) and some.max() >= UNBALANCED * some.min():
         order = np.argsort(counts, kind="stable")
     shown = 0
     for k in order.tolist():
