@@ -29,9 +29,11 @@ ALLOWED = {
     "report": {"data", "explain", "files", "inference", "metrics", "settings", "vectors", "version"},
     "training": {"data", "errors", "files", "inference", "kernels", "metrics", "nn", "settings", "text", "vectors"},
     "model": {"data", "errors", "explain", "files", "inference", "metrics", "report", "settings", "text"},
+    "comparison": {"errors", "inference", "metrics", "text"},
     "estimator": {"data", "errors", "explain", "inference", "model", "settings", "text", "training"},
     "run": {"data", "errors", "files", "inference", "metrics", "model", "report", "settings", "training"},
     "cli": {
+        "comparison",
         "data",
         "errors",
         "explain",
@@ -55,6 +57,7 @@ ALLOWED = {
 FOREIGN = {
     "torch": {"nn", "training", "explain"},
     "sklearn": {"metrics", "model", "estimator", "report"},
+    "scipy": {"comparison", "training"},
     "matplotlib": {"report"},
     "jinja2": {"explain", "report"},
     "datasets": {"data", "cli"},

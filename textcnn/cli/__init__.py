@@ -24,6 +24,7 @@ _COMMANDS = {
     "graph": "Draw the feature graph of a DCNN over a sentence.",
     "report": "Write an HTML report on a saved model.",
     "evaluate": "Score a saved model on labelled texts.",
+    "compare": "Compare two saved models on labelled texts.",
     "data": "List the named corpora, or describe a corpus.",
     "vectors": "Train word vectors on texts, or describe a file of them.",
 }

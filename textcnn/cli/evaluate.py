@@ -53,7 +53,7 @@ def command(
 
     trained = load_model(model)
     data = data_or_sample(data, trained, model)
-    corpus, split = scored_corpus(data, split, trained, reading)
+    corpus, split = scored_corpus(data, split, reading, trained)
     table = corpus[split].with_format("arrow")[:]
     figures = trained.evaluate(table["text"], trained.classes_[table["label"].to_numpy()])
     figures = {"model": str(model), "data": data, "split": split if len(corpus) > 1 else "all", **figures}
