@@ -29,10 +29,12 @@ ALLOWED = {
     "report": {"data", "explain", "files", "inference", "metrics", "settings", "vectors", "version"},
     "training": {"data", "errors", "files", "inference", "kernels", "metrics", "nn", "settings", "text", "vectors"},
     "model": {"data", "errors", "explain", "files", "inference", "metrics", "report", "settings", "text"},
+    "audit": {"data", "errors", "files", "report", "settings", "text", "training"},
     "comparison": {"errors", "inference", "metrics", "text"},
     "estimator": {"data", "errors", "explain", "inference", "model", "settings", "text", "training"},
     "run": {"data", "errors", "files", "inference", "metrics", "model", "report", "settings", "training"},
     "cli": {
+        "audit",
         "comparison",
         "data",
         "errors",
@@ -57,7 +59,8 @@ ALLOWED = {
 FOREIGN = {
     "torch": {"nn", "training", "explain"},
     "sklearn": {"metrics", "model", "estimator", "report"},
-    "scipy": {"comparison", "training"},
+    "cleanlab": {"audit"},
+    "scipy": {"audit", "comparison", "training"},
     "matplotlib": {"report"},
     "jinja2": {"explain", "report"},
     "datasets": {"data", "cli"},

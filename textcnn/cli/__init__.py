@@ -25,6 +25,7 @@ _COMMANDS = {
     "report": "Write an HTML report on a saved model.",
     "evaluate": "Score a saved model on labelled texts.",
     "compare": "Compare two saved models on labelled texts.",
+    "audit": "Find what is wrong with a corpus.",
     "data": "List the named corpora, or describe a corpus.",
     "vectors": "Train word vectors on texts, or describe a file of them.",
 }

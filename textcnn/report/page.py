@@ -18,6 +18,8 @@ from textcnn.settings.architectures import architecture_of
 from textcnn.version import __version__
 
 if TYPE_CHECKING:
+    from importlib.abc import Traversable
+
     import numpy as np
     from markupsafe import Markup
 
@@ -63,22 +65,17 @@ def write_report(
 
 
 def page(figures: Figures, artifact: Artifact) -> str:
-    """Return the page as HTML: all text is escaped, and it has no script and loads nothing."""
-    import jinja2
-    from markupsafe import Markup
-
-    source = resources.files("textcnn.report").joinpath("page.html").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    """Return the page as HTML."""
     rivals = [("TF-IDF + logistic regression", figures.linear), ("most frequent class", figures.majority)]
     classes = figures.scores["classes"]
     many = len(classes) > MATRIX
     if many:  # the worst first; classes without texts have no score
         classes = sorted(classes, key=lambda row: (not row["support"], row["f1"]))
     absent = {key: figures.absent.get(key, "") for key in ("linear", "majority", "mistakes", "suspects", "neighbours")}
-    return environment.from_string(source).render(
+    return render(
+        resources.files("textcnn.report").joinpath("page.html"),
         title=f"A textcnn model of {figures.source}",
         f=dataclasses.replace(figures, absent=absent),
-        css=Markup(html.CSS),  # noqa: S704 (our own)
         contents=_CONTENTS,
         classes=classes,
         many=many,
@@ -90,7 +87,24 @@ def page(figures: Figures, artifact: Artifact) -> str:
         hint=html.HINT,
         temperature=artifact.temperature,
         settings=_settings(artifact, figures),
-        version=__version__,
+    )
+
+
+def render(template: Traversable, **values: Any) -> str:
+    """Return a page in the style of all pages: text is escaped, and it has no script and loads nothing.
+
+    Args:
+        template: file of the page, which gets `style` and `version` too.
+        values: what it shows.
+    """
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    css = resources.files("textcnn.report").joinpath("style.css").read_text(encoding="utf-8")
+    style = Markup(f"{css}{html.CSS}")  # noqa: S704 (our own)
+    return environment.from_string(template.read_text(encoding="utf-8")).render(
+        style=style, version=__version__, **values
     )
 
 
