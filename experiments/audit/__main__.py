@@ -3,10 +3,11 @@
     python -m experiments.audit --data-dir DATA
 
 DATA holds MR's original files. A share of the labels of its training texts is flipped at random, and the texts are
-audited with the defaults. A flipped label counts as found if it is among the findings of the kind `label`; MR has wrong
-labels of its own, so not every other finding is an error. Then classifiers with the defaults are trained on the texts
-with the flipped labels, without the findings, without as many findings as labels were flipped, with the suggested labels
-in their place, and on the clean labels, and scored on the validation and test texts, which nothing else saw.
+audited with the defaults. A flipped label counts as found if it is among the findings of the kind `label`; MR has
+wrong labels of its own, so not every other finding is an error. Then classifiers with the defaults are trained on the
+texts with the flipped labels, without the findings, without as many findings as labels were flipped, with the suggested
+labels in their place, and on the clean labels. They are scored on the validation and test texts, which nothing else
+saw.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 Prefix filtering (Chaudhuri, Ganti and Kaushik 2006, A primitive operator for similarity joins in data cleaning;
 Bayardo, Ma and Srikant 2007, Scaling up all pairs similarity search): two sets whose Jaccard similarity is t or more
-share at least c of the |x| - ceil(t |x|) + c rarest words of each, so only texts with these in common are compared. Long
-texts have a larger c.
+share at least c of the |x| - ceil(t |x|) + c rarest words of each, so only texts with these in common are compared. For
+long texts c is larger.
 """
 
 from __future__ import annotations
