@@ -31,6 +31,7 @@ ALLOWED = {
     "model": {"data", "errors", "explain", "files", "inference", "metrics", "report", "settings", "text"},
     "audit": {"data", "errors", "files", "report", "settings", "text", "training"},
     "comparison": {"errors", "inference", "metrics", "text"},
+    "selection": {"data", "inference", "model", "text"},
     "estimator": {"data", "errors", "explain", "inference", "model", "settings", "text", "training"},
     "run": {"data", "errors", "files", "inference", "metrics", "model", "report", "settings", "training"},
     "cli": {
@@ -46,6 +47,7 @@ ALLOWED = {
         "model",
         "report",
         "run",
+        "selection",
         "settings",
         "text",
         "training",
@@ -58,7 +60,7 @@ ALLOWED = {
 # Libraries that cost seconds to import, or that a room must not know, and the rooms that use them.
 FOREIGN = {
     "torch": {"nn", "training", "explain"},
-    "sklearn": {"metrics", "model", "estimator", "report"},
+    "sklearn": {"metrics", "model", "estimator", "report", "selection"},
     "cleanlab": {"audit"},
     "scipy": {"audit", "comparison", "training"},
     "matplotlib": {"report"},
