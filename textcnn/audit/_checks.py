@@ -27,24 +27,10 @@ from textcnn.audit.finding import (
 from textcnn.text.tokens import Encoded
 from textcnn.text.vocabulary import FIRST_WORD
 
-_SCRIPTS = {
-    name: f"[{''.join(rf'{{p}}{{{script}}}' for script in scripts)}]".replace("{p}", r"\p")
-    for name, scripts in {
-        "Latin": ("Latin",),
-        "Cyrillic": ("Cyrillic",),
-        "Greek": ("Greek",),
-        "Arabic": ("Arabic",),
-        "Hebrew": ("Hebrew",),
-        "Devanagari": ("Devanagari",),
-        "Bengali": ("Bengali",),
-        "Tamil": ("Tamil",),
-        "Thai": ("Thai",),
-        "Chinese or Japanese": ("Han", "Hiragana", "Katakana"),
-        "Korean": ("Hangul",),
-        "Armenian": ("Armenian",),
-        "Georgian": ("Georgian",),
-    }.items()
-}
+_SCRIPTS = (
+    *(r"\p{Latin}", r"\p{Cyrillic}", r"\p{Greek}", r"\p{Arabic}", r"\p{Hebrew}", r"\p{Devanagari}", r"\p{Bengali}"),
+    *(r"\p{Tamil}", r"\p{Thai}", r"\p{Hangul}", r"\p{Armenian}", r"\p{Georgian}", r"[\p{Han}\p{Hiragana}\p{Katakana}]"),
+)
 
 
 def conflicts(pool: Pool, first: np.ndarray) -> Iterator[Finding]:
@@ -75,12 +61,12 @@ def near_conflicts(pool: Pool, first: np.ndarray, encoded: Encoded) -> Iterator[
     one, other, similarity = near_pairs(encoded.take(rows), meant[rows], ALIKE)
     differ = first[rows[one]] != first[rows[other]]
     one, other, similarity = rows[one[differ]], rows[other[differ]], similarity[differ]
-    nearest: dict[int, tuple[float, int]] = {}
-    for a, b, value in zip(one.tolist(), other.tolist(), similarity.tolist(), strict=True):
-        for row, partner in ((a, b), (b, a)):
-            nearest[row] = max(nearest.get(row, (0.0, 0)), (value, -partner))
-    for row, (value, partner) in sorted(nearest.items(), key=lambda item: (-item[1][0], item[0])):
-        yield pool.finding("near", row, score=value, other=-partner)
+    row, partner = np.concatenate([one, other]), np.concatenate([other, one])
+    similarity = np.tile(similarity, 2)
+    order = np.lexsort((partner, -similarity, row))
+    nearest = order[np.unique(row[order], return_index=True)[1]]  # of each row the first
+    for i in nearest[np.argsort(-similarity[nearest], kind="stable")].tolist():
+        yield pool.finding("near", int(row[i]), score=float(similarity[i]), other=int(partner[i]))
 
 
 def overlaps(pool: Pool, first: np.ndarray) -> Iterator[Finding]:
@@ -106,16 +92,13 @@ def lengths(pool: Pool, tokens: np.ndarray) -> Iterator[Finding]:
 
 def scripts(pool: Pool) -> Iterator[Finding]:
     """Yield the texts in a script that few texts are in."""
-    others = pc.indices_nonzero(pc.invert(pc.string_is_ascii(pool.texts)))
-    columns = [np.zeros(len(pool.texts), np.int64) for _ in range(len(_SCRIPTS) + 1)]
-    for counts, pattern in zip(columns, (*_SCRIPTS.values(), r"\pL"), strict=True):
-        counts[others.to_numpy()] = pc.count_substring_regex(pool.texts.take(others), pattern).to_numpy()
-    ascii_letters = pc.count_substring_regex(pool.texts, "[A-Za-z]").to_numpy()
-    plain = np.ones(len(pool.texts), bool)
-    plain[others.to_numpy()] = False
-    for counts in (columns[0], columns[-1]):  # Latin, all letters
-        counts[plain] = ascii_letters[plain]
-    by_script, letters = np.stack(columns[:-1], axis=1), columns[-1]  # (N, S), (N,)
+    counts = np.zeros((len(pool.texts), len(_SCRIPTS) + 1), np.int64)  # the last column is all letters
+    counts[:, [0, -1]] = pc.count_substring_regex(pool.texts, "[A-Za-z]").to_numpy()[:, None]
+    wide = pc.invert(pc.string_is_ascii(pool.texts))
+    others = pool.texts.filter(wide)
+    for column, pattern in enumerate((*_SCRIPTS, r"\pL")):
+        counts[wide.to_numpy(zero_copy_only=False), column] = pc.count_substring_regex(others, pattern).to_numpy()
+    by_script, letters = counts[:, :-1], counts[:, -1]  # (N, S), (N,)
     shares = by_script / np.maximum(letters, 1)[:, None]
     leading = shares.argmax(axis=1)
     some = (letters >= LEAST_LETTERS) & (shares.max(axis=1) > 0.5)

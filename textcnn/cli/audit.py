@@ -165,6 +165,7 @@ def _audit(data: str, read: Parts, folds: int, vectors: Path | None, seed: int) 
 def _print(found: Audit) -> None:
     from textcnn.audit.finding import KINDS
 
+    click.echo(f"agreement  {found.accuracy:>6.1%}  of the training labels are what models of the other folds predict")
     for kind, findings in found.by_kind().items():
         if findings:
             click.echo(f"{kind:<11}{len(findings):>6,}  {KINDS[kind][0]}")
