@@ -47,10 +47,12 @@ def conflicts(pool: Pool, first: np.ndarray) -> Iterator[Finding]:
     for row in np.flatnonzero(np.isin(first, several[counts > 1])).tolist():
         groups[first[row]].append(row)
     for rows in groups.values():
-        (label, most), (_, less), *_ = Counter(meant[rows].tolist()).most_common()
-        for row in rows:
-            suggested = label if most > less and label != meant[row] else None
-            yield pool.finding("equal", row, label=suggested, other=next(x for x in rows if meant[x] != meant[row]))
+        labels = meant[rows].tolist()
+        (label, most), (_, less), *_ = Counter(labels).most_common()
+        first_of = dict(zip(labels[::-1], rows[::-1], strict=True))  # row by label
+        for row, own in zip(rows, labels, strict=True):
+            suggested = label if most > less and label != own else None
+            yield pool.finding("equal", row, label=suggested, other=min(first_of[k] for k in first_of if k != own))
 
 
 def near_conflicts(pool: Pool, first: np.ndarray, encoded: Encoded) -> Iterator[Finding]:
