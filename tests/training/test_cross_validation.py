@@ -162,6 +162,9 @@ def test_a_class_may_be_rarer_than_folds(tmp_path):
     found = cross_validate(labelled, classes, settings(), folds=4, scarce=True)
     assert found.probabilities.shape == (20, 3)
     assert set(found.fold_of) == {1, 2, 3, 4}
+    grouped = Labelled(labelled.texts, labelled.labels, groups=np.arange(20) % 3)
+    with pytest.raises(DataError, match="^expected texts in each of 4 folds, found too few groups; use fewer folds$"):
+        cross_validate(grouped, classes, settings(), folds=4, scarce=True)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")

@@ -112,7 +112,7 @@ def _lines(names: dict[str, str], comparison: Comparison, shown: Shown, layout: 
         explanations: list[Explanation] = each["explanations"]
         for name, explanation in zip("AB", explanations, strict=True):
             first, *others = lines(explanation, layout=layout)
-            out += [layout.text(f"{name}  ").append_text(first), *others]
+            out += [*layout.wrapped(layout.text(f"{name}  ").append_text(first)), *others]
     return out
 
 

@@ -102,13 +102,16 @@ def cross_validate(
         The scores of all folds, and the probabilities of all texts.
 
     Raises:
-        DataError: a class has fewer examples than there are folds (but for `scarce`), or `results` is from another run.
+        DataError: a class has fewer examples than there are folds (but for `scarce`), a fold is empty, or `results` is
+            from another run.
         KeyboardInterrupt: Ctrl-C; the scores of finished folds are saved.
         VectorsError, TrainingError: as in `train_model`.
     """
     names = [str(label) for label in classes]
     groups = groups_for_split(data, folds)
     rows = stratified_folds(data.labels, folds, settings.training.seed, groups=groups, names=names, scarce=scarce)
+    if not all(map(len, rows)):
+        raise DataError(f"expected texts in each of {folds} folds, found too few groups; use fewer folds")
     identity = _identity(data, settings, folds)
     kept = _KeptFolds(results, identity) if results is not None else None
     done, probabilities = kept.read(rows, len(classes)) if kept is not None and resume else ([], [])
