@@ -49,8 +49,8 @@ KINDS = {
     ),
     "language": (
         "Texts in another language",
-        f"Of {LEAST_WORDS} words or more, the share that is among the corpus's {COMMON} most common words is below "
-        f"{SHARE:g} of the share in the median text. The score is the text's share over the median's.",
+        f"They have {LEAST_WORDS} words or more, and the share of these that is among the corpus's {COMMON} most common "
+        f"words is less than {SHARE:g} times that of the median text. The score is the one share over the other.",
     ),
     "spelling": (
         "Labels spelled in several ways",
