@@ -22,11 +22,12 @@ KINDS = {
     "label": (
         "Labels that may be wrong",
         "Models that had not learned from the text find another label more probable (confident learning: Northcutt, "
-        "Jiang and Chuang 2021). The score is the probability of the text's own label, the lowest first.",
+        "Jiang and Chuang 2021). The score is the probability of the text's own label, the lowest first. Small "
+        "classes are not judged.",
     ),
     "equal": (
         "Equal texts with different labels",
-        "They differ in case and white space at most. The suggested label is that of most of them.",
+        "They differ in case and the white space around them at most. The suggested label is that of most of them.",
     ),
     "near": (
         "Near duplicates with different labels",
@@ -34,7 +35,7 @@ KINDS = {
     ),
     "overlap": (
         "Texts in two splits",
-        "They are equal but for case and white space. A score on texts that a model has learned from is too high.",
+        "They are equal but for case and the white space around them. A score on texts that a model has learned from is too high.",
     ),
     "empty": ("Empty texts", "They have no token."),
     "long": (
@@ -49,8 +50,8 @@ KINDS = {
     ),
     "language": (
         "Texts in another language",
-        f"They have {LEAST_WORDS} words or more, and the share of these that is among the corpus's {COMMON} most common "
-        f"words is less than {SHARE:g} times that of the median text. The score is the one share over the other.",
+        f"They have {LEAST_WORDS} words or more, and the share of these that is among the corpus's {COMMON} most "
+        f"common words is less than {SHARE:g} times that of the median text. The score is the one share over the other.",
     ),
     "spelling": (
         "Labels spelled in several ways",
