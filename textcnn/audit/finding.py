@@ -35,7 +35,8 @@ KINDS = {
     ),
     "overlap": (
         "Texts in two splits",
-        "They are equal but for case and the white space around them. A score on texts that a model has learned from is too high.",
+        "They are equal but for case and the white space around them. A score on texts that a model has learned from is "
+        "too high.",
     ),
     "empty": ("Empty texts", "They have no token."),
     "long": (
@@ -51,7 +52,7 @@ KINDS = {
     "language": (
         "Texts in another language",
         f"They have {LEAST_WORDS} words or more, and the share of these that is among the corpus's {COMMON} most "
-        f"common words is less than {SHARE:g} times that of the median text. The score is the one share over the other.",
+        f"common words is less than {SHARE:g} times that of the median text. The score is one share over the other.",
     ),
     "spelling": (
         "Labels spelled in several ways",
