@@ -35,8 +35,8 @@ KINDS = {
     ),
     "overlap": (
         "Texts in two splits",
-        "They are equal but for case and the white space around them. A score on texts that a model has learned from is "
-        "too high.",
+        "They are equal but for case and the white space around them. A score on texts that a model has learned "
+        "from is too high.",
     ),
     "empty": ("Empty texts", "They have no token."),
     "long": (
