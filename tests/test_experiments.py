@@ -19,6 +19,7 @@ RESULTS = {
     "ablations": "results",
     "transfer": "results",
     "audit": "results",
+    "suggest": "results",
     "deletion": "results",
     "structure": "results",
     "scale": "results",
