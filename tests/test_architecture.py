@@ -42,9 +42,14 @@ ALLOWED = {
         "vectors",
     },
     "model": {"data", "errors", "explain", "files", "inference", "report", "settings", "targets", "text"},
+    "audit": {"data", "errors", "files", "report", "settings", "text", "training"},
+    "comparison": {"errors", "inference", "metrics", "text"},
+    "selection": {"data", "inference", "model", "text"},
     "estimator": {"data", "errors", "explain", "inference", "model", "settings", "targets", "text", "training"},
     "run": {"data", "errors", "files", "inference", "model", "report", "settings", "training"},
     "cli": {
+        "audit",
+        "comparison",
         "data",
         "errors",
         "explain",
@@ -55,6 +60,7 @@ ALLOWED = {
         "model",
         "report",
         "run",
+        "selection",
         "settings",
         "targets",
         "text",
@@ -68,7 +74,9 @@ ALLOWED = {
 # Libraries that cost seconds to import, or that a room must not know, and the rooms that use them.
 FOREIGN = {
     "torch": {"nn", "training", "explain", "targets"},
-    "sklearn": {"metrics", "model", "estimator", "report", "targets"},
+    "sklearn": {"metrics", "model", "estimator", "report", "selection", "targets"},
+    "cleanlab": {"audit"},
+    "scipy": {"audit", "comparison", "text", "training"},
     "matplotlib": {"report"},
     "jinja2": {"explain", "report"},
     "datasets": {"data", "cli"},

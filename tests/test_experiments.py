@@ -18,6 +18,8 @@ TABLES = ("recipe", "kim2014", "kalchbrenner2014")
 RESULTS = {
     "ablations": "results",
     "transfer": "results",
+    "audit": "results",
+    "suggest": "results",
     "deletion": "results",
     "structure": "results",
     "scale": "results",

@@ -72,15 +72,16 @@ def test_two_runs_do_not_train_into_one_folder(tmp_path, monkeypatch):
         pass
 
 
-def test_folds_are_kept_and_summarized(tmp_path):
+def test_folds_are_kept(tmp_path):
     seen = []
     texts, fixed = texts_for_folds({"train": part(), "validation": part(slice(4)), "test": part(slice(8))})
     assert (len(texts.labels), [*fixed]) == (52, ["test"])
-    summary = cross_validate_and_save(
+    found = cross_validate_and_save(
         texts, CLASSES, tmp_path / "m", SETTINGS, folds=3, on_fold=lambda fold: seen.append(fold.number)
     )
     assert seen == [1, 2, 3]
-    assert summary["folds"] == 3
-    assert [path.name for path in tmp_path.iterdir()] == ["m.cv.json"]
+    assert [fold.number for fold in found.folds] == seen
+    assert found.probabilities.shape == (52, 2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.cv.json", "m.cv.safetensors"]
     whole, fixed = texts_for_folds({"train": part(), "test": part(slice(8))}, corpus="mr")
     assert (len(whole.labels), fixed) == (56, {})

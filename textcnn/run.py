@@ -18,7 +18,7 @@ from textcnn.files import discard, locked
 from textcnn.inference.artifact import REPORT, check_target, load_artifact, save_artifact
 from textcnn.model import Model
 from textcnn.settings.options import Settings
-from textcnn.training.cross_validation import Fold, cross_validate, summarize
+from textcnn.training.cross_validation import CrossValidation, Fold, cross_validate
 from textcnn.training.pipeline import Trained, train_model
 from textcnn.training.progress import History, Progress
 
@@ -214,13 +214,13 @@ def cross_validate_and_save(
     resume: bool = False,
     progress: Progress | None = None,
     on_fold: Callable[[Fold], None] = lambda fold: None,
-) -> dict[str, Any]:
-    """Cross-validate, keep each fold's scores in a file beside the model's folder, and summarize them.
+) -> CrossValidation:
+    """Cross-validate, and keep each fold's scores and probabilities in files beside the model's folder.
 
     Args:
         texts: all labelled texts.
         classes: the labels in the order of their ids.
-        output: the model's folder, beside which `Destination.folds` is written.
+        output: the model's folder, beside which `Destination.folds` is written, and the probabilities beside that.
         settings: the same for all folds; None for the defaults.
         folds: how many.
         overwrite: replace the scores that are there.
@@ -234,7 +234,7 @@ def cross_validate_and_save(
     destination = Destination(output)
     with destination.reserved():
         destination.check_folds(overwrite=overwrite, resume=resume)
-        done = cross_validate(
+        return cross_validate(
             texts,
             np.array(classes),
             settings or Settings(),
@@ -244,7 +244,6 @@ def cross_validate_and_save(
             progress=progress,
             on_fold=on_fold,
         )
-    return summarize(done)
 
 
 def check_start(settings: Settings) -> None:

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import random
 import re
+import shutil
 import sys
 import time
 
@@ -17,6 +18,7 @@ from textcnn import load_model
 from textcnn.cli import main
 from textcnn.errors import ModelError
 from textcnn.inference.artifact import load_artifact
+from textcnn.training import cross_validation
 from textcnn.training.progress import Progress
 
 OPTIONS = ("--dimension", "16", "--feature-maps", "8", "--epochs", "12", "--patience", "12", "--device", "cpu")
@@ -171,11 +173,12 @@ def test_cross_validation_prints_folds_and_goes_on(textcnn, corpus, tmp_path, mo
     assert re.match(r"accuracy   mean [01]\.", lines[3])
     assert re.match(r"macro-F1   mean [01]\.", lines[4])
     assert lines[5] == f"saved      {tmp_path / 'whole.cv.json'}"
-    assert names(tmp_path) == ["texts.csv", "whole.cv.json"]
+    assert names(tmp_path) == ["texts.csv", "whole.cv.json", "whole.cv.safetensors"]
     ended = textcnn("train", corpus, "-o", tmp_path / "whole", *options, "--cv", "3")
     assert_refused(ended, tmp_path / "whole.cv.json", "scores of folds", "--resume", "--overwrite")
     kept = json.loads((tmp_path / "whole.cv.json").read_text())
     (tmp_path / "m.cv.json").write_text(json.dumps({**kept, "folds": kept["folds"][:2]}))
+    shutil.copy(tmp_path / "whole.cv.safetensors", tmp_path / "m.cv.safetensors")
     ended = textcnn("train", corpus, "-o", tmp_path / "m", *options, "--cv", "3")
     assert ended.code == 2
     assert_refused(ended, tmp_path / "m.cv.json", "scores of folds", "--resume", "--overwrite")
@@ -185,7 +188,49 @@ def test_cross_validation_prints_folds_and_goes_on(textcnn, corpus, tmp_path, mo
     artifact = load_artifact(tmp_path / "m")
     assert artifact.training["cross_validation"]["folds"] == 3
     assert artifact.training["texts"] == 600
-    assert names(tmp_path) == ["m", "m.cv.json", "texts.csv", "whole.cv.json"]
+    state = [f"{name}.cv.{ending}" for name in ("m", "whole") for ending in ("json", "safetensors")]
+    assert names(tmp_path) == sorted(["m", "texts.csv", *state])
+
+
+def test_the_probabilities_of_each_text_out_of_its_fold(textcnn, corpus, tmp_path, monkeypatch):
+    out = tmp_path / "held out.csv"
+    options = (*OPTIONS[:5], "1", *OPTIONS[6:], "--cv", "2", "--cv-probabilities", out)
+    with monkeypatch.context() as patch:
+        patch.setattr("textcnn.training.cross_validation._score_fold", _second_fails(cross_validation._score_fold))
+        ended = textcnn("train", corpus, "-o", tmp_path / "m", *options)
+    assert (ended.code, out.exists()) == (2, False)
+    ended = textcnn("train", corpus, "-o", tmp_path / "m", *options, "--resume")
+    assert ended.code == 0, ended.err
+    assert ended.out.splitlines()[-1] == f"wrote      {out}"
+    with out.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [*rows[0]] == ["text", "label", "fold", "prediction", "probability:a", "probability:b"]
+    with corpus.open(newline="", encoding="utf-8") as file:
+        assert [(row["text"], row["label"]) for row in csv.DictReader(file)] == [(x["text"], x["label"]) for x in rows]
+    for fold in json.loads((tmp_path / "m.cv.json").read_text())["folds"]:
+        own = [row for row in rows if row["fold"] == str(fold["number"])]
+        assert len(own) == fold["examples"]
+        assert np.mean([row["prediction"] == row["label"] for row in own]) == pytest.approx(fold["accuracy"])
+    assert all(float(row["probability:a"]) + float(row["probability:b"]) == pytest.approx(1, abs=2e-6) for row in rows)
+    ended = textcnn("train", corpus, "-o", tmp_path / "m", *options, "--resume")
+    assert (ended.code, ended.err) == (
+        2,
+        f"Error: {out}: the file exists; choose another name or replace it (--overwrite)\n",
+    )
+    ended = textcnn("train", corpus, "-o", tmp_path / "n", "--cv-probabilities", out)
+    assert (ended.code, ended.err) == (
+        2,
+        "Error: --cv-probabilities: expected --cv beside it; textcnn train alone has no folds\n",
+    )
+
+
+def _second_fails(function):
+    def score(number, *others):
+        if number == 2:
+            raise ModelError("the disk is full")
+        return function(number, *others)
+
+    return score
 
 
 def test_resume_never_replaces_a_finished_model(textcnn, corpus, tmp_path):

@@ -194,6 +194,7 @@ def test_a_long_example_ends_after_a_word(monkeypatch):
         ["data", "{reviews}"],
         ["filters", "{reviews}", "-m", "{model}"],
         ["evaluate", "{reviews}", "-m", "{model}"],
+        ["compare", "{model}", "{model}", "{reviews}"],
     ],
 )
 def test_every_command_fits_a_terminal_of_60_columns(terminal, model, reviews, args):

@@ -187,6 +187,14 @@ def test_rows_without_text_or_label_are_left_out(caplog):
     assert found["train"]["label"][:] == [0, 1]
 
 
+def test_rows_are_numbered_as_in_the_file():
+    write("a.csv", "text,label\ngood,pos\n,pos\nbad,neg\n")
+    write("b.csv", "text,label\nfine,pos\n")
+    numbered = load_corpus(["a.csv", "b.csv"], test="a.csv", skip_missing=True, row_numbers=True)
+    assert (numbered["train"]["row"][:], numbered["test"]["row"][:]) == ([1, 3, 4], [1, 3])
+    assert load_corpus("sample", row_numbers=True)["test"]["row"][:] == [*range(1, 201)]
+
+
 def test_leaving_rows_out_hides_nothing_else(caplog):
     write("train.csv", "text,label\na,x\nb,y\n")
     assert load_corpus("train.csv", skip_missing=True)["train"].num_rows == 2

@@ -35,15 +35,19 @@ def data(size=60, seed=0):
 
 def test_each_fold_is_scored_by_a_model_trained_on_the_others():
     labelled = data()
-    folds = cross_validate(labelled, CLASSES, settings(), folds=3)
+    found = cross_validate(labelled, CLASSES, settings(), folds=3)
+    folds = found.folds
     assert [fold.number for fold in folds] == [1, 2, 3]
     assert sum(fold.examples for fold in folds) == 60
     rows = stratified_folds(labelled.labels, 3, 0)[1]
     training = labelled.take(np.setdiff1d(np.arange(60), rows))
     artifact = train_model(training, CLASSES, settings()).artifact
     test = labelled.take(rows)
-    predicted = Model(artifact).predict_proba(test.texts).argmax(axis=1)
-    assert folds[1].accuracy == (predicted == test.labels).mean()
+    probabilities = Model(artifact).predict_proba(test.texts)
+    assert folds[1].accuracy == (probabilities.argmax(axis=1) == test.labels).mean()
+    assert np.array_equal(np.flatnonzero(found.fold_of == 2), rows)
+    assert np.array_equal(found.probabilities[rows], probabilities)
+    assert found.probabilities.shape == (60, 2)
 
 
 class Interrupt(Progress):
@@ -65,13 +69,15 @@ def test_a_resumed_run_continues_after_the_finished_folds(tmp_path):
     expected = cross_validate(data(), CLASSES, settings(), folds=4)
     with pytest.raises(KeyboardInterrupt):
         cross_validate(data(), CLASSES, settings(), folds=4, results=path, progress=Interrupt(2))
-    assert [p.name for p in tmp_path.iterdir()] == ["m.cv.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["m.cv.json", "m.cv.safetensors"]
     reported = []
     trained = Interrupt(100)
     resumed = cross_validate(
         data(), CLASSES, settings(), folds=4, results=path, resume=True, progress=trained, on_fold=reported.append
     )
-    assert resumed == expected == reported
+    assert resumed.folds == expected.folds == reported
+    assert np.array_equal(resumed.probabilities, expected.probabilities)
+    assert np.array_equal(resumed.fold_of, expected.fold_of)
     assert trained.trainings_left == 101 - 2
 
 
@@ -134,6 +140,33 @@ def test_other_content_is_refused(tmp_path, content):
         cross_validate(data(), CLASSES, settings(), folds=2, results=path, resume=True)
 
 
+def test_probabilities_of_another_run_are_refused(tmp_path):
+    path, beside = tmp_path / "m.cv.json", tmp_path / "m.cv.safetensors"
+    cross_validate(data(), CLASSES, settings(), folds=2, results=tmp_path / "other.cv.json")
+    other = (tmp_path / "other.cv.safetensors").read_bytes()
+    cross_validate(data(), CLASSES, settings(random_state=1), folds=2, results=path)
+    message = rf"^{re.escape(str(beside))}: expected the probabilities of the folds in m.cv.json.*remove both files"
+    for content in (other, beside.read_bytes()[:-1], b"", None):
+        beside.unlink()
+        if content is not None:
+            beside.write_bytes(content)
+        with pytest.raises(DataError, match=message):
+            cross_validate(data(), CLASSES, settings(random_state=1), folds=2, results=path, resume=True)
+        beside.touch()
+
+
+def test_a_class_may_be_rarer_than_folds(tmp_path):
+    labelled = data(20)
+    labelled = Labelled(labelled.texts, np.where(np.arange(20) == 3, 2, labelled.labels))
+    classes = np.array(["a", "b", "c"])
+    found = cross_validate(labelled, classes, settings(), folds=4, scarce=True)
+    assert found.probabilities.shape == (20, 3)
+    assert set(found.fold_of) == {1, 2, 3, 4}
+    grouped = Labelled(labelled.texts, labelled.labels, groups=np.arange(20) % 3)
+    with pytest.raises(DataError, match="^expected texts in each of 4 folds, found too few groups; use fewer folds$"):
+        cross_validate(grouped, classes, settings(), folds=4, scarce=True)
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
 def test_a_pipe_holds_no_scores(tmp_path):
     os.mkfifo(tmp_path / "m.cv.json")
@@ -161,7 +194,8 @@ def test_equal_texts_are_in_one_fold(monkeypatch):
     def score(number, _data, rows, *others):
         assert not set(texts[rows]) & set(np.delete(texts, rows))
         seen.extend(rows)
-        return Fold(number=number, examples=len(rows), accuracy=1.0, macro_f1=1.0, log_loss=0.0, best_epoch=1)
+        fold = Fold(number=number, examples=len(rows), accuracy=1.0, macro_f1=1.0, log_loss=0.0, best_epoch=1)
+        return fold, np.zeros((len(rows), 2))
 
     monkeypatch.setattr("textcnn.training.cross_validation._score_fold", score)
     cross_validate(labelled, CLASSES, settings(), folds=4)

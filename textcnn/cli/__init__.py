@@ -24,6 +24,9 @@ _COMMANDS = {
     "graph": "Draw the feature graph of a DCNN over a sentence.",
     "report": "Write an HTML report on a saved model.",
     "evaluate": "Score a saved model on labelled texts.",
+    "compare": "Compare two saved models on labelled texts.",
+    "audit": "Find what is wrong with a corpus.",
+    "suggest": "Choose the texts to label next.",
     "data": "List the named corpora, or describe a corpus.",
     "vectors": "Train word vectors on texts, or describe a file of them.",
 }

@@ -269,9 +269,9 @@ def data_or_sample(data: str | None, model: Model, path: Path) -> str:
     return SAMPLE if data is None else data
 
 
-def _warn_of_training_texts(data: str, split: str, model: Model) -> None:
-    """Say on stderr that texts are scored which the model was trained on, as far as their name tells."""
-    if split == "train" and data == model.artifact.training.get("source"):
+def _warn_of_training_texts(data: str, split: str, models: Sequence[Model]) -> None:
+    """Say on stderr that texts are scored which a model was trained on, as far as their name tells."""
+    if split == "train" and any(data == model.artifact.training.get("source") for model in models):
         line = f"{data}: the model was trained on these texts: expect lower scores on new ones"
         click.echo(neutralize(line, sys.stderr), err=True)
 
@@ -287,19 +287,19 @@ def split_option(command: Decorated) -> Decorated:
 
 
 def scored_corpus(
-    data: str, split: str | None, trained: Model, reading: Mapping[str, Any]
+    data: str, split: str | None, reading: Mapping[str, Any], *trained: Model
 ) -> tuple[datasets.DatasetDict, str]:
-    """Return DATA with the ids of a model's classes, and the name of the split to score.
+    """Return DATA with the ids of the first model's classes, and the name of the split to score.
 
-    That the model was trained on these texts is said on stderr.
+    That a model was trained on these texts is said on stderr.
 
     Raises:
         DataError: DATA cannot be read, or has no such split.
     """
     from textcnn.data import load_corpus
 
-    several = trained.target is SEVERAL_LABELS
-    corpus = load_corpus(data, known_classes=[str(label) for label in trained.classes_], several=several, **reading)
+    several = trained[0].target is SEVERAL_LABELS
+    corpus = load_corpus(data, known_classes=[str(label) for label in trained[0].classes_], several=several, **reading)
     split = split or ("test" if "test" in corpus else "train")
     if split not in corpus:
         raise DataError(f"{data}: expected the split {split}, found only {', '.join(corpus)}; choose one of these")

@@ -56,7 +56,7 @@ def command(
 
     trained = load_model(model)
     data = data_or_sample(data, trained, model)
-    corpus, split = scored_corpus(data, split, trained, reading)
+    corpus, split = scored_corpus(data, split, reading, trained)
     figures = trained.evaluate(*labelled_split(corpus[split], trained))
     figures = {"model": str(model), "data": data, "split": split if len(corpus) > 1 else "all", **figures}
     if as_json:

@@ -134,11 +134,11 @@ def command(
 
     trained = load_model(model)
     batches = _read(source, reading) if source is not None else ()
-    form = form or _default_form(source, output)
+    form = form or default_form(source, output)
     if escape_formulas and form != "csv":
         raise ConfigError(f"--escape-formulas: expected CSV to write, found {form}; leave it out")
     limits = _thresholds(thresholds, trained)
-    with _target(output, source, overwrite=overwrite) as stream:
+    with target(output, source, overwrite=overwrite) as stream:
         writer = Writer(
             stream,
             trained.classes_.tolist(),
@@ -212,7 +212,12 @@ def _read(source: Path, reading: dict[str, Any]) -> Iterable[pa.RecordBatch]:
     return read_batches(source, **reading)
 
 
-def _default_form(source: Path | None, output: Path | None) -> str:
+def default_form(source: Path | None, output: Path | None) -> str:
+    """Return the form to write: that of the output's name, else CSV for an input with columns, else text.
+
+    Raises:
+        ConfigError: the output's name has an unknown ending.
+    """
     if output is not None and output.suffix:
         form = _FORM_OF_SUFFIX.get(output.suffix.lower())
         if form is None:
@@ -227,7 +232,12 @@ def _default_form(source: Path | None, output: Path | None) -> str:
     return "csv" if has_columns(source) else "text"
 
 
-def _target(output: Path | None, source: Path | None, *, overwrite: bool) -> AbstractContextManager[IO[bytes]]:
+def target(output: Path | None, source: Path | None, *, overwrite: bool) -> AbstractContextManager[IO[bytes]]:
+    """Return where to write: a file that appears whole, or stdout.
+
+    Raises:
+        DataError: the file exists, cannot be written, or is the input.
+    """
     if output is None:
         return nullcontext(safe_stream(sys.stdout.buffer))
     if source is not None and output.exists() and source.exists() and output.samefile(source):

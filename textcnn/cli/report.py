@@ -72,7 +72,7 @@ def command(
     data = data_or_sample(data, trained, model)
     check_source(data, hub=reading["hub"])
     check_output(output, overwrite=overwrite, error=DataError)
-    corpus, chosen = scored_corpus(data, split, trained, reading)
+    corpus, chosen = scored_corpus(data, split, reading, trained)
     texts, labels = labelled_split(corpus[chosen], trained)
     with make_display() as display:
         display.announce("writing the report")

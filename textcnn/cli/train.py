@@ -13,11 +13,12 @@ import click
 from click.core import ParameterSource
 
 from textcnn.cli import INTERRUPTED
-from textcnn.cli.common import DEFAULT_MODEL, GroupedCommand, corpus_options, option
+from textcnn.cli.common import DEFAULT_MODEL, GroupedCommand, corpus_options, option, replacing
 from textcnn.cli.suggestions import Source
 from textcnn.cli.terminal import TextLayout, neutralize
 from textcnn.cli.training_options import flags_in_errors, settings_options
-from textcnn.errors import ConfigError, listed
+from textcnn.errors import ConfigError, DataError, listed
+from textcnn.files import check_output
 from textcnn.settings.options import make_settings, ordered_class_weights
 from textcnn.settings.presets import PRESETS, preset_keywords
 from textcnn.targets import target_of
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from textcnn.data.labelled import Labelled
     from textcnn.run import Run
     from textcnn.settings.options import Settings
-    from textcnn.training.cross_validation import Fold
+    from textcnn.training.cross_validation import CrossValidation, Fold
 
 
 _MARGIN = 12
@@ -123,6 +124,13 @@ _BASIC = (
     help="Cross-validate with K folds instead; of a corpus with a fixed test, on the other texts.",
 )
 @option(
+    "--cv-probabilities",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    group="Training",
+    help="With --cv, write the probabilities of each text, by the model that did not learn from it, to a CSV file.",
+)
+@option(
     "--final",
     is_flag=True,
     group="Training",
@@ -148,6 +156,7 @@ def command(
     preset: str | None,
     resume: bool,
     folds: int | None,
+    cv_probabilities: Path | None,
     final: bool,
     **keywords: Any,
 ) -> None:
@@ -164,11 +173,13 @@ def command(
       textcnn train
       textcnn train reviews.csv -o model --test held-out.csv
       textcnn train reviews.csv --vectors vectors.bin --channels static
-      textcnn train reviews.csv --cv 10
+      textcnn train reviews.csv --cv 10 --cv-probabilities held-out.csv
       textcnn train other.csv --init-from model --freeze embeddings,convolution
     """
     if final and folds is None:
         raise ConfigError("--final: expected --cv beside it; textcnn train alone trains a model")
+    if cv_probabilities is not None and folds is None:
+        raise ConfigError("--cv-probabilities: expected --cv beside it; textcnn train alone has no folds")
     if preset is not None:
         given = ParameterSource.COMMANDLINE
         chosen = preset_keywords(preset, data)
@@ -176,6 +187,7 @@ def command(
     from textcnn.data import check_source, load_corpus
     from textcnn.data.labelled import Labelled, label_names
     from textcnn.run import Destination, check_start, train_and_save
+    from textcnn.training.cross_validation import summarize
     from textcnn.vectors import check_vectors
 
     # Names and settings are checked before the output is, and before the corpus is read; class weights need its names.
@@ -190,6 +202,8 @@ def command(
         check_vectors(vectors)
     if folds is not None:
         Destination(output).check_folds(overwrite=overwrite, resume=resume)
+    if cv_probabilities is not None:
+        check_output(cv_probabilities, overwrite=overwrite, error=DataError)
     if folds is None or final:
         Destination(output).check(overwrite=overwrite, resume=resume)
 
@@ -208,7 +222,10 @@ def command(
     if folds is not None:
         own_split = validation is None and test is None
         everything, fixed = _split_for_folds(parts, data if own_split else None)
-        scores = _cross_validate(everything, names, output, settings, folds, resume=resume, overwrite=overwrite)
+        found = _cross_validate(everything, names, output, settings, folds, resume=resume, overwrite=overwrite)
+        if cv_probabilities is not None:
+            _write_probabilities(cv_probabilities, everything, names, found, overwrite=overwrite)
+        scores = summarize(found.folds)
         if not final:
             return
         parts = {"train": everything, **fixed}
@@ -246,10 +263,11 @@ def _cross_validate(
     *,
     resume: bool,
     overwrite: bool,
-) -> dict[str, Any]:
+) -> CrossValidation:
     """Print each fold's scores as they come, then mean and standard deviation."""
     from textcnn.cli.display import make_progress
     from textcnn.run import Destination, cross_validate_and_save
+    from textcnn.training.cross_validation import summarize
 
     layout = TextLayout()
     shown = target_of(texts.labels).shown
@@ -263,7 +281,7 @@ def _cross_validate(
 
     results = Destination(output).folds
     with _folds_are_kept(results), make_progress() as progress:
-        summary = cross_validate_and_save(
+        found = cross_validate_and_save(
             texts,
             names,
             output,
@@ -274,6 +292,7 @@ def _cross_validate(
             progress=progress,
             on_fold=show,
         )
+    summary = summarize(found.folds)
     margin = max(10, *(len(name) for _, name in shown))
     for key, title in shown:
         figures = summary[key]
@@ -281,7 +300,27 @@ def _cross_validate(
             f"{title:<{margin}} mean {figures['mean']:.4f}  standard deviation {figures['standard_deviation']:.4f}"
         )
     click.echo(f"saved      {results}")
-    return summary
+    return found
+
+
+def _write_probabilities(
+    path: Path, texts: Labelled, names: list[str], found: CrossValidation, *, overwrite: bool
+) -> None:
+    """Write a row a text: text, label, fold, prediction, and the probability of each class."""
+    import pyarrow as pa
+
+    from textcnn.cli.writers import probability_columns, strings, write_csv
+
+    columns = {
+        "text": texts.texts,
+        "label": strings(names).take(pa.array(texts.labels)),
+        "fold": pa.array(found.fold_of),
+        "prediction": strings(names).take(pa.array(found.probabilities.argmax(axis=1))),
+        **probability_columns(names, found.probabilities),
+    }
+    with replacing(path, overwrite=overwrite) as file:
+        write_csv(file, columns)
+    click.echo(f"wrote      {path}")
 
 
 @contextmanager

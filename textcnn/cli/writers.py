@@ -212,8 +212,7 @@ class Writer:
             columns[f"prediction{suffix}"] = predicted
             columns[f"probability{suffix}"] = _numbers(_rounded(probabilities[np.arange(len(best)), best]))
         if self.proba:
-            for name, column in zip(names, probabilities.T, strict=True):
-                columns[f"probability:{name}"] = _numbers(_rounded(column))
+            columns |= probability_columns(names, probabilities)
         columns["note"] = strings(_NOTES).take(_numbers(notes))
         return columns
 
@@ -224,13 +223,10 @@ class Writer:
         return pc.if_else(_booleans(self._abstains(probabilities)), none, predicted)
 
     def _write_csv(self, columns: list[pa.Array], names: list[str], *, header: bool) -> None:
-        from pyarrow import csv
-
         if self.escape_formulas:
             columns = [_without_formulas(column) for column in columns]
             names = _without_formulas(strings(names)).to_pylist()
-        table = pa.Table.from_arrays(columns, names)
-        csv.write_csv(table, self.stream, csv.WriteOptions(include_header=header, quoting_style="needed"))
+        write_csv(self.stream, pa.Table.from_arrays(columns, names), header=header)
 
     def _write_json(self, rows: pa.Table, probabilities: np.ndarray, notes: Sequence[str]) -> None:
         labels = [label.item() if isinstance(label, np.generic) else label for label in self.classes]
@@ -281,6 +277,20 @@ class Writer:
         _, ends, data = pc.binary_join_element_wise(lines, _NOTHING, _NEWLINE).cast(pa.large_string()).buffers()
         if data is not None:
             self.stream.write(memoryview(data)[: np.frombuffer(ends, np.int64)[len(lines)]])
+
+
+def probability_columns(names: Sequence[str], probabilities: np.ndarray) -> dict[str, pa.Array]:
+    """Return a column for each class, by the column's name, from probabilities, (N, K)."""
+    columns = zip(names, probabilities.T, strict=True)
+    return {f"probability:{name}": _numbers(_rounded(column)) for name, column in columns}
+
+
+def write_csv(stream: IO[bytes], columns: pa.Table | dict[str, pa.Array], *, header: bool = True) -> None:
+    """Write columns as CSV."""
+    from pyarrow import csv
+
+    table = columns if isinstance(columns, pa.Table) else pa.table(columns)
+    csv.write_csv(table, stream, csv.WriteOptions(include_header=header, quoting_style="needed"))
 
 
 # pyarrow imports pandas to convert Python objects or numpy arrays; these two pass buffers instead.

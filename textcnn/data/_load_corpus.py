@@ -78,6 +78,7 @@ def load_corpus(
     several: bool | None = None,
     phrases: bool = True,
     unsupervised: bool = False,
+    row_numbers: bool = False,
 ) -> datasets.DatasetDict:
     """Load labelled texts.
 
@@ -113,6 +114,8 @@ def load_corpus(
         several: Whether texts have any number of labels, as those of a model to evaluate; None if the source decides.
         phrases: Whether the training texts of `sst1` and `sst2` include phrases.
         unsupervised: Whether to add the unlabelled split of `imdb`, with label -1.
+        row_numbers: Whether to add the column `row`, the number of each text in its split, from 1: rows that are left
+            out count, and of several files the later ones go on.
 
     Returns:
         Those of the splits `train`, `validation` and `test` that exist, with the columns `text` and `label`
@@ -162,6 +165,7 @@ def load_corpus(
     parts = of_one_kind(read_parts(sources, columns, set() if known else own, skip_missing=skip_missing), several)
     classes = classes or _classes(parts["train"])
     tables |= {split: _encoded(read, classes, "training" if known else "train") for split, read in parts.items()}
+    tables = {split: _numbered(table) if row_numbers else _unnumbered(table) for split, table in tables.items()}
     corpus_of_splits = _to_datasets(tables, classes)
     if not known:
         _warn(source, corpus_of_splits, parts["train"][0].column if "train" in parts else None)
@@ -246,16 +250,29 @@ def _classes(parts: list[RawPart]) -> list[str]:
 
 def _encoded(parts: list[RawPart], classes: list[str], known_from: str) -> pa.Table:
     tables = []
+    before = 0
     for part in parts:
         if is_list(part.labels.type):
             ids = encode_lists(part.labels, classes, path=part.name, known_from=known_from)
         else:
             ids = encode_labels(part.labels, classes, path=part.name, known_from=known_from, keep_missing=True)
-        table = pa.table({"text": part.texts, "label": ids})
+        table = _numbered(pa.table({"text": part.texts, "label": ids}), before)
+        before += len(table)
         if part.weights is not None:
             table = table.append_column("weight", part.weights)
         tables.append(table.filter(ids.is_valid()) if ids.null_count else table)
     return pa.concat_tables(tables)
+
+
+def _numbered(table: pa.Table, before: int = 0) -> pa.Table:
+    """Return a table with the numbers of its rows, from 1, unless it has them already."""
+    if "row" in table.column_names:
+        return table
+    return table.append_column("row", pa.array(range(before + 1, before + len(table) + 1), pa.int64()))
+
+
+def _unnumbered(table: pa.Table) -> pa.Table:
+    return table.drop_columns("row") if "row" in table.column_names else table
 
 
 def _renumbered(table: pa.Table, corpus: Corpus, known: list[str]) -> pa.Table:

@@ -64,13 +64,18 @@ def _too_many_classes(names: Sequence[str], texts: int, column: str | None) -> I
         yield f"{len(names):,} classes for {texts:,} training texts: {question}"
 
 
+def alike(names: Sequence[str]) -> list[list[int]]:
+    """Return the ids of class names that are the same without case and blanks, those of a group together."""
+    spellings: dict[str, list[int]] = {}
+    for k, name in enumerate(names):
+        key = "".join(unicodedata.normalize("NFC", name).casefold().split())
+        spellings.setdefault(key, []).append(k)
+    return [same for same in spellings.values() if len(same) > 1]
+
+
 def _alike(names: Sequence[str]) -> Iterator[str]:
     """Yield a line on class names that are the same without case and blanks."""
-    spellings: dict[str, list[str]] = {}
-    for name in names:
-        key = "".join(unicodedata.normalize("NFC", name).casefold().split())
-        spellings.setdefault(key, []).append(name)
-    several = [" and ".join(map(repr, same)) for same in spellings.values() if len(same) > 1]
+    several = [" and ".join(repr(names[k]) for k in same) for same in alike(names)]
     if several:
         yield f"classes that differ only in case or blanks: {listed(several, _SHOWN)}; give each class one spelling"
 

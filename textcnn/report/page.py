@@ -21,6 +21,8 @@ from textcnn.targets import SEVERAL_LABELS
 from textcnn.version import __version__
 
 if TYPE_CHECKING:
+    from importlib.abc import Traversable
+
     from markupsafe import Markup
 
     from textcnn.explain.explanation import Explanation
@@ -66,13 +68,7 @@ def write_report(
 
 
 def page(figures: Figures, artifact: Artifact) -> str:
-    """Return the page as HTML: all text is escaped, and it has no script and loads nothing."""
-    import jinja2
-    from markupsafe import Markup
-
-    source = resources.files("textcnn.report").joinpath("page.html").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters["capitalize_first"] = lambda words: words[:1].upper() + words[1:]
+    """Return the page as HTML."""
     several = figures.target is SEVERAL_LABELS
     key, headline = figures.target.headline
     rivals = [("TF-IDF + logistic regression", figures.linear), ("most frequent class", figures.majority)]
@@ -81,10 +77,10 @@ def page(figures: Figures, artifact: Artifact) -> str:
     if many:  # the worst first; classes without texts have no score
         classes = sorted(classes, key=lambda row: (not row["support"], row["f1"]))
     absent = {key: figures.absent.get(key, "") for key in ("linear", "majority", "mistakes", "suspects", "neighbours")}
-    return environment.from_string(source).render(
+    return render(
+        resources.files("textcnn.report").joinpath("page.html"),
         title=f"A textcnn model of {figures.source}",
         f=dataclasses.replace(figures, absent=absent),
-        css=Markup(html.CSS),  # noqa: S704 (our own)
         contents=_contents(several),
         several=several,
         headline=headline,
@@ -102,7 +98,25 @@ def page(figures: Figures, artifact: Artifact) -> str:
         hint=html.HINT,
         temperature=float(np.mean(artifact.temperature)),
         settings=_settings(artifact, figures),
-        version=__version__,
+    )
+
+
+def render(template: Traversable, **values: Any) -> str:
+    """Return a page in the style of all pages: text is escaped, and it has no script and loads nothing.
+
+    Args:
+        template: file of the page, which gets `style` and `version` too.
+        values: what it shows.
+    """
+    import jinja2
+    from markupsafe import Markup
+
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters["capitalize_first"] = lambda words: words[:1].upper() + words[1:]
+    css = resources.files("textcnn.report").joinpath("style.css").read_text(encoding="utf-8")
+    style = Markup(f"{css}{html.CSS}")  # noqa: S704 (our own)
+    return environment.from_string(template.read_text(encoding="utf-8")).render(
+        style=style, version=__version__, **values
     )
 
 

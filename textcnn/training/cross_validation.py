@@ -1,4 +1,4 @@
-"""Cross-validation: the scores of each fold, saved as they come so that a run can be resumed."""
+"""Cross-validation: scores and probabilities of each fold, saved as they come so that a run can be resumed."""
 
 from __future__ import annotations
 
@@ -50,6 +50,21 @@ class Fold:
     micro_f1: float | None = None
 
 
+@dataclass(frozen=True)
+class CrossValidation:
+    """N texts scored by models that did not learn from them.
+
+    Attributes:
+        folds: the scores of each fold, in order.
+        fold_of: the number of each text's fold, from 1, (N,).
+        probabilities: of each text by the model of its fold, (N, K) float32.
+    """
+
+    folds: list[Fold]
+    fold_of: np.ndarray
+    probabilities: np.ndarray
+
+
 def summarize(folds: Sequence[Fold]) -> dict[str, Any]:
     """Return the mean and sample standard deviation of each score over the folds, ready for JSON."""
     out: dict[str, Any] = {"folds": len(folds)}
@@ -69,9 +84,10 @@ def cross_validate(
     folds: int,
     results: Path | None = None,
     resume: bool = False,
+    scarce: bool = False,
     progress: Progress | None = None,
     on_fold: Callable[[Fold], None] = lambda fold: None,
-) -> list[Fold]:
+) -> CrossValidation:
     """Score each fold by a model trained on the others; a share of these is held out to choose the best epoch.
 
     Args:
@@ -79,38 +95,47 @@ def cross_validate(
         classes: the labels in the order of their ids, (K,).
         settings: the same for all folds.
         folds: number of folds; they are stratified by class, and keep the texts of a group, and equal texts, together.
-        results: file in which to save the scores of finished folds.
+        results: file in which to save the scores of finished folds; their probabilities are saved beside it.
         resume: continue after the folds in that file, if it exists.
+        scarce: let a class have fewer examples than there are folds; it is missing in some of them.
         progress: receives the progress of each training.
         on_fold: receives each fold as it is finished, and those of an earlier run first.
 
     Returns:
-        The scores of all folds, in order.
+        The scores of all folds, and the probabilities of all texts.
 
     Raises:
-        DataError: a class has fewer examples than there are folds, or `results` is from another run.
+        DataError: a class has fewer examples than there are folds (but for `scarce`), a fold is empty, or `results` is
+            from another run.
         KeyboardInterrupt: Ctrl-C; the scores of finished folds are saved.
         VectorsError, TrainingError: as in `train_model`.
     """
     names = [str(label) for label in classes]
     groups = groups_for_split(data, folds)
-    test_rows = stratified_folds(data.labels, folds, settings.training.seed, groups=groups, names=names)
+    rows = stratified_folds(data.labels, folds, settings.training.seed, groups=groups, names=names, scarce=scarce)
+    if not all(map(len, rows)):
+        raise DataError(f"expected texts in each of {folds} folds, found too few groups; use fewer folds")
     identity = _identity(data, settings, folds)
-    done = _read(results, identity) if results is not None and resume else []
+    kept = _KeptFolds(results, identity) if results is not None else None
+    done, probabilities = kept.read(rows, len(classes)) if kept is not None and resume else ([], [])
     for fold in done:
         on_fold(fold)
     for number in range(len(done) + 1, folds + 1):
-        done.append(_score_fold(number, data, test_rows[number - 1], classes, settings, progress))
-        if results is not None:
-            _write(results, identity, done)
-        on_fold(done[-1])
-    return done
+        fold, scored = _score_fold(number, data, rows[number - 1], classes, settings, progress)
+        done.append(fold)
+        probabilities.append(scored)
+        if kept is not None:
+            kept.write(done, probabilities)
+        on_fold(fold)
+    order = np.argsort(np.concatenate(rows))
+    fold_of = np.repeat(np.arange(1, folds + 1), [len(each) for each in rows])
+    return CrossValidation(done, fold_of[order], np.concatenate(probabilities)[order])
 
 
 def _score_fold(
     number: int, data: Labelled, rows: np.ndarray, classes: np.ndarray, settings: Settings, progress: Progress | None
-) -> Fold:
-    """Train on all texts but those of the fold, whose indices are `rows`, and score these."""
+) -> tuple[Fold, np.ndarray]:
+    """Train on all texts but those of the fold, whose indices are `rows`; return these texts' scores, probabilities."""
     training = data.take(np.setdiff1d(np.arange(len(data.labels)), rows))
     trained = train_model(training, classes, settings, progress=progress)
     if trained.history.interrupted:
@@ -120,7 +145,8 @@ def _score_fold(
     probabilities, names = predictor.predict_proba(test.texts), [str(label) for label in classes]
     figures = predictor.target.evaluate(test.labels, probabilities, names, trained.artifact.thresholds)
     scores = {name: figures[name] for name in ("examples", "accuracy", "macro_f1", "log_loss")}
-    return Fold(number=number, **scores, best_epoch=trained.history.best_epoch, micro_f1=figures.get("micro_f1"))
+    fold = Fold(number=number, **scores, best_epoch=trained.history.best_epoch, micro_f1=figures.get("micro_f1"))
+    return fold, probabilities
 
 
 def _identity(data: Labelled, settings: Settings, folds: int) -> dict[str, Any]:
@@ -154,22 +180,81 @@ def _hash_of(vectors: Any) -> str | None:
     return digest.hexdigest()
 
 
-def _read(path: Path, identity: dict[str, Any]) -> list[Fold]:
-    """Return the folds in a file, none if it does not exist; DataError if they are from another run."""
-    if not path.exists():
-        return []
-    try:
-        saved = json.loads(read_plain(path))
-        folds = [_fold(number, values) for number, values in enumerate(saved["folds"], 1)]
-        different = differences(identity, saved["identity"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise DataError(f"{path}: expected the saved scores of a run, found other content; remove the file") from None
-    if different or len(folds) > identity["folds"]:
-        raise DataError(
-            f"{path}: expected scores of this run, found those of a run with other {', '.join(different) or 'folds'}; "
-            "use the settings and data of that run, or omit --resume"
-        )
-    return folds
+@dataclass(frozen=True)
+class _KeptFolds:
+    """The finished folds of a run: scores as JSON, and beside it probabilities, a tensor for each fold.
+
+    Attributes:
+        path: the file of the scores.
+        identity: what a run must have in common with these folds to continue after them.
+    """
+
+    path: Path
+    identity: dict[str, Any]
+
+    @property
+    def tensors(self) -> Path:
+        """The file of the probabilities."""
+        return self.path.with_suffix(".safetensors")
+
+    def read(self, rows: Sequence[np.ndarray], classes: int) -> tuple[list[Fold], list[np.ndarray]]:
+        """Return the folds, none if there is no file.
+
+        Args:
+            rows: of each fold of the run.
+            classes: K.
+
+        Raises:
+            DataError: the files are not those of this run.
+        """
+        if not self.path.exists():
+            return [], []
+        try:
+            saved = json.loads(read_plain(self.path))
+            folds = [_fold(number, values) for number, values in enumerate(saved["folds"], 1)]
+            different = differences(self.identity, saved["identity"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise DataError(
+                f"{self.path}: expected the saved scores of a run, found other content; remove the file"
+            ) from None
+        if different or len(folds) > len(rows):
+            raise DataError(
+                f"{self.path}: expected scores of this run, found those of a run with other "
+                f"{', '.join(different) or 'folds'}; use the settings and data of that run, or omit --resume"
+            )
+        return folds, self._probabilities([(len(own), classes) for own in rows[: len(folds)]])
+
+    def _probabilities(self, shapes: Sequence[tuple[int, int]]) -> list[np.ndarray]:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        try:
+            tensors = load(read_plain(self.tensors))
+            found = [tensors[str(number)] for number in range(1, len(shapes) + 1)]
+            own = tensors["identity"].tobytes() == self._digest()
+        except (OSError, SafetensorError, ValueError, KeyError):
+            found, own = [], False
+        right = [x.shape == shape and x.dtype == np.float32 for x, shape in zip(found, shapes, strict=False)]
+        if not own or not all(right):
+            raise DataError(
+                f"{self.tensors}: expected the probabilities of the folds in {self.path.name}, found none or other "
+                "content; remove both files"
+            )
+        return found
+
+    def write(self, folds: Sequence[Fold], probabilities: Sequence[np.ndarray]) -> None:
+        """Replace the files; that of the scores, which says how many folds are finished, comes last."""
+        from safetensors.numpy import save
+
+        tensors = {str(number): part for number, part in enumerate(probabilities, 1)}
+        with written_whole(self.tensors) as file:
+            file.write(save({"identity": np.frombuffer(self._digest(), np.uint8), **tensors}))
+        saved = {"identity": self.identity, "folds": [dataclasses.asdict(fold) for fold in folds]}
+        with written_whole(self.path) as file:
+            file.write((json.dumps(saved, indent=2) + "\n").encode())
+
+    def _digest(self) -> bytes:
+        return hashlib.sha256(json.dumps(self.identity, sort_keys=True).encode()).digest()
 
 
 def _fold(number: int, values: Any) -> Fold:
@@ -181,10 +266,3 @@ def _fold(number: int, values: Any) -> Fold:
     if fold.number != number or not whole or not all(type(x) is float and math.isfinite(x) for x in scores):
         raise TypeError("not the scores of a fold")
     return fold
-
-
-def _write(path: Path, identity: dict[str, Any], folds: Sequence[Fold]) -> None:
-    """Replace the file by one with these folds."""
-    saved = {"identity": identity, "folds": [dataclasses.asdict(fold) for fold in folds]}
-    with written_whole(path) as file:
-        file.write((json.dumps(saved, indent=2) + "\n").encode())

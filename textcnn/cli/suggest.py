@@ -1,0 +1,114 @@
+"""`textcnn suggest`: which texts to label next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from textcnn.cli.common import GroupedCommand, form_options, model_option, option, text_column_option
+from textcnn.cli.predict import default_form, target
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@click.command(cls=GroupedCommand)
+@click.argument("source", metavar="FILE", type=click.Path(path_type=Path))
+@model_option
+@option(
+    "-n",
+    "--number",
+    type=click.IntRange(min=1),
+    default=100,
+    metavar="N",
+    show_default=True,
+    group="Choice",
+    help="Suggest N texts.",
+)
+@option(
+    "--seed", type=click.IntRange(min=0), default=0, metavar="N", show_default=True, group="Choice",
+    help="Seed of the clusters.",
+)  # fmt: skip
+@text_column_option
+@form_options
+@option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", group="Output", help="File to write to [stdout]."
+)
+@option("--overwrite", is_flag=True, group="Output", help="Replace the output file if it exists.")
+@option(
+    "--format",
+    "form",
+    type=click.Choice(("text", "json", "csv")),
+    group="Output",
+    help="Form of the output [by the output's name, else csv for an input with columns, else text].",
+)
+def command(
+    source: Path,
+    model: Path,
+    number: int,
+    seed: int,
+    text_column: str | None,
+    reading: dict[str, Any],
+    output: Path | None,
+    overwrite: bool,
+    form: str | None,
+) -> None:
+    """Choose the texts in FILE to label next: lines (.txt), CSV, TSV, JSON Lines or Parquet.
+
+    Of the ten times as many texts whose two best classes are closest, those are taken
+    that are unlike one another, the least certain first. Equal texts are taken once, and
+    texts of which the model knows no word come last. Each is written with its row in
+    FILE, from 1, the predicted label, and its probability.
+
+    \b
+    Examples:
+      textcnn suggest unlabelled.csv -m model -n 50 -o to-label.csv
+      textcnn suggest lines.txt -m model
+    """
+    import pyarrow as pa
+
+    from textcnn.cli.display import make_counter, say
+    from textcnn.cli.writers import Writer
+    from textcnn.data.local_files import read_batches
+    from textcnn.model import load_model
+    from textcnn.selection import suggest
+
+    trained = load_model(model)
+    batches = read_batches(source, **reading)
+    form = form or default_form(source, output)
+    with target(output, source, overwrite=overwrite) as stream:
+        with make_counter("texts", stream) as advance:
+            found = suggest(trained, _texts(source, batches, text_column), number, seed=seed, on_batch=advance)
+        if form == "text":
+            predicted = trained.classes_[found.scores.probabilities.argmax(axis=1)]
+            probabilities = found.scores.probabilities.max(axis=1)
+            for row, label, probability, text in zip(
+                found.rows, predicted, probabilities, found.texts.to_pylist(), strict=True
+            ):
+                cells = [str(row), str(label), f"{probability:.4f}", text]
+                stream.write("\t".join(re.sub(r"[\t\r\n]+", " ", cell) for cell in cells).encode() + b"\n")
+        else:
+            writer = Writer(stream, trained.classes_.tolist(), form)
+            writer.begin(["row", "text"])
+            columns = pa.table({"row": pa.array(found.rows), "text": found.texts})
+            writer.write(columns, found.texts.combine_chunks(), found.scores)
+        stream.flush()
+    if len(found.rows) < number:
+        say(f"{source}: only {len(found.rows):,} distinct texts; all are suggested")
+
+
+def _texts(source: Path, batches: Iterable[pa.RecordBatch], text_column: str | None) -> Iterator[pa.Array]:
+    """Yield the texts of each batch; a missing one is empty."""
+    import pyarrow.compute as pc
+
+    from textcnn.data.table_columns import joined_texts, pick_columns
+
+    row, names = 1, None
+    for batch in batches:
+        names = names or pick_columns(batch.schema.names, text_column, path=source, need_label=False).texts
+        yield pc.fill_null(joined_texts(batch, names, path=source, first_row=row), "")
+        row += len(batch)
