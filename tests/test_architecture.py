@@ -43,7 +43,7 @@ ALLOWED = {
     },
     "model": {"data", "errors", "explain", "files", "inference", "report", "settings", "targets", "text"},
     "audit": {"data", "errors", "files", "report", "settings", "text", "training"},
-    "comparison": {"errors", "inference", "metrics", "text"},
+    "comparison": {"errors", "inference", "targets", "text"},
     "selection": {"data", "inference", "model", "text"},
     "estimator": {"data", "errors", "explain", "inference", "model", "settings", "targets", "text", "training"},
     "run": {"data", "errors", "files", "inference", "model", "report", "settings", "training"},

@@ -7,21 +7,21 @@ resample has the same texts for both models.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from textcnn.errors import ConfigError, listed, quoted
-from textcnn.inference.class_ids import as_labels, class_ids
-from textcnn.metrics import evaluate, log_of
+from textcnn.targets import f1_scores
 from textcnn.text.columns import Texts, as_column
 
 if TYPE_CHECKING:
     from textcnn.inference.predictor import Predictor
 
 RESAMPLES = 2000
-SCORES = ("accuracy", "macro_f1", "log_loss")
+SCORES = ("accuracy", "macro_f1", "log_loss", "micro_f1")
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,11 @@ class Comparison:
     """Two models on N texts.
 
     Attributes:
-        first: figures of the first model (`textcnn.metrics.evaluate`).
+        first: figures of the first model (`Model.evaluate`).
         second: figures of the second one.
-        differences: by score: `accuracy`, `macro_f1`, and `log_loss` in nats.
-        table: texts by whether the first (row) and the second model (column) is right: right, then wrong, (2, 2).
+        differences: by score: `accuracy`, `macro_f1`, `log_loss` in nats, and `micro_f1` of several labels.
+        table: texts by whether the first (row) and the second model (column) is right, in all labels where there are
+            several: right, then wrong, (2, 2).
         p_value: of McNemar's exact test, two-sided: how probable so unequal a number of texts that only one model gets
             right would be, were both equally good.
         rows: the texts to which they give different labels, those first whose less sure model is surest.
@@ -89,22 +90,28 @@ def compare(first: Predictor, second: Predictor, texts: Texts, labels: Any, *, s
     """
     order = same_classes(first, second)
     column = as_column(texts)
-    truth = class_ids(as_labels(labels, len(column)), first.classes_)  # (N,)
+    truth, target = first.label_ids(labels, len(column)), first.target
+    limits = [first.artifact.thresholds, second.artifact.thresholds]
+    if limits[1] is not None:
+        limits[1] = limits[1][order]
     probabilities = [first.predict_proba(column), second.predict_proba(column)[:, order]]  # (N, K) each
     names = [str(label) for label in first.classes_]
-    figures = [evaluate(truth, each, names) for each in probabilities]
-    predicted = np.stack([each.argmax(axis=1) for each in probabilities])  # (2, N)
-    right = predicted == truth
+    both = list(zip(probabilities, limits, strict=True))
+    figures = [target.evaluate(truth, each, names, limit) for each, limit in both]
+    predicted = [target.decide(each, limit) for each, limit in both]
+    right = np.stack([target.right(truth, each) for each in predicted])  # (2, N)
     table = np.array([[(right[0] == a) & (right[1] == b) for b in (True, False)] for a in (True, False)]).sum(axis=2)
-    drawn = _resampled(truth, predicted, np.stack([_losses(each, truth) for each in probabilities]), len(names), seed)
+    losses = np.stack([-target.log_likelihoods(truth, each) for each in probabilities])  # (2, N)
+    scores = [name for name in SCORES if name in figures[0]]
+    drawn = _resampled(truth, predicted, right, losses, len(names), seed)
     low, high = np.percentile(drawn, (2.5, 97.5), axis=0)
-    values = [figures[1][name] - figures[0][name] for name in SCORES]
-    rows = np.flatnonzero(predicted[0] != predicted[1])
-    surety = np.minimum(*(each[rows].max(axis=1) for each in probabilities))
+    values = [figures[1][name] - figures[0][name] for name in scores]
+    rows = np.flatnonzero(~target.right(predicted[0], predicted[1]))
+    surety = np.minimum(*(target.margins(each[rows], limit) for each, limit in both))
     return Comparison(
         first=figures[0],
         second=figures[1],
-        differences=dict(zip(SCORES, map(Difference, values, low.tolist(), high.tolist()), strict=True)),
+        differences=dict(zip(scores, map(Difference, values, low.tolist(), high.tolist()), strict=True)),
         table=table,
         p_value=mcnemar(int(table[0, 1]), int(table[1, 0])),
         rows=rows[np.argsort(-surety, kind="stable")],
@@ -122,6 +129,11 @@ def mcnemar(only_first: int, only_second: int) -> float:
 def same_classes(first: Predictor, second: Predictor) -> list[int]:
     """Return where the first model's classes are among the second's; ConfigError unless they are the same."""
     own, other = first.classes_.tolist(), second.classes_.tolist()
+    if first.target is not second.target:
+        raise ConfigError(
+            "expected two models of one class a text or of several labels, found one of each; train them on the same "
+            "labels"
+        )
     if set(own) != set(other):
         shown = [listed([quoted(label) for label in labels]) for labels in (own, other)]
         raise ConfigError(
@@ -130,28 +142,42 @@ def same_classes(first: Predictor, second: Predictor) -> list[int]:
     return [other.index(label) for label in own]
 
 
-def _losses(probabilities: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Return each text's log-loss in nats, (N,)."""
-    return -log_of(probabilities[np.arange(len(truth)), truth])
+def _resampled(
+    truth: np.ndarray,
+    predicted: Sequence[np.ndarray],
+    right: np.ndarray,
+    losses: np.ndarray,
+    classes: int,
+    seed: int,
+) -> np.ndarray:
+    """Return the differences of all scores in each resample, in the order of `SCORES`, (RESAMPLES, 3 or 4).
 
-
-def _resampled(truth: np.ndarray, predicted: np.ndarray, losses: np.ndarray, classes: int, seed: int) -> np.ndarray:
-    """Return the differences of all scores in each resample, (RESAMPLES, 3)."""
+    Args:
+        truth: labels of N texts.
+        predicted: by the two models.
+        right: whether each model is right, (2, N).
+        losses: of each model, (2, N).
+        classes: K.
+        seed: of the resamples.
+    """
     generator = np.random.default_rng(seed)
-    out = np.empty((RESAMPLES, len(SCORES)))
-    for each in out:
+    out = []
+    for _ in range(RESAMPLES):
         rows = generator.integers(len(truth), size=len(truth))
         own = truth[rows]
-        (accuracy, f1), (other_accuracy, other_f1) = (_accuracy_and_f1(own, one[rows], classes) for one in predicted)
-        loss, other_loss = losses[:, rows].mean(axis=1)
-        each[:] = other_accuracy - accuracy, other_f1 - f1, other_loss - loss
-    return out
+        accuracy, loss = right[:, rows].mean(axis=1), losses[:, rows].mean(axis=1)
+        f1 = np.array([_f1(own, one[rows], classes) for one in predicted])  # (2, 1 or 2)
+        scores = np.column_stack([accuracy, f1[:, 0], loss, f1[:, 1:]])  # (2, 3 or 4)
+        out.append(scores[1] - scores[0])
+    return np.stack(out)
 
 
-def _accuracy_and_f1(truth: np.ndarray, predicted: np.ndarray, classes: int) -> tuple[float, float]:
-    """Return accuracy and macro-F1 as `textcnn.metrics.macro_f1` has it, which is too slow for thousands of calls."""
+def _f1(truth: np.ndarray, predicted: np.ndarray, classes: int) -> tuple[float, ...]:
+    """Return macro-F1, and micro-F1 of several labels, as scikit-learn has them but far faster."""
+    if truth.ndim == 2:
+        micro, macro = f1_scores(truth, predicted)
+        return macro, micro
     right = truth[truth == predicted]
     both = np.bincount(truth, minlength=classes) + np.bincount(predicted, minlength=classes)  # (K,)
     found = both > 0
-    f1 = 2 * np.bincount(right, minlength=classes)[found] / both[found]
-    return len(right) / len(truth), float(f1.mean())
+    return (float((2 * np.bincount(right, minlength=classes)[found] / both[found]).mean()),)

@@ -14,8 +14,6 @@ from textcnn.data.labelled import Labelled
 from textcnn.errors import DataError
 from textcnn.explain.explanation import Explanation, explain
 from textcnn.inference.artifact import load_artifact
-from textcnn.inference.class_ids import as_labels, class_ids
-from textcnn.inference.label_sets import label_sets
 from textcnn.inference.predictor import Predictor
 from textcnn.settings.architectures import architecture_of
 from textcnn.targets import ONE_CLASS
@@ -99,20 +97,6 @@ class Model(Predictor):
         if warning := self.target.doubt(labels, probabilities, names, thresholds):
             logger.warning("%s", warning)
         return self.target.evaluate(labels, probabilities, names, thresholds)
-
-    def label_ids(self, labels: Any, texts: int) -> np.ndarray:
-        """Return labels of N texts as class ids, (N,); of a model of several labels as which each has, (N, K) bool.
-
-        Args:
-            labels: values of `classes_`; where a text has several, lists of such, or a matrix of 0 and 1, (N, K).
-            texts: N.
-
-        Raises:
-            DataError: labels that are not of this form, or not among `classes_`.
-        """
-        if self.target is ONE_CLASS:
-            return class_ids(as_labels(labels, texts), self.classes_)
-        return label_sets(labels, texts, self.classes_)
 
     def explain(self, texts: Texts) -> list[Explanation]:
         """Explain each text's label: parts of the logits by word, n-gram and feature.

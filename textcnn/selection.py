@@ -72,7 +72,7 @@ def suggest(
     seen = 0
     for column, scores in model.stream(map(as_column, batches), lambda column: column):
         batch = Suggestions(np.arange(seen + 1, seen + len(column) + 1), column, scores)
-        pool = _least_certain(batch if pool is None else _joined(pool, batch), POOL * count)
+        pool = _least_certain(model, batch if pool is None else _joined(pool, batch), POOL * count)
         seen += len(column)
         on_batch(len(column))
     if pool is None:
@@ -91,19 +91,13 @@ def _joined(one: Suggestions, other: Suggestions) -> Suggestions:
     )
 
 
-def _least_certain(texts: Suggestions, most: int) -> Suggestions:
+def _least_certain(model: Model, texts: Suggestions, most: int) -> Suggestions:
     """Return the least certain of the distinct texts, of which the model knows a word if there are enough."""
     distinct = np.flatnonzero(first_equal(texts.texts) == np.arange(len(texts.rows)))
     scores = texts.scores
-    order = np.lexsort((_margins(scores), scores.tokens == 0, scores.known == 0))  # the last is the first key
+    # The last is the first key.
+    order = np.lexsort((model.margins(scores.probabilities), scores.tokens == 0, scores.known == 0))
     return texts.take(order[np.isin(order, distinct)][:most])
-
-
-def _margins(scores: Scores) -> np.ndarray:
-    """Return the probability of the best class less that of the next best, (N,)."""
-    best = np.partition(scores.probabilities, -2, axis=1)[:, -2:]
-    margins: np.ndarray = best[:, 1] - best[:, 0]
-    return margins
 
 
 def _diverse(model: Model, pool: Suggestions, count: int, seed: int) -> np.ndarray:
@@ -114,7 +108,7 @@ def _diverse(model: Model, pool: Suggestions, count: int, seed: int) -> np.ndarr
     from sklearn.cluster import KMeans
 
     features = model.encode(pool.texts.take(pa.array(known)))  # (M, features)
-    weights = np.maximum(1 - _margins(pool.scores)[known], 1e-6)
+    weights = np.maximum(1 - model.margins(pool.scores.probabilities)[known], 1e-6)
     clusters = min(count, len(np.unique(features, axis=0)))  # texts of the same words, in another order, are one point
     means = KMeans(clusters, n_init=1, max_iter=_ITERATIONS, random_state=seed).fit(features, sample_weight=weights)
     distances = np.linalg.norm(features - means.cluster_centers_[means.labels_], axis=1)

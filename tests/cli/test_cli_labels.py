@@ -192,3 +192,40 @@ def test_weights_of_texts_change_the_model(textcnn, tmp_path, tiny):
     ended = textcnn("train", tmp_path / "w.csv", "-o", tmp_path / "x", "--weight-column", "none", *tiny)
     assert (ended.code, ended.out) == (2, "")
     assert "expected the column 'none' once" in ended.err
+
+
+def test_compare_suggest_and_the_probabilities_of_folds(textcnn, stays, model, tmp_path, tiny):
+    folds = ("--cv", "3", "--cv-probabilities", tmp_path / "p.csv")
+    ended = textcnn("train", stays, "--label-separator", ";", "-o", tmp_path / "m", *folds, *tiny)
+    assert ended.code == 0, ended.err
+    with stays.open(newline="", encoding="utf-8") as file:
+        labels = [row["label"] for row in csv.DictReader(file)]
+    with (tmp_path / "p.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["label"] for row in rows] == labels
+    for row in rows:
+        given = [name for name in sorted(WORDS) if float(row[f"probability:{name}"]) >= 0.5]
+        assert row["prediction"] == ";".join(given)
+    textcnn("train", stays, "--label-separator", ";", "-o", tmp_path / "other", "--epochs", "1", *tiny[:4])
+    ended = textcnn("compare", model, tmp_path / "other", stays, "--label-separator", ";", "--json")
+    assert ended.code == 0, ended.err
+    found = json.loads(ended.out)
+    part = Labelled.from_dataset(load_corpus(stays, label_separator=";")["train"])
+    first, second = (load_model(path).evaluate(part.texts, part.labels) for path in (model, tmp_path / "other"))
+    assert (found["first"], found["second"]) == (first, second)
+    assert found["differences"]["micro_f1"]["value"] == pytest.approx(second["micro_f1"] - first["micro_f1"])
+    assert found["right"]["both"] + found["right"]["first_only"] == round(first["accuracy"] * len(labels))
+    shown = textcnn("compare", model, tmp_path / "other", stays, "--label-separator", ";").out
+    assert "micro-F1" in shown
+    (tmp_path / "lines.txt").write_text("we say\nsoup\nbed or waiter\nn1\n", encoding="utf-8")
+    ended = textcnn("suggest", tmp_path / "lines.txt", "-m", model, "-n", "2", "--format", "json")
+    assert ended.code == 0, ended.err
+    suggested = [json.loads(line) for line in ended.out.splitlines()]
+    assert len(suggested) == 2
+    assert all(isinstance(row["prediction"], list) for row in suggested)
+
+
+def test_models_of_one_class_and_of_several_labels_are_not_compared(textcnn, rare, model, stays):
+    ended = textcnn("compare", rare, model, stays)
+    assert (ended.code, ended.out) == (2, "")
+    assert "found one of each" in ended.err

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
-from textcnn.cli.common import GroupedCommand, corpus_options, option, scored_corpus, split_option
+from textcnn.cli.common import GroupedCommand, corpus_options, labelled_split, option, scored_corpus, split_option
 from textcnn.cli.suggestions import Source
 from textcnn.cli.terminal import TextLayout, neutralize
 
@@ -58,21 +59,28 @@ def command(
       textcnn compare old-model new-model held-out.csv
       textcnn compare old-model new-model held-out.csv --texts 10 --json
     """
+    import pyarrow as pa
+
     from textcnn.comparison import compare, same_classes
-    from textcnn.data.labelled import Labelled
     from textcnn.model import load_model
 
     models = load_model(first), load_model(second)
     same_classes(*models)  # before the texts are read
     corpus, split = scored_corpus(data, split, reading, *models)
-    labelled = Labelled.from_dataset(corpus[split])
-    labels = models[0].classes_[labelled.labels]
-    comparison = compare(*models, labelled.texts, labels)
+    column, labels = labelled_split(corpus[split], models[0])
+    comparison = compare(*models, column, labels)
     rows = comparison.rows[:texts]
-    column = labelled.take(rows).texts
+    own = models[0].label_ids(labels, len(column))[rows]
+    named = models[0].target.named(own, models[0].classes_)
+    column = column.take(pa.array(rows))
     shown = [
-        {"row": row + 1, "text": pair[0].text, "label": labels[row].item(), "explanations": pair}
-        for row, *pair in zip(rows.tolist(), *(model.explain(column) for model in models), strict=True)
+        {
+            "row": row + 1,
+            "text": pair[0].text,
+            "label": each.item() if isinstance(each, np.generic) else each,
+            "explanations": pair,
+        }
+        for row, each, *pair in zip(rows.tolist(), named, *(model.explain(column) for model in models), strict=True)
     ]
     names = {"a": str(first), "b": str(second), "data": data, "split": split if len(corpus) > 1 else "all"}
     if as_json:
@@ -96,7 +104,9 @@ def _lines(names: dict[str, str], comparison: Comparison, shown: Shown, layout: 
     ):
         out += layout.paragraph(title, line, 11)
     out += ["", f"{'':<11}{'A':>6}  {'B':>6}    B - A  95% interval"]
-    for title, key in (("accuracy", "accuracy"), ("macro-F1", "macro_f1"), ("log-loss", "log_loss")):
+    titles = {"accuracy": "accuracy", "micro_f1": "micro-F1", "macro_f1": "macro-F1", "log_loss": "log-loss"}
+    for key in [key for key in titles if key in comparison.differences]:
+        title = "all right" if key == "accuracy" and "micro_f1" in comparison.differences else titles[key]
         one, other, change = comparison.first[key], comparison.second[key], comparison.differences[key]
         interval = f"{change.low:+.4f} to {change.high:+.4f}"
         out.append(f"{title:<11}{one:.4f}  {other:.4f}  {change.value:+.4f}  {interval}")
@@ -108,12 +118,18 @@ def _lines(names: dict[str, str], comparison: Comparison, shown: Shown, layout: 
     out += layout.paragraph("McNemar", f"p = {comparison.p_value:.2g} (exact test, two-sided)", 11)
     out += ["", *layout.wrapped(layout.text(_of(len(comparison.rows), len(shown))))]
     for each in shown:
-        out += ["", *layout.row("", [f"row {each['row']:,}", f"label {each['label']}"], 0)]
+        out += ["", *layout.row("", [f"row {each['row']:,}", f"label {_label(each['label'])}"], 0)]
         explanations: list[Explanation] = each["explanations"]
-        for name, explanation in zip("AB", explanations, strict=True):
+        for name, explanation in [
+            (name, part) for name, one in zip("AB", explanations, strict=True) for part in one.by_label()
+        ]:
             first, *others = lines(explanation, layout=layout)
             out += [*layout.wrapped(layout.text(f"{name}  ").append_text(first)), *others]
     return out
+
+
+def _label(label: Any) -> str:
+    return (", ".join(map(str, label)) or "none") if isinstance(label, list) else str(label)
 
 
 def _of(differing: int, shown: int) -> str:

@@ -84,15 +84,17 @@ def command(
         with make_counter("texts", stream) as advance:
             found = suggest(trained, _texts(source, batches, text_column), number, seed=seed, on_batch=advance)
         if form == "text":
-            predicted = trained.classes_[found.scores.probabilities.argmax(axis=1)]
+            names = [str(label) for label in trained.classes_]
+            predicted = trained.target.shown_as(trained.decide(found.scores.probabilities), names)
             probabilities = found.scores.probabilities.max(axis=1)
             for row, label, probability, text in zip(
                 found.rows, predicted, probabilities, found.texts.to_pylist(), strict=True
             ):
-                cells = [str(row), str(label), f"{probability:.4f}", text]
+                cells = [str(row), label, f"{probability:.4f}", text]
                 stream.write("\t".join(re.sub(r"[\t\r\n]+", " ", cell) for cell in cells).encode() + b"\n")
         else:
-            writer = Writer(stream, trained.classes_.tolist(), form)
+            limits = trained.artifact.thresholds
+            writer = Writer(stream, trained.classes_.tolist(), form, target=trained.target, thresholds=limits)
             writer.begin(["row", "text"])
             columns = pa.table({"row": pa.array(found.rows), "text": found.texts})
             writer.write(columns, found.texts.combine_chunks(), found.scores)

@@ -224,7 +224,8 @@ def command(
         everything, fixed = _split_for_folds(parts, data if own_split else None)
         found = _cross_validate(everything, names, output, settings, folds, resume=resume, overwrite=overwrite)
         if cv_probabilities is not None:
-            _write_probabilities(cv_probabilities, everything, names, found, overwrite=overwrite)
+            separator = reading["label_separator"] or ";"
+            _write_probabilities(cv_probabilities, everything, names, found, separator=separator, overwrite=overwrite)
         scores = summarize(found.folds)
         if not final:
             return
@@ -304,18 +305,19 @@ def _cross_validate(
 
 
 def _write_probabilities(
-    path: Path, texts: Labelled, names: list[str], found: CrossValidation, *, overwrite: bool
+    path: Path, texts: Labelled, names: list[str], found: CrossValidation, *, separator: str, overwrite: bool
 ) -> None:
-    """Write a row a text: text, label, fold, prediction, and the probability of each class."""
+    """Write a row a text: text, label, fold, prediction (of several labels at 0.5), the probability of each class."""
     import pyarrow as pa
 
     from textcnn.cli.writers import probability_columns, strings, write_csv
 
+    target, form = target_of(texts.labels), {"separator": separator, "none": ""}
     columns = {
         "text": texts.texts,
-        "label": strings(names).take(pa.array(texts.labels)),
+        "label": strings(target.shown_as(texts.labels, names, **form)),
         "fold": pa.array(found.fold_of),
-        "prediction": strings(names).take(pa.array(found.probabilities.argmax(axis=1))),
+        "prediction": strings(target.shown_as(target.decide(found.probabilities), names, **form)),
         **probability_columns(names, found.probabilities),
     }
     with replacing(path, overwrite=overwrite) as file:

@@ -13,7 +13,10 @@ from textcnn.errors import ModelError
 from textcnn.inference._threads import in_order
 from textcnn.inference.artifact import Artifact, save_artifact
 from textcnn.inference.bag_scorer import BagScorer
+from textcnn.inference.class_ids import as_labels, class_ids
+from textcnn.inference.label_sets import label_sets
 from textcnn.settings.architectures import architecture_of
+from textcnn.targets import ONE_CLASS
 from textcnn.text.columns import Texts, as_column
 from textcnn.text.encoding import encode_few, encode_texts
 from textcnn.text.tokenizer import Tokenizer
@@ -120,6 +123,24 @@ class Predictor:
             texts_of: returns the column of strings of a batch, none missing; called in another thread.
         """
         return in_order(lambda batch: self._scores_of_column(as_column(texts_of(batch))), batches)
+
+    def margins(self, probabilities: np.ndarray) -> np.ndarray:
+        """Return how far probabilities, (N, K), are from another prediction, (N,)."""
+        return self.target.margins(probabilities, self.artifact.thresholds)
+
+    def label_ids(self, labels: Any, texts: int) -> np.ndarray:
+        """Return labels of N texts as class ids, (N,); of a model of several labels as which each has, (N, K) bool.
+
+        Args:
+            labels: values of `classes_`; where a text has several, lists of such, or a matrix of 0 and 1, (N, K).
+            texts: N.
+
+        Raises:
+            DataError: labels that are not of this form, or not among `classes_`.
+        """
+        if self.target is ONE_CLASS:
+            return class_ids(as_labels(labels, texts), self.classes_)
+        return label_sets(labels, texts, self.classes_)
 
     def encode_ids(self, texts: Texts) -> Encoded:
         """Return the word ids of texts; errors as in `predict`."""

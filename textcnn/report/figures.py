@@ -334,11 +334,7 @@ def _mistakes(predictor: Predictor, test: Labelled, probabilities: np.ndarray) -
 
 def _uncertain(predictor: Predictor, test: Labelled, probabilities: np.ndarray) -> list[Shown]:
     """Return the texts whose two best classes are closest; of several labels, with the label nearest its threshold."""
-    if test.labels.ndim == 2:
-        distance = np.abs(probabilities - predictor.artifact.thresholds).min(axis=1)
-        return _shown(predictor, test, np.argsort(distance, kind="stable")[:SHOWN])
-    best = np.partition(probabilities, -2, axis=1)[:, -2:]
-    return _shown(predictor, test, np.argsort(best[:, 1] - best[:, 0], kind="stable")[:SHOWN])
+    return _shown(predictor, test, np.argsort(predictor.margins(probabilities), kind="stable")[:SHOWN])
 
 
 def _suspects(

@@ -10,10 +10,10 @@ from __future__ import annotations
 import numpy as np
 
 from textcnn.targets._one_class import OneClass
-from textcnn.targets._several_labels import SeveralLabels
+from textcnn.targets._several_labels import SeveralLabels, f1_scores
 from textcnn.targets._target import Target, Temperature
 
-__all__ = ["ONE_CLASS", "SEVERAL_LABELS", "TARGETS", "Target", "Temperature", "target_of"]
+__all__ = ["ONE_CLASS", "SEVERAL_LABELS", "TARGETS", "Target", "Temperature", "f1_scores", "target_of"]
 
 ONE_CLASS, SEVERAL_LABELS = OneClass(), SeveralLabels()
 TARGETS: dict[str, Target] = {target.name: target for target in (ONE_CLASS, SEVERAL_LABELS)}

@@ -59,12 +59,20 @@ class OneClass(Target):
         out: np.ndarray = labels == predicted
         return out
 
+    def margins(self, probabilities: np.ndarray, thresholds: np.ndarray | None = None) -> np.ndarray:
+        """Return the probability of the best class less that of the next best, (N,)."""
+        best = np.partition(probabilities, -2, axis=1)[:, -2:]
+        out: np.ndarray = best[:, 1] - best[:, 0]
+        return out
+
     def named(self, labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
         """Return values of `classes`, (N,)."""
         out: np.ndarray = classes[labels]
         return out
 
-    def shown_as(self, labels: np.ndarray, names: Sequence[str]) -> list[str]:
+    def shown_as(
+        self, labels: np.ndarray, names: Sequence[str], *, separator: str = ", ", none: str = "no label"
+    ) -> list[str]:
         """Return the name of each text's class."""
         return [names[label] for label in labels.tolist()]
 

@@ -62,6 +62,11 @@ class SeveralLabels(Target):
         out: np.ndarray = (labels == predicted).all(axis=1)
         return out
 
+    def margins(self, probabilities: np.ndarray, thresholds: np.ndarray | None = None) -> np.ndarray:
+        """Return the distance of the label that is nearest to its threshold, (N,)."""
+        out: np.ndarray = np.abs(probabilities - (0.5 if thresholds is None else thresholds)).min(axis=1)
+        return out
+
     def named(self, labels: np.ndarray, classes: np.ndarray) -> list[list[Any]]:
         """Return the list of each text's labels."""
         names = classes.tolist()
@@ -70,9 +75,11 @@ class SeveralLabels(Target):
             out[row].append(names[label])
         return out
 
-    def shown_as(self, labels: np.ndarray, names: Sequence[str]) -> list[str]:
-        """Return each text's labels between commas."""
-        return [", ".join(own) or "no label" for own in self.named(labels, np.array(names, object))]
+    def shown_as(
+        self, labels: np.ndarray, names: Sequence[str], *, separator: str = ", ", none: str = "no label"
+    ) -> list[str]:
+        """Return each text's labels with the separator between them."""
+        return [separator.join(own) or none for own in self.named(labels, np.array(names, object))]
 
     def relative(self, parts: np.ndarray) -> np.ndarray:
         """Return parts of the logits as they are: a label's log-odds are its own."""
@@ -81,12 +88,12 @@ class SeveralLabels(Target):
     def monitored(self, labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:
         """Return the loss, the share of texts with all labels right, micro- and macro-F1, at thresholds of 0.5."""
         predicted = self.decide(probabilities)
-        both, either = (labels & predicted).sum(axis=0), labels.sum(axis=0) + predicted.sum(axis=0)  # (K,), (K,)
+        micro, macro = f1_scores(labels, predicted)
         return {
             "loss": -float(self.log_likelihoods(labels, probabilities).mean()),
             "accuracy": float(self.right(labels, predicted).mean()),
-            "macro_f1": float((2 * both / np.maximum(either, 1)).mean()),
-            "micro_f1": float(2 * both.sum() / max(either.sum(), 1)),
+            "macro_f1": macro,
+            "micro_f1": micro,
         }
 
     def evaluate(
@@ -203,6 +210,12 @@ class SeveralLabels(Target):
 
         losses = F.binary_cross_entropy_with_logits(logits, labels.to(logits.dtype), weight=weights, reduction="none")
         return losses.sum(dim=1)
+
+
+def f1_scores(labels: np.ndarray, predicted: np.ndarray) -> tuple[float, float]:
+    """Return micro- and macro-F1 of labels, (N, K) bool; a label that no text has or is given has an F1 of 0."""
+    both, either = (labels & predicted).sum(axis=0), labels.sum(axis=0) + predicted.sum(axis=0)  # (K,), (K,)
+    return float(2 * both.sum() / max(either.sum(), 1)), float((2 * both / np.maximum(either, 1)).mean())
 
 
 def average_precision(truth: np.ndarray, probabilities: np.ndarray) -> float | None:

@@ -57,12 +57,18 @@ class Target(ABC):
         """Return which texts are predicted exactly, (N,)."""
 
     @abstractmethod
+    def margins(self, probabilities: np.ndarray, thresholds: np.ndarray | None = None) -> np.ndarray:
+        """Return how far each text's probabilities are from another prediction, (N,); arguments as in `decide`."""
+
+    @abstractmethod
     def named(self, labels: np.ndarray, classes: np.ndarray) -> Any:
         """Return labels by their names, `classes`, (K,): what `predict` returns."""
 
     @abstractmethod
-    def shown_as(self, labels: np.ndarray, names: Sequence[str]) -> list[str]:
-        """Return each text's labels in words."""
+    def shown_as(
+        self, labels: np.ndarray, names: Sequence[str], *, separator: str = ", ", none: str = "no label"
+    ) -> list[str]:
+        """Return each text's labels in words: several with the separator between them, `none` where there are none."""
 
     @abstractmethod
     def relative(self, parts: np.ndarray) -> np.ndarray:
