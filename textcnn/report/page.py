@@ -64,21 +64,16 @@ def write_report(
 
 def page(figures: Figures, artifact: Artifact) -> str:
     """Return the page as HTML: all text is escaped, and it has no script and loads nothing."""
-    import jinja2
-    from markupsafe import Markup
-
-    source = resources.files("textcnn.report").joinpath("page.html").read_text(encoding="utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     rivals = [("TF-IDF + logistic regression", figures.linear), ("most frequent class", figures.majority)]
     classes = figures.scores["classes"]
     many = len(classes) > MATRIX
     if many:  # the worst first; classes without texts have no score
         classes = sorted(classes, key=lambda row: (not row["support"], row["f1"]))
     absent = {key: figures.absent.get(key, "") for key in ("linear", "majority", "mistakes", "suspects", "neighbours")}
-    return environment.from_string(source).render(
+    return render(
+        "page.html",
         title=f"A textcnn model of {figures.source}",
         f=dataclasses.replace(figures, absent=absent),
-        css=Markup(html.CSS),  # noqa: S704 (our own)
         contents=_CONTENTS,
         classes=classes,
         many=many,
@@ -90,8 +85,24 @@ def page(figures: Figures, artifact: Artifact) -> str:
         hint=html.HINT,
         temperature=artifact.temperature,
         settings=_settings(artifact, figures),
-        version=__version__,
     )
+
+
+def render(template: str, **values: Any) -> str:
+    """Return a page as HTML in the style of all pages.
+
+    Args:
+        template: file name, in this package.
+        values: what the template shows, which is escaped unless it is `Markup`.
+    """
+    import jinja2
+    from markupsafe import Markup
+
+    files = resources.files("textcnn.report")
+    source, style = (files.joinpath(name).read_text(encoding="utf-8") for name in (template, "page.css"))
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    css = Markup(style + html.CSS)  # noqa: S704 (our own)
+    return environment.from_string(source).render(css=css, version=__version__, **values)
 
 
 def _fragment(explanation: Explanation) -> Markup:

@@ -197,6 +197,22 @@ def _network_config(
     return config(**chosen)
 
 
+def flags_of(keywords: Mapping[str, Any]) -> list[str]:
+    """Return settings as flags of the command line, such as `--region-sizes 3,4,5`.
+
+    Args:
+        keywords: flat keywords.
+    """
+    table, found = all_settings(), []
+    for keyword, value in keywords.items():
+        flag = table[keyword].flag
+        if isinstance(value, bool):
+            found.append(flag.split("/")[0 if value else 1])
+        else:
+            found.append(f"{flag} {','.join(map(str, value)) if isinstance(value, tuple) else value}")
+    return found
+
+
 def ordered_class_weights(weights: Any, classes: Sequence[Any]) -> str | tuple[float, ...] | None:
     """Return class weights in the order of the classes.
 

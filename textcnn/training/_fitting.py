@@ -31,7 +31,7 @@ from textcnn.training._checkpoint import Checkpoint
 from textcnn.training._early_stopping import EarlyStopping
 from textcnn.training._linear import LinearModel, solvable, solve
 from textcnn.training._loop import Trainer, loss_weights, multiplies_bf16, predict_logits, with_prefix
-from textcnn.training.progress import Epoch, History, Progress
+from textcnn.training.progress import Epoch, FoldProgress, History, Progress
 
 logger = logging.getLogger(__name__)
 
@@ -114,7 +114,12 @@ class Fitting:
         self.progress = progress
         self.checkpoint = checkpoint
         self.trainers = [
-            Trainer(member.network, config, classes=classes, progress=progress if member is members[-1] else Progress())
+            Trainer(
+                member.network,
+                config,
+                classes=classes,
+                progress=progress if member is members[-1] else FoldProgress(progress),
+            )
             for member in members
         ]
         if config.precision == "bf16" and not multiplies_bf16(self.trainers[-1].device):
