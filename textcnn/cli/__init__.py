@@ -25,6 +25,7 @@ _COMMANDS = {
     "report": "Write an HTML report on a saved model.",
     "evaluate": "Score a saved model on labelled texts.",
     "data": "List the named corpora, or describe a corpus.",
+    "tune": "Search for settings within a budget of time, and save the best model.",
     "vectors": "Train word vectors on texts, or describe a file of them.",
 }
 _ALIASES = {"fit": "train", "learn": "train", "classify": "predict", "label": "predict", "test": "evaluate"}

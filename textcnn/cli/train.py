@@ -13,17 +13,15 @@ import click
 from click.core import ParameterSource
 
 from textcnn.cli import INTERRUPTED
-from textcnn.cli.common import DEFAULT_MODEL, GroupedCommand, corpus_options, option
+from textcnn.cli.common import GroupedCommand, option
 from textcnn.cli.suggestions import Source
 from textcnn.cli.terminal import TextLayout, neutralize
-from textcnn.cli.training_options import flags_in_errors, settings_options
+from textcnn.cli.training_options import destination_options, flags_in_errors, input_options, settings_options
 from textcnn.errors import ConfigError, listed
 from textcnn.settings.options import make_settings, ordered_class_weights
 from textcnn.settings.presets import PRESETS, preset_keywords
 
 if TYPE_CHECKING:
-    import datasets
-
     from textcnn.data.labelled import Labelled
     from textcnn.run import Run
     from textcnn.settings.options import Settings
@@ -39,59 +37,8 @@ _BASIC = (
 
 @click.command(cls=GroupedCommand, basic=_BASIC)
 @click.argument("data", default="sample", type=Source())
-@option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    default=DEFAULT_MODEL,
-    metavar="MODEL",
-    show_default=True,
-    group="Output",
-    aliases=("out", "output-dir", "save", "model"),
-    help="Folder to save the model in.",
-)
-@option("--overwrite", is_flag=True, group="Output", aliases=("force",), help="Replace a model that is there.")
-@option(
-    "--report/--no-report",
-    default=True,
-    group="Output",
-    help="Write a page on the model into its folder [default: report].",
-)
-@corpus_options
-@option(
-    "--validation",
-    type=click.Path(),
-    aliases=("dev",),
-    metavar="FILE",
-    group="Data",
-    help="File of validation texts [a share of the training texts, or folds of few].",
-)
-@option(
-    "--test",
-    type=click.Path(),
-    metavar="FILE",
-    group="Data",
-    help="File of test texts, scored once after training.",
-)
-@option(
-    "--phrases/--no-phrases", default=True, group="Data", help="sst1, sst2: train on phrases too [default: phrases]."
-)
-@option(
-    "--vectors",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    group="Model",
-    aliases=("embeddings", "pretrained", "word-vectors"),
-    help="File of word vectors: word2vec, GloVe, fastText or gensim .kv.",
-)
-@option(
-    "--max-words",
-    type=click.IntRange(min=1),
-    metavar="N",
-    group="Model",
-    help="Read only the first N words of the vectors file.",
-)
-@option("--trust-pickle", is_flag=True, group="Model", help="Read vectors in gensim's own form, which can run code.")
+@destination_options
+@input_options
 @option(
     "--init-from",
     type=click.Path(path_type=Path),
@@ -165,8 +112,7 @@ def command(
         given = ParameterSource.COMMANDLINE
         chosen = preset_keywords(preset, data)
         keywords |= {key: value for key, value in chosen.items() if ctx.get_parameter_source(key) is not given}
-    from textcnn.data import check_source, load_corpus
-    from textcnn.data.labelled import Labelled, label_names
+    from textcnn.data import check_source
     from textcnn.run import Destination, check_start, train_and_save
     from textcnn.vectors import check_vectors
 
@@ -187,13 +133,10 @@ def command(
 
     from textcnn.cli.display import make_progress
 
-    corpus = load_corpus(data, validation=validation, test=test, phrases=phrases, **reading)
-    names = label_names(corpus)
+    names, parts = read_parts(data, validation=validation, test=test, phrases=phrases, **reading)
     with flags_in_errors():
         training = dataclasses.replace(settings.training, class_weight=ordered_class_weights(weights, names))
     settings = dataclasses.replace(settings, training=training)
-    _describe(data, corpus, names)
-    parts = {split: Labelled.from_dataset(texts) for split, texts in corpus.items()}
     scores = None
     if folds is not None:
         own_split = validation is None and test is None
@@ -215,7 +158,7 @@ def command(
             scores=scores,
             progress=progress,
         )
-    _print(run, output)
+    show_run(run, output)
     if run.history.interrupted:
         click.echo("the best epoch's model is saved; call the command again with --resume to continue", err=True)
         sys.exit(INTERRUPTED)
@@ -283,14 +226,26 @@ def _folds_are_kept(results: Path) -> Iterator[None]:
         raise
 
 
-def _describe(data: str, corpus: datasets.DatasetDict, names: list[str]) -> None:
-    from textcnn.cli.display import say
+def read_parts(data: str, **reading: Any) -> tuple[list[str], dict[str, Labelled]]:
+    """Return the classes of DATA and its labelled texts by split, and say on stderr what they are.
 
+    Args:
+        data: the source.
+        reading: keywords of `textcnn.data.load_corpus`, whose errors are raised.
+    """
+    from textcnn.cli.display import say
+    from textcnn.data import load_corpus
+    from textcnn.data.labelled import Labelled, label_names
+
+    corpus = load_corpus(data, **reading)
+    names = label_names(corpus)
     counts = ", ".join(f"{len(split):,} {name}" for name, split in corpus.items())
     say(f"{data}: {counts}; {len(names):,} classes ({listed(names)})")
+    return names, {split: Labelled.from_dataset(texts) for split, texts in corpus.items()}
 
 
-def _print(run: Run, output: Path) -> None:
+def show_run(run: Run, output: Path) -> None:
+    """Print the scores of a model, and where it is saved."""
     artifact = run.model.artifact
     rows: list[tuple[str, list[str]]] = []
     initial = artifact.training["initial"]

@@ -6,6 +6,8 @@ The table is derived from the fields of the settings dataclasses, where each set
 from __future__ import annotations
 
 import dataclasses
+import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -198,7 +200,7 @@ def _network_config(
 
 
 def flags_of(keywords: Mapping[str, Any]) -> list[str]:
-    """Return settings as flags of the command line, such as `--region-sizes 3,4,5`.
+    """Return settings as flags for a shell, such as `--region-sizes 3,4,5`.
 
     Args:
         keywords: flat keywords.
@@ -208,8 +210,11 @@ def flags_of(keywords: Mapping[str, Any]) -> list[str]:
         flag = table[keyword].flag
         if isinstance(value, bool):
             found.append(flag.split("/")[0 if value else 1])
-        else:
-            found.append(f"{flag} {','.join(map(str, value)) if isinstance(value, tuple) else value}")
+            continue
+        if isinstance(value, Mapping):
+            value = json.dumps(value)
+        written = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        found.append(f"{flag} {shlex.quote(written)}")
     return found
 
 

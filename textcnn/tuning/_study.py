@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 WAIT = 10.0  # seconds for another process to end its writing of a file
 # Successive halving (Li et al. 2020): after 2, 6 and 18 epochs the best third of the trials goes on.
 _EPOCHS, _REDUCTION = 2, 3
+_NEAR, _OPEN = 9, 3  # trials near the defaults, and how many settings they change
 _IDENTITY = "textcnn"  # of a study's attributes
 
 
@@ -174,7 +175,7 @@ class Place:
 
 
 def _enqueue(study: Study, defaults: Mapping[str, Any], seed: int) -> None:
-    """Let the first trial have the defaults, and the next ones a random part of them.
+    """Let the first trial have the defaults, and the next ones all but a few of them.
 
     What is drawn at random for all settings at once is hardly ever as good as the defaults.
     """
@@ -187,9 +188,6 @@ def _enqueue(study: Study, defaults: Mapping[str, Any], seed: int) -> None:
         study.enqueue_trial(dict(defaults), user_attrs={"defaults": True})
     if not trials:
         generator = np.random.default_rng([seed, 5])
-        for kept in generator.random((NEAR, len(defaults))) < SHARE:
-            names: Sequence[str] = [name for name, keep in zip(defaults, kept, strict=True) if keep]
+        for _ in range(_NEAR):
+            names = generator.permutation(list(defaults))[_OPEN:].tolist()
             study.enqueue_trial({name: defaults[name] for name in names})
-
-
-NEAR, SHARE = 9, 0.7  # trials near the defaults, and the share of the settings that they keep

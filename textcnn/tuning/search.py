@@ -30,19 +30,19 @@ from textcnn.training.pipeline import Trained, train_model
 from textcnn.training.progress import Progress
 from textcnn.tuning._space import Space
 from textcnn.tuning._study import Place, check_optuna, quiet
-from textcnn.tuning.trials import (
+from textcnn.tuning._trials import Hopeless, Watch, cost_of
+from textcnn.tuning.results import (
+    CUT,
     ENDED,
     FAILED,
     FINISHED,
     HOPELESS,
     INTERRUPTED,
     OUT_OF_TIME,
-    Hopeless,
     Limits,
+    SearchProgress,
     TrialResult,
-    Watch,
     best_of,
-    cost_of,
 )
 
 if TYPE_CHECKING:
@@ -50,27 +50,8 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 COMPARED = 10  # finished trials before the importance of settings is estimated
+REPEATS = 50  # trials in a row that repeat others: nothing new is left to try
 _ANYWHERE = {"device"}  # settings that machines which share a search may differ in
-
-
-class SearchProgress:
-    """Receives the progress of a search; this class shows nothing."""
-
-    def running(self, number: int, share: float, best: TrialResult | None, left: float) -> None:
-        """Receive, often, that a trial trains.
-
-        Args:
-            number: of the trial, from 1.
-            share: of the budget that is spent, 0 to 1.
-            best: the best trial so far.
-            left: seconds of the budget.
-        """
-
-    def ended(self, trial: TrialResult, best: TrialResult | None, left: float) -> None:
-        """Receive a trial that has ended; the others as in `running`."""
-
-    def stage(self, name: str) -> None:
-        """Receive what is done after the last trial."""
 
 
 @dataclass(frozen=True)
@@ -216,13 +197,19 @@ class _Search:
 
     def run(self, most: int | None) -> bool:
         """Run trials until the budget is spent, there are as many as asked for, or Ctrl-C; return whether that was."""
-        done = 0
+        done = repeats = 0
         try:
             self._compare()
-            while (most is None or done < most) and self._left() > 0:
-                if self._run_trial(self.study.ask()):
+            while (most is None or done < most) and repeats < REPEATS and self._left() > 0:
+                trial = self.study.ask()
+                self.space.suggest(trial)
+                if self._is_known(trial):
+                    self._fail(trial)
+                    repeats += 1
+                elif self._run_trial(trial):
                     return True
-                done += 1
+                else:
+                    done, repeats = done + 1, 0
         except KeyboardInterrupt:
             if self.kept is None:
                 raise
@@ -263,9 +250,13 @@ class _Search:
         """Return the seconds that are left for trials."""
         return self.ends - self.reserve - time.monotonic()
 
+    def _is_known(self, trial: Trial) -> bool:
+        """Return whether an earlier trial had the same settings, which would give the same model."""
+        chosen = self.space.keywords(trial.params)
+        return any(one.keywords == chosen and one.outcome not in CUT for one in self.trials())
+
     def _run_trial(self, trial: Trial) -> bool:
         """Train with what a trial chooses, and keep the model if it is the best; return whether Ctrl-C ended it."""
-        self.space.suggest(trial)
         defaults = bool(trial.user_attrs.get("defaults"))
 
         def show() -> None:
