@@ -31,6 +31,7 @@ ALLOWED = {
     "model": {"data", "errors", "explain", "files", "inference", "metrics", "report", "settings", "text"},
     "estimator": {"data", "errors", "explain", "inference", "model", "settings", "text", "training"},
     "run": {"data", "errors", "files", "inference", "metrics", "model", "report", "settings", "training"},
+    "tuning": {"data", "errors", "inference", "report", "run", "settings", "training"},
     "cli": {
         "data",
         "errors",
@@ -45,6 +46,7 @@ ALLOWED = {
         "settings",
         "text",
         "training",
+        "tuning",
         "vectors",
         "version",
     },
@@ -61,6 +63,8 @@ FOREIGN = {
     "gensim": {"vectors"},
     "rich": {"cli"},
     "click": {"cli"},
+    "optuna": {"tuning"},
+    "sqlalchemy": {"tuning"},
     "pickle": set(),
 }
 FILES = sorted(ROOT.rglob("*.py"))

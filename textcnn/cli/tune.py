@@ -24,7 +24,7 @@ from textcnn.cli.train import read_parts, show_run
 from textcnn.cli.training_options import destination_options, flags_in_errors, input_options, settings_options
 from textcnn.errors import ConfigError, quoted
 from textcnn.settings.options import flags_of, ordered_class_weights
-from textcnn.tuning.results import Limits, SearchProgress, TrialResult
+from textcnn.tuning.outcomes import Limits, SearchProgress, TrialResult
 
 if TYPE_CHECKING:
     from textcnn.run import Destination
@@ -164,7 +164,7 @@ def command(
             overwrite=overwrite,
             resume=resume,
             report=report,
-            progress=_Shown(display, Limits(max_mb, max_latency)),
+            progress=ShownSearch(display, Limits(max_mb, max_latency)),
             **options,
         )
     _show(found, output, _training_command(ctx, data, {**given, **found.best.keywords}))
@@ -188,7 +188,7 @@ def _search_is_kept(destination: Destination, storage: str | None) -> Iterator[N
         raise
 
 
-class _Shown(SearchProgress):
+class ShownSearch(SearchProgress):
     """Shows a bar over the budget on a terminal, and a line for each trial that has ended."""
 
     def __init__(self, display: Display, limits: Limits) -> None:
@@ -199,7 +199,7 @@ class _Shown(SearchProgress):
         self.display.show(f"trial {number}", share, figures)
 
     def ended(self, trial: TrialResult, best: TrialResult | None, left: float) -> None:
-        figures = [f"trial {trial.number:>3}", trial.words, f"{trial.epochs} epochs"]
+        figures = [f"trial {trial.number:>3}", trial.words, f"{trial.epochs} epoch{'s' * (trial.epochs != 1)}"]
         if best is not None:
             figures.append(f"best {abs(best.score or 0):.4f} (trial {best.number})")
         figures.append(f"{clock(left)} left")

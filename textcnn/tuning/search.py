@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import logging
 import time
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,13 +24,13 @@ from textcnn.data.labelled import Labelled
 from textcnn.errors import ConfigError, TrainingError
 from textcnn.inference.artifact import SEARCH
 from textcnn.run import Destination, Run, save_trained, with_page
-from textcnn.settings.options import all_settings, flags_of
 from textcnn.training.pipeline import Trained, train_model
 from textcnn.training.progress import Progress
 from textcnn.tuning._space import Space
 from textcnn.tuning._study import Place, check_optuna, quiet
+from textcnn.tuning._summary import write_summary
 from textcnn.tuning._trials import Hopeless, Watch, cost_of
-from textcnn.tuning.results import (
+from textcnn.tuning.outcomes import (
     CUT,
     ENDED,
     FAILED,
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import Trial
 
-COMPARED = 10  # finished trials before the importance of settings is estimated
 REPEATS = 50  # trials in a row that repeat others: nothing new is left to try
 _ANYWHERE = {"device"}  # settings that machines which share a search may differ in
 
@@ -162,7 +160,12 @@ def tune(
             return found
         search.progress.stage("writing the report")
         run = with_page(run, output, source, trained, parts)
-        return _with_search_page(dataclasses.replace(found, run=run), study, source, output, search.limits)
+        page = None
+        try:
+            page = write_summary(study, trials, best, output / SEARCH, limits=search.limits, source=source)
+        except Exception as error:  # noqa: BLE001 (a page that fails loses nothing)
+            run = dataclasses.replace(run, report_error=error)
+        return dataclasses.replace(found, run=run, page=page)
 
 
 @dataclass
@@ -363,53 +366,3 @@ def _identity(parts: Mapping[str, Labelled], classes: Sequence[Any], space: Spac
         "word vectors": vectors,
         "options": {name: value for name, value in sorted(space.fixed.items()) if name not in _ANYWHERE},
     }
-
-
-def _with_search_page(found: Found, study: Study, source: str, output: Path, limits: Limits) -> Found:
-    """Write the page on the search; a failure loses nothing."""
-    from textcnn.report.search_page import Row, write_search_page
-
-    try:
-        rows = [
-            Row(
-                number=trial.number,
-                outcome=", ".join([trial.outcome, *(f"over the limit: {cost}" for cost in limits.broken_by(trial))]),
-                score=None if trial.score is None else abs(trial.score),
-                kept=best_of([trial], limits) is not None,
-                epochs=trial.epochs,
-                seconds=trial.seconds,
-                megabytes=trial.megabytes,
-                microseconds=trial.microseconds,
-                settings=" ".join(flags_of(trial.keywords)),
-            )
-            for trial in found.trials
-        ]
-        write_search_page(
-            output / SEARCH,
-            rows,
-            source=source,
-            monitor=found.best.monitor,
-            best=found.best.number,
-            importances=_importances(study),
-        )
-    except Exception as error:  # noqa: BLE001
-        return dataclasses.replace(found, run=dataclasses.replace(found.run, report_error=error))
-    return dataclasses.replace(found, page=output / SEARCH)
-
-
-def _importances(study: Study) -> list[tuple[str, float]] | int:
-    """Return how much each setting matters for the score, the most first; with too few trials how many are needed."""
-    from optuna.importance import get_param_importances
-    from optuna.trial import TrialState
-
-    if len(study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])) < COMPARED:
-        return COMPARED
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that a setting had one value, for instance
-        found = get_param_importances(study)
-    table = all_settings()
-    named = []
-    for name, share in found.items():
-        arch, _, keyword = name.rpartition(".")
-        named.append((f"{table[keyword].flag} ({arch})" if arch else table[keyword].flag, share))
-    return named
