@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textcnn.errors import ConfigError, DataError, ModelError, one_line
+from textcnn.tuning.outcomes import DEFAULTS
 
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
     from optuna.study import Study
+    from optuna.trial import Trial
 
 WAIT = 10.0  # seconds for another process to end its writing of a file
 # Successive halving (Li et al. 2020): after 2, 6 and 18 epochs the best third of the trials goes on.
@@ -88,18 +90,18 @@ class Place:
             found = getattr(cause, "orig", None) if isinstance(cause, DBAPIError) else None
             reason = one_line(found or cause or error)
             advice = (
-                "another process writes there: try again when it is done" if "locked" in reason else "choose another"
+                "another process writes there: try again when it is done"
+                if "locked" in reason
+                else "choose another, or replace it (--overwrite)"
             )
             raise ModelError(f"{self}: expected to read and write a study there, found: {reason}; {advice}") from None
 
-    def open(
-        self, identity: Mapping[str, Any], *, defaults: Mapping[str, Any], seed: int, resume: bool, overwrite: bool
-    ) -> Study:
+    @contextmanager
+    def opened(self, identity: Mapping[str, Any], *, seed: int, resume: bool, overwrite: bool) -> Iterator[Study]:
         """Create the study, or go on with the one that is there.
 
         Args:
             identity: what a study must have in common with this search to be gone on with, as JSON.
-            defaults: of the open settings, which the first trial tries.
             seed: of what is tried.
             resume: go on with a study that is there.
             overwrite: replace it.
@@ -115,29 +117,38 @@ class Place:
             self.file.unlink(missing_ok=True)
         with self.errors():
             storage = self._storage()
-            known = {study.study_name for study in storage.get_all_studies()}
-            if self.name in known and not resume:
-                study = optuna.load_study(study_name=self.name, storage=storage)
-                if not overwrite and any(trial.value is not None for trial in study.get_trials(deepcopy=False)):
-                    raise DataError(
-                        f"{self}: expected no search there, found one; resume it (--resume) or replace it (--overwrite)"
-                    )
-                optuna.delete_study(study_name=self.name, storage=storage)
-            study = optuna.create_study(
-                storage=storage,
-                study_name=self.name,
-                direction="maximize",
-                load_if_exists=True,
-                pruner=optuna.pruners.SuccessiveHalvingPruner(_EPOCHS, _REDUCTION),
-            )
-            self._check(study, json.loads(json.dumps(identity)))
-            if self.url is None:  # no other process is in it
-                self._fail_unfinished(study)
-            done = len(study.get_trials(deepcopy=False))
-            # A sampler begins anew with each process: with the same seed it would repeat its first choices.
-            study.sampler = optuna.samplers.TPESampler(seed=None if self.url else (seed + done) % 2**32)
-            _enqueue(study, defaults, seed)
-        return study
+        try:
+            with self.errors():
+                study = self._study(storage, resume=resume, overwrite=overwrite)
+                self._check(study, json.loads(json.dumps(identity)))
+                if self.url is None:  # no other process is in it
+                    self._fail_unfinished(study)
+                done = len(study.get_trials(deepcopy=False))
+                # A sampler begins anew with each process: with the same seed it would repeat its first choices.
+                study.sampler = optuna.samplers.TPESampler(seed=None if self.url else (seed + done) % 2**32)
+            yield study
+        finally:
+            storage.remove_session()
+            storage.engine.dispose()
+
+    def _study(self, storage: RDBStorage, *, resume: bool, overwrite: bool) -> Study:
+        import optuna
+
+        known = {study.study_name for study in storage.get_all_studies()}
+        if self.name in known and not resume:
+            study = optuna.load_study(study_name=self.name, storage=storage)
+            if not overwrite and any(trial.value is not None for trial in study.get_trials(deepcopy=False)):
+                raise DataError(
+                    f"{self}: expected no search there, found one; resume it (--resume) or replace it (--overwrite)"
+                )
+            optuna.delete_study(study_name=self.name, storage=storage)
+        return optuna.create_study(
+            storage=storage,
+            study_name=self.name,
+            direction="maximize",
+            load_if_exists=True,
+            pruner=optuna.pruners.SuccessiveHalvingPruner(_EPOCHS, _REDUCTION),
+        )
 
     def _storage(self) -> RDBStorage:
         from optuna.storages import RDBStorage
@@ -174,20 +185,23 @@ class Place:
             study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
 
 
-def _enqueue(study: Study, defaults: Mapping[str, Any], seed: int) -> None:
-    """Let the first trial have the defaults, and the next ones all but a few of them.
+def ask(study: Study, defaults: Mapping[str, Any], seed: int) -> Trial:
+    """Return the next trial: the first has the defaults, those after it all but a few of them, the others are Optuna's.
 
     What is drawn at random for all settings at once is hardly ever as good as the defaults.
+
+    Args:
+        study: Optuna's record.
+        defaults: of the open settings, by their names in the study.
+        seed: of what the second kind changes.
     """
     import numpy as np
-    import optuna
+    from optuna.trial import TrialState
 
     trials = study.get_trials(deepcopy=False)
-    lost = (optuna.trial.TrialState.FAIL,)
-    if not any(trial.user_attrs.get("defaults") and trial.state not in lost for trial in trials):
-        study.enqueue_trial(dict(defaults), user_attrs={"defaults": True})
-    if not trials:
-        generator = np.random.default_rng([seed, 5])
-        for _ in range(_NEAR):
-            names = generator.permutation(list(defaults))[_OPEN:].tolist()
-            study.enqueue_trial({name: defaults[name] for name in names})
+    if not any(trial.user_attrs.get(DEFAULTS) and trial.state != TrialState.FAIL for trial in trials):
+        study.enqueue_trial(dict(defaults), user_attrs={DEFAULTS: True})
+    elif len(trials) <= _NEAR:
+        names = np.random.default_rng([seed, len(trials)]).permutation(list(defaults))[_OPEN:].tolist()
+        study.enqueue_trial({name: defaults[name] for name in names})
+    return study.ask()

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textcnn.data.labelled import Labelled
-from textcnn.errors import ConfigError, TrainingError
+from textcnn.errors import ConfigError, ModelError, TrainingError
 from textcnn.inference.artifact import SEARCH
 from textcnn.run import Destination, Run, save_trained, with_page
 from textcnn.training.pipeline import Trained, train_model
@@ -124,48 +124,57 @@ def tune(
         ModelError: the model or the search cannot be saved.
         KeyboardInterrupt: Ctrl-C before there is a model.
     """
+    ends = time.monotonic() + budget
     check_optuna()
     space = Space(keywords or {}, **options)
     if not budget > 0:
         raise ConfigError(f"budget: expected seconds above 0, found {budget!r}")
     destination = Destination(output)
     place = Place(destination.study, output.absolute().name, storage)
-    replaces = overwrite or (resume and place.exists)
+    saved: dict[str, Any] = {"source": source, "overwrite": overwrite or (resume and place.exists)}
     with destination.reserved(), quiet():
-        destination.check(overwrite=replaces, resume=False)
-        study = place.open(
-            _identity(parts, classes, space),
-            defaults=space.defaults(),
-            seed=int(space.settings(space.defaults()).training.seed),
-            resume=resume,
-            overwrite=overwrite,
+        destination.check(overwrite=saved["overwrite"], resume=False)
+        seed = space.settings(space.defaults()).training.seed
+        identity = _identity(parts, classes, space)
+        with place.opened(identity, defaults=space.defaults(), seed=seed, resume=resume, overwrite=overwrite) as study:
+            search = _Search(
+                study,
+                space,
+                parts,
+                np.array(classes),
+                Limits(max_mb, max_latency),
+                ends,
+                budget,
+                progress or SearchProgress(),
+            )
+            try:
+                with place.errors():
+                    interrupted = search.run(max_trials)
+                    best, trained = search.winner(interrupted)
+                    trials = search.trials()
+            except ModelError as error:
+                if search.kept is None:
+                    raise
+                save_trained(search.kept[1], parts, classes, output, **saved)
+                raise ModelError(f"{error}; the best model of this call is saved in {output}") from None
+            run = save_trained(trained, parts, classes, output, **saved)
+            found = Found(run, best, trials, interrupted)
+            if interrupted or not report:
+                return found
+            search.progress.stage("writing the report")
+            run = with_page(run, output, source, trained, parts)
+            return _with_summary(dataclasses.replace(found, run=run), search, output, source)
+
+
+def _with_summary(found: Found, search: _Search, output: Path, source: str) -> Found:
+    """Write the page on the search; a failure loses nothing."""
+    try:
+        page = write_summary(
+            search.study, found.trials, found.best, output / SEARCH, limits=search.limits, source=source
         )
-        search = _Search(
-            study,
-            space,
-            parts,
-            np.array(classes),
-            Limits(max_mb, max_latency),
-            ends=time.monotonic() + budget,
-            budget=budget,
-            progress=progress or SearchProgress(),
-        )
-        with place.errors():
-            interrupted = search.run(max_trials)
-            best, trained = search.winner(interrupted)
-            trials = search.trials()
-        run = save_trained(trained, parts, classes, output, source=source, overwrite=replaces)
-        found = Found(run, best, trials, interrupted)
-        if interrupted or not report:
-            return found
-        search.progress.stage("writing the report")
-        run = with_page(run, output, source, trained, parts)
-        page = None
-        try:
-            page = write_summary(study, trials, best, output / SEARCH, limits=search.limits, source=source)
-        except Exception as error:  # noqa: BLE001 (a page that fails loses nothing)
-            run = dataclasses.replace(run, report_error=error)
-        return dataclasses.replace(found, run=run, page=page)
+    except Exception as error:  # noqa: BLE001
+        return dataclasses.replace(found, run=dataclasses.replace(found.run, report_error=error))
+    return dataclasses.replace(found, page=page)
 
 
 @dataclass
@@ -306,7 +315,8 @@ class _Search:
         if trained is not None:
             ended["megabytes"], ended["microseconds"] = cost_of(trained.artifact, trained.validation.texts)
         number = trial.number + 1
-        result = TrialResult(number=number, keywords=self.space.keywords(trial.params), **ended)
+        defaults = bool(trial.user_attrs.get("defaults"))
+        result = TrialResult(number=number, keywords=self.space.keywords(trial.params), defaults=defaults, **ended)
         for unit, excess in self.limits.excess(result).items():
             trial.set_constraint(unit, excess)
         trial.set_user_attr(ENDED, ended)
