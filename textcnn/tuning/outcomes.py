@@ -17,7 +17,8 @@ FINISHED, HOPELESS, OUT_OF_TIME, INTERRUPTED, FAILED = (
     "failed",
 )
 CUT = (OUT_OF_TIME, INTERRUPTED)  # before the end of training
-ENDED = "ended"  # of a trial's attributes: what is known of it
+# Of a trial's attributes: what is known of it, and that it has the defaults.
+ENDED, DEFAULTS = "ended", "defaults"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ class TrialResult:
     def of(cls, trial: FrozenTrial, keywords: Mapping[str, Any]) -> TrialResult:
         """Return what a study keeps of a trial."""
         kept = trial.user_attrs
-        return cls(number=trial.number + 1, keywords=keywords, defaults=bool(kept.get("defaults")), **kept[ENDED])
+        return cls(number=trial.number + 1, keywords=keywords, defaults=bool(kept.get(DEFAULTS)), **kept[ENDED])
 
     @property
     def words(self) -> str:

@@ -27,11 +27,12 @@ from textcnn.run import Destination, Run, save_trained, with_page
 from textcnn.training.pipeline import Trained, train_model
 from textcnn.training.progress import Progress
 from textcnn.tuning._space import Space
-from textcnn.tuning._study import Place, check_optuna, quiet
+from textcnn.tuning._study import Place, ask, check_optuna, quiet
 from textcnn.tuning._summary import write_summary
 from textcnn.tuning._trials import Hopeless, Watch, cost_of
 from textcnn.tuning.outcomes import (
     CUT,
+    DEFAULTS,
     ENDED,
     FAILED,
     FINISHED,
@@ -136,13 +137,14 @@ def tune(
         destination.check(overwrite=saved["overwrite"], resume=False)
         seed = space.settings(space.defaults()).training.seed
         identity = _identity(parts, classes, space)
-        with place.opened(identity, defaults=space.defaults(), seed=seed, resume=resume, overwrite=overwrite) as study:
+        with place.opened(identity, seed=seed, resume=resume, overwrite=overwrite) as study:
             search = _Search(
                 study,
                 space,
                 parts,
                 np.array(classes),
                 Limits(max_mb, max_latency),
+                seed,
                 ends,
                 budget,
                 progress or SearchProgress(),
@@ -187,6 +189,7 @@ class _Search:
         parts: labelled texts by split.
         classes: the labels, (K,).
         limits: what a model may cost.
+        seed: of what is tried.
         ends: the budget's end, by `time.monotonic`.
         budget: in seconds.
         progress: receives how the search goes.
@@ -200,6 +203,7 @@ class _Search:
     parts: Mapping[str, Labelled]
     classes: np.ndarray
     limits: Limits
+    seed: int
     ends: float
     budget: float
     progress: SearchProgress
@@ -213,7 +217,7 @@ class _Search:
         try:
             self._compare()
             while (most is None or done < most) and repeats < REPEATS and self._left() > 0:
-                trial = self.study.ask()
+                trial = ask(self.study, self.space.defaults(), self.seed)
                 self.space.suggest(trial)
                 if self._is_known(trial):
                     self._fail(trial)
@@ -269,7 +273,7 @@ class _Search:
 
     def _run_trial(self, trial: Trial) -> bool:
         """Train with what a trial chooses, and keep the model if it is the best; return whether Ctrl-C ended it."""
-        defaults = bool(trial.user_attrs.get("defaults"))
+        defaults = bool(trial.user_attrs.get(DEFAULTS))
 
         def show() -> None:
             left = max(self._left(), 0.0)
@@ -315,7 +319,7 @@ class _Search:
         if trained is not None:
             ended["megabytes"], ended["microseconds"] = cost_of(trained.artifact, trained.validation.texts)
         number = trial.number + 1
-        defaults = bool(trial.user_attrs.get("defaults"))
+        defaults = bool(trial.user_attrs.get(DEFAULTS))
         result = TrialResult(number=number, keywords=self.space.keywords(trial.params), defaults=defaults, **ended)
         for unit, excess in self.limits.excess(result).items():
             trial.set_constraint(unit, excess)
