@@ -107,10 +107,11 @@ def test_a_search_is_never_worse_than_the_defaults_and_the_same_each_time(tmp_pa
 
 
 def test_all_trials_have_the_same_validation_texts_and_none_is_a_test_text(tmp_path, monkeypatch):
-    held_out = []
+    held_out, memories = [], []
 
     def watched(training, *args, **keywords):
         trained = train_model(training, *args, **keywords)
+        memories.append(len(keywords["memory"]))
         held_out.append((trained.training.texts.to_pylist(), trained.validation.texts.to_pylist()))
         return trained
 
@@ -119,6 +120,7 @@ def test_all_trials_have_the_same_validation_texts_and_none_is_a_test_text(tmp_p
     found = searched(tmp_path, parts, FIXED | {"validation_folds": 0, "min_count": 1}, max_trials=3)
     assert len(held_out) >= 2
     assert all(pair == held_out[0] for pair in held_out)
+    assert memories[-1] >= 1  # linear models are solved once
     assert not {*parts["test"].texts.to_pylist()} & {text for side in held_out[0] for text in side}
     assert "test" in found.run.model.artifact.metrics
 

@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -196,6 +196,7 @@ class _Search:
         kept: number and model of the best trial of this call.
         best: the best trial of all.
         reserve: seconds set aside to train the best trial's model again.
+        memory: of training, between the trials.
     """
 
     study: Study
@@ -210,6 +211,7 @@ class _Search:
     kept: tuple[int, Trained] | None = None
     best: TrialResult | None = None
     reserve: float = 0.0
+    memory: dict[bytes, Any] = field(default_factory=dict)
 
     def run(self, most: int | None) -> bool:
         """Run trials until the budget is spent, there are as many as asked for, or Ctrl-C; return whether that was."""
@@ -305,7 +307,9 @@ class _Search:
     def _train(self, values: Mapping[str, Any], progress: Progress) -> Trained:
         settings = self.space.settings(values)
         validation = self.parts.get("validation")
-        return train_model(self.parts["train"], self.classes, settings, validation=validation, progress=progress)
+        return train_model(
+            self.parts["train"], self.classes, settings, validation=validation, progress=progress, memory=self.memory
+        )
 
     def _fail(self, trial: Trial) -> None:
         from optuna.trial import TrialState
