@@ -132,23 +132,18 @@ def tune(
         raise ConfigError(f"budget: expected seconds above 0, found {budget!r}")
     destination = Destination(output)
     place = Place(destination.study, output.absolute().name, storage)
-    saved: dict[str, Any] = {"source": source, "overwrite": overwrite or (resume and place.exists)}
+    replaces = overwrite or (resume and place.exists)
+
+    def save(trained: Trained) -> Run:
+        return save_trained(trained, parts, classes, output, source=source, overwrite=replaces)
+
     with destination.reserved(), quiet():
-        destination.check(overwrite=saved["overwrite"], resume=False)
+        destination.check(overwrite=replaces, resume=False)
         seed = space.settings(space.defaults()).training.seed
-        identity = _identity(parts, classes, space)
+        identity, limits = _identity(parts, classes, space), Limits(max_mb, max_latency)
+        progress = progress or SearchProgress()
         with place.opened(identity, seed=seed, resume=resume, overwrite=overwrite) as study:
-            search = _Search(
-                study,
-                space,
-                parts,
-                np.array(classes),
-                Limits(max_mb, max_latency),
-                seed,
-                ends,
-                budget,
-                progress or SearchProgress(),
-            )
+            search = _Search(study, space, parts, np.array(classes), limits, seed, ends, budget, progress)
             try:
                 with place.errors():
                     interrupted = search.run(max_trials)
@@ -157,15 +152,14 @@ def tune(
             except ModelError as error:
                 if search.kept is None:
                     raise
-                save_trained(search.kept[1], parts, classes, output, **saved)
+                save(search.kept[1])
                 raise ModelError(f"{error}; the best model of this call is saved in {output}") from None
-            run = save_trained(trained, parts, classes, output, **saved)
-            found = Found(run, best, trials, interrupted)
+            found = Found(save(trained), best, trials, interrupted)
             if interrupted or not report:
                 return found
-            search.progress.stage("writing the report")
-            run = with_page(run, output, source, trained, parts)
-            return _with_summary(dataclasses.replace(found, run=run), search, output, source)
+            progress.stage("writing the report")
+            found = dataclasses.replace(found, run=with_page(found.run, output, source, trained, parts))
+            return _with_summary(found, search, output, source)
 
 
 def _with_summary(found: Found, search: _Search, output: Path, source: str) -> Found:
@@ -256,7 +250,10 @@ class _Search:
             raise self._nothing()
         self.progress.stage(f"training with the settings of trial {self.best.number} again")
         values = self.study.get_trials(deepcopy=False)[self.best.number - 1].params
-        return self.best, self._train(values, Progress())
+        trained = self._train(values, Progress())
+        if trained.history.interrupted:  # it is not the best trial's
+            raise KeyboardInterrupt
+        return self.best, trained
 
     def _compare(self) -> None:
         """Find the best trial, and set time aside to train it again if another process had it."""
