@@ -137,6 +137,7 @@ def command(
     with flags_in_errors():
         training = dataclasses.replace(settings.training, class_weight=ordered_class_weights(weights, names))
     settings = dataclasses.replace(settings, training=training)
+    describe_parts(data, names, parts)
     scores = None
     if folds is not None:
         own_split = validation is None and test is None
@@ -227,21 +228,25 @@ def _folds_are_kept(results: Path) -> Iterator[None]:
 
 
 def read_parts(data: str, **reading: Any) -> tuple[list[str], dict[str, Labelled]]:
-    """Return the classes of DATA and its labelled texts by split, and say on stderr what they are.
+    """Return the classes of DATA and its labelled texts by split.
 
     Args:
         data: the source.
         reading: keywords of `textcnn.data.load_corpus`, whose errors are raised.
     """
-    from textcnn.cli.display import say
     from textcnn.data import load_corpus
     from textcnn.data.labelled import Labelled, label_names
 
     corpus = load_corpus(data, **reading)
-    names = label_names(corpus)
-    counts = ", ".join(f"{len(split):,} {name}" for name, split in corpus.items())
+    return label_names(corpus), {split: Labelled.from_dataset(texts) for split, texts in corpus.items()}
+
+
+def describe_parts(data: str, names: list[str], parts: dict[str, Labelled]) -> None:
+    """Say on stderr what has been read."""
+    from textcnn.cli.display import say
+
+    counts = ", ".join(f"{len(texts):,} {split}" for split, texts in parts.items())
     say(f"{data}: {counts}; {len(names):,} classes ({listed(names)})")
-    return names, {split: Labelled.from_dataset(texts) for split, texts in corpus.items()}
 
 
 def show_run(run: Run, output: Path) -> None:

@@ -20,7 +20,7 @@ from textcnn.cli.display import Display, clock, make_display
 from textcnn.cli.suggestions import Source
 from textcnn.cli.terminal import TextLayout
 from textcnn.cli.train import command as train_command
-from textcnn.cli.train import read_parts, show_run
+from textcnn.cli.train import describe_parts, read_parts, show_run
 from textcnn.cli.training_options import destination_options, flags_in_errors, input_options, settings_options
 from textcnn.errors import ConfigError, quoted
 from textcnn.settings.options import flags_of, ordered_class_weights
@@ -150,6 +150,7 @@ def command(
     names, parts = read_parts(data, validation=validation, test=test, phrases=phrases, **reading)
     with flags_in_errors():
         fixed = given if weights is None else {**given, "class_weight": ordered_class_weights(weights, names)}
+    describe_parts(data, names, parts)
     with _search_is_kept(Destination(output), storage), make_display() as display:
         found = tune(
             parts,
