@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 WAIT = 10.0  # seconds for another process to end its writing of a file
-# Successive halving (Li et al. 2020): after 2, 6 and 18 epochs the best third of the trials goes on.
-_EPOCHS, _REDUCTION = 2, 3
 _NEAR, _OPEN = 9, 3  # trials near the defaults, and how many settings they change
 _IDENTITY = "textcnn"  # of a study's attributes
 
@@ -147,7 +145,6 @@ class Place:
             study_name=self.name,
             direction="maximize",
             load_if_exists=True,
-            pruner=optuna.pruners.SuccessiveHalvingPruner(_EPOCHS, _REDUCTION),
         )
 
     def _storage(self) -> RDBStorage:

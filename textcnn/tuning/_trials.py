@@ -62,7 +62,7 @@ class Watch(Progress):
         trial: whose scores are kept after each epoch.
         left: returns the seconds that are left.
         show: is called often.
-        prune: whether the trial may be hopeless.
+        hopeless: returns whether others are clearly better than the score after an epoch.
 
     Attributes:
         best: the best epoch so far.
@@ -70,8 +70,14 @@ class Watch(Progress):
         spent: whether the budget ended the trial.
     """
 
-    def __init__(self, trial: Trial, left: Callable[[], float], show: Callable[[], None], *, prune: bool) -> None:
-        self.trial, self.left, self.show, self.prune = trial, left, show, prune
+    def __init__(
+        self,
+        trial: Trial,
+        left: Callable[[], float],
+        show: Callable[[], None],
+        hopeless: Callable[[int, float], bool],
+    ) -> None:
+        self.trial, self.left, self.show, self.hopeless = trial, left, show, hopeless
         self.best: Epoch | None = None
         self.epochs = self.most = 0
         self.spent = False
@@ -100,9 +106,11 @@ class Watch(Progress):
         self.epochs = epoch.number
         if epoch.best:
             self.best = epoch
-        if self.best is not None:
-            self.trial.report(score_of(self.best), epoch.number)
-        if self.prune and epoch.number < self.most and self.trial.should_prune():
+        if self.best is None:
+            return
+        score = score_of(self.best)
+        self.trial.report(score, epoch.number)
+        if epoch.number < self.most and self.hopeless(epoch.number, score):
             raise Hopeless
 
     def ended(self, outcome: str) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """The search as a whole: what `textcnn tune` does, as a function of the library.
 
-Trials are Optuna's (Akiba et al. 2019): a tree-structured Parzen estimator proposes settings, successive halving ends
-hopeless ones early. Each is trained as `textcnn train` would, and all are compared on the same validation texts. The
+Trials are Optuna's (Akiba et al. 2019): a tree-structured Parzen estimator proposes settings. Hopeless ones are ended
+early by asynchronous successive halving (Li et al. 2020); it is Optuna's pruner, but for models over a limit, which do
+not compete. Each is trained as `textcnn train` would, and all are compared on the same validation texts. The
 first has the defaults, so that what is found is no worse than these there. The test texts are scored once, at the end.
 """
 
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import Trial
 
+RUNGS, SHARE = (2, 6, 18), 3  # after as many epochs one of three trials goes on
 REPEATS = 50  # trials in a row that repeat others: nothing new is left to try
 _ANYWHERE = {"device"}  # settings that machines which share a search may differ in
 
@@ -278,7 +280,10 @@ class _Search:
             left = max(self._left(), 0.0)
             self.progress.running(trial.number + 1, min(1 - left / self.budget, 1.0), self.best, left)
 
-        watch = Watch(trial, self._left, show, prune=not defaults)
+        def hopeless(epoch: int, score: float) -> bool:
+            return not defaults and self._is_hopeless(epoch, score)
+
+        watch = Watch(trial, self._left, show, hopeless)
         begin = time.monotonic()
         trained, outcome = None, FAILED
         try:
@@ -300,6 +305,16 @@ class _Search:
                 raise
         self._tell(trial, watch.ended(outcome) | {"seconds": time.monotonic() - begin}, trained)
         return outcome == INTERRUPTED
+
+    def _is_hopeless(self, epoch: int, score: float) -> bool:
+        """Return whether a trial's score after an epoch, which is kept already, is not among the best ones."""
+        if epoch not in RUNGS:
+            return False
+        over = {one.number for one in self.trials() if self.limits.broken_by(one)}
+        trials = [one for one in self.study.get_trials(deepcopy=False) if one.number + 1 not in over]
+        found = (one.intermediate_values.get(epoch) for one in trials)
+        scores = sorted((one for one in found if one is not None), reverse=True)
+        return score < scores[max(len(scores) // SHARE, 1) - 1]
 
     def _train(self, values: Mapping[str, Any], progress: Progress) -> Trained:
         settings = self.space.settings(values)
