@@ -18,6 +18,7 @@ INTERRUPTED = 130  # exit code of a program ended by Ctrl-C
 
 _COMMANDS = {
     "train": "Train a classifier, evaluate and save it.",
+    "tune": "Search for settings within a budget of time, and save the best model.",
     "predict": "Label texts.",
     "explain": "Explain the labels that a model gives texts.",
     "filters": "Show what a model's filters respond to.",
@@ -25,7 +26,6 @@ _COMMANDS = {
     "report": "Write an HTML report on a saved model.",
     "evaluate": "Score a saved model on labelled texts.",
     "data": "List the named corpora, or describe a corpus.",
-    "tune": "Search for settings within a budget of time, and save the best model.",
     "vectors": "Train word vectors on texts, or describe a file of them.",
 }
 _ALIASES = {"fit": "train", "learn": "train", "classify": "predict", "label": "predict", "test": "evaluate"}
