@@ -47,6 +47,7 @@ ALLOWED = {
     "selection": {"data", "inference", "model", "text"},
     "estimator": {"data", "errors", "explain", "inference", "model", "settings", "targets", "text", "training"},
     "run": {"data", "errors", "files", "inference", "model", "report", "settings", "training"},
+    "tuning": {"data", "errors", "inference", "report", "run", "settings", "training"},
     "cli": {
         "audit",
         "comparison",
@@ -65,6 +66,7 @@ ALLOWED = {
         "targets",
         "text",
         "training",
+        "tuning",
         "vectors",
         "version",
     },
@@ -83,6 +85,8 @@ FOREIGN = {
     "gensim": {"vectors"},
     "rich": {"cli"},
     "click": {"cli"},
+    "optuna": {"tuning"},
+    "sqlalchemy": {"tuning"},
     "pickle": set(),
 }
 FILES = sorted(ROOT.rglob("*.py"))

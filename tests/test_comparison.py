@@ -63,7 +63,8 @@ def test_figures_table_and_rows():
     ]
     differ = first.probabilities.argmax(axis=1) != second.probabilities.argmax(axis=1)
     assert sorted(found.rows) == np.flatnonzero(differ).tolist()
-    surety = np.minimum(first.probabilities.max(axis=1), second.probabilities.max(axis=1))[found.rows]
+    best = [np.sort(model.probabilities, axis=1) for model in (first, second)]
+    surety = np.minimum(*(each[:, -1] - each[:, -2] for each in best))[found.rows]
     assert (np.diff(surety) <= 0).all()
     for name, difference in found.differences.items():
         assert difference.value == found.second[name] - found.first[name]

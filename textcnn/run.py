@@ -45,6 +45,11 @@ class Destination:
         """The file that keeps the scores of a cross-validation's finished folds."""
         return self._beside(".cv.json")
 
+    @property
+    def study(self) -> Path:
+        """The file that keeps a search for settings."""
+        return self._beside(".tune.db")
+
     @contextmanager
     def reserved(self) -> Iterator[None]:
         """Keep other runs out while this one trains.
@@ -154,29 +159,53 @@ def train_and_save(
             checkpoint=destination.checkpoint,
             resume=resume,
         )
-        artifact, history = trained.artifact, trained.history
-        run = Run(Model(artifact), history)
-        artifact.training["source"] = source.encode("utf-8", "replace").decode()  # file names can be other than UTF-8
         if scores is not None:
-            artifact.training["cross_validation"] = dict(scores)
-        if "test" in parts:
-            test, names = parts["test"], [str(label) for label in classes]
-            probabilities = run.model.predict_proba(test.texts)
-            artifact.metrics["test"] = artifact.target.evaluate(test.labels, probabilities, names, artifact.thresholds)
-        save_artifact(artifact, output, overwrite=replaces)
-        if history.interrupted:
+            trained.artifact.training["cross_validation"] = dict(scores)
+        run = save_trained(trained, parts, classes, output, source=source, overwrite=replaces)
+        if run.history.interrupted:
             return run
         discard(destination.checkpoint)
-        if not report:
-            return run
-        if progress is not None:
-            progress.stage("writing the report", None)
-        return _with_page(run, output, source, trained, parts)
+        return with_page(run, output, source, trained, parts, progress=progress) if report else run
 
 
-def _with_page(run: Run, output: Path, source: str, trained: Trained, parts: Mapping[str, Labelled]) -> Run:
+def save_trained(
+    trained: Trained,
+    parts: Mapping[str, Labelled],
+    classes: Sequence[Any],
+    output: Path,
+    *,
+    source: str,
+    overwrite: bool,
+) -> Run:
+    """Score the test texts of a trained model, if there are any, and save it.
+
+    Arguments and errors are as in `train_and_save`.
+    """
+    artifact = trained.artifact
+    run = Run(Model(artifact), trained.history)
+    artifact.training["source"] = source.encode("utf-8", "replace").decode()  # file names can be other than UTF-8
+    if "test" in parts:
+        test, names = parts["test"], [str(label) for label in classes]
+        probabilities = run.model.predict_proba(test.texts)
+        artifact.metrics["test"] = artifact.target.evaluate(test.labels, probabilities, names, artifact.thresholds)
+    save_artifact(artifact, output, overwrite=overwrite)
+    return run
+
+
+def with_page(
+    run: Run,
+    output: Path,
+    source: str,
+    trained: Trained,
+    parts: Mapping[str, Labelled],
+    *,
+    progress: Progress | None = None,
+) -> Run:
     """Write the page on a saved model, on its test or else its validation texts; a failure loses nothing."""
     from textcnn.report.page import write_report
+
+    if progress is not None:
+        progress.stage("writing the report", None)
 
     try:
         test, training = parts.get("test"), parts["train"]

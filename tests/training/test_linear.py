@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression
 from textcnn.nn.bag import NgramBag
 from textcnn.text.ngrams import collect_ngrams
 from textcnn.text.tokens import Encoded, offsets_of
-from textcnn.training._linear import STRENGTH, features, solve
+from textcnn.training._linear import STRENGTH, features, solve, solve_once
 
 V = 30
 
@@ -62,3 +62,16 @@ def test_texts_without_words_and_a_missing_class():
     model = solve(bag_of(empty, np.array([0, 1, 1]), 2), empty, np.array([0, 1, 1]))
     assert model.weights.shape == (0, 2)
     assert model.bias[1] - model.bias[0] == pytest.approx(np.log(2), abs=1e-3)
+
+
+def test_a_model_is_solved_once(monkeypatch):
+    texts, labels = corpus(2)
+    bag = bag_of(texts, labels, 2)
+    memory = {}
+    first = solve_once(bag, texts, labels, memory=memory)
+    other = solve_once(bag, texts, 1 - labels, memory=memory)
+    monkeypatch.setattr("textcnn.training._linear.solve", None)
+    again = solve_once(bag, texts, labels, memory=memory)
+    assert (again.weights == first.weights).all()
+    assert (again.bias == first.bias).all()
+    assert not (other.weights == first.weights).all()

@@ -13,10 +13,10 @@ import click
 from click.core import ParameterSource
 
 from textcnn.cli import INTERRUPTED
-from textcnn.cli.common import DEFAULT_MODEL, GroupedCommand, corpus_options, option, replacing
+from textcnn.cli.common import GroupedCommand, option, replacing
 from textcnn.cli.suggestions import Source
 from textcnn.cli.terminal import TextLayout, neutralize
-from textcnn.cli.training_options import flags_in_errors, settings_options
+from textcnn.cli.training_options import destination_options, flags_in_errors, input_options, settings_options
 from textcnn.errors import ConfigError, DataError, listed
 from textcnn.files import check_output
 from textcnn.settings.options import make_settings, ordered_class_weights
@@ -40,66 +40,8 @@ _BASIC = (
 
 @click.command(cls=GroupedCommand, basic=_BASIC)
 @click.argument("data", default="sample", type=Source())
-@option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path),
-    default=DEFAULT_MODEL,
-    metavar="MODEL",
-    show_default=True,
-    group="Output",
-    aliases=("out", "output-dir", "save", "model"),
-    help="Folder to save the model in.",
-)
-@option("--overwrite", is_flag=True, group="Output", aliases=("force",), help="Replace a model that is there.")
-@option(
-    "--report/--no-report",
-    default=True,
-    group="Output",
-    help="Write a page on the model into its folder [default: report].",
-)
-@corpus_options
-@option(
-    "--validation",
-    type=click.Path(),
-    aliases=("dev",),
-    metavar="FILE",
-    group="Data",
-    help="File of validation texts [a share of the training texts, or folds of few].",
-)
-@option(
-    "--test",
-    type=click.Path(),
-    metavar="FILE",
-    group="Data",
-    help="File of test texts, scored once after training.",
-)
-@option(
-    "--weight-column",
-    metavar="NAME",
-    group="Data",
-    aliases=("sample-weight",),
-    help="Column of the training texts' weights, numbers from 0 on.",
-)
-@option(
-    "--phrases/--no-phrases", default=True, group="Data", help="sst1, sst2: train on phrases too [default: phrases]."
-)
-@option(
-    "--vectors",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    group="Model",
-    aliases=("embeddings", "pretrained", "word-vectors"),
-    help="File of word vectors: word2vec, GloVe, fastText or gensim .kv.",
-)
-@option(
-    "--max-words",
-    type=click.IntRange(min=1),
-    metavar="N",
-    group="Model",
-    help="Read only the first N words of the vectors file.",
-)
-@option("--trust-pickle", is_flag=True, group="Model", help="Read vectors in gensim's own form, which can run code.")
+@destination_options
+@input_options
 @option(
     "--init-from",
     type=click.Path(path_type=Path),
@@ -184,8 +126,7 @@ def command(
         given = ParameterSource.COMMANDLINE
         chosen = preset_keywords(preset, data)
         keywords |= {key: value for key, value in chosen.items() if ctx.get_parameter_source(key) is not given}
-    from textcnn.data import check_source, load_corpus
-    from textcnn.data.labelled import Labelled, label_names
+    from textcnn.data import check_source
     from textcnn.run import Destination, check_start, train_and_save
     from textcnn.training.cross_validation import summarize
     from textcnn.vectors import check_vectors
@@ -209,15 +150,12 @@ def command(
 
     from textcnn.cli.display import make_progress
 
-    corpus = load_corpus(
-        data, validation=validation, test=test, phrases=phrases, weight_column=weight_column, **reading
-    )
-    names = label_names(corpus)
+    reading |= {"phrases": phrases, "weight_column": weight_column}
+    names, parts = read_parts(data, validation=validation, test=test, **reading)
     with flags_in_errors():
         training = dataclasses.replace(settings.training, class_weight=ordered_class_weights(weights, names))
     settings = dataclasses.replace(settings, training=training)
-    parts = {split: Labelled.from_dataset(texts) for split, texts in corpus.items()}
-    _describe(data, parts, names)
+    describe_parts(data, names, parts)
     scores = None
     if folds is not None:
         own_split = validation is None and test is None
@@ -243,7 +181,7 @@ def command(
             scores=scores,
             progress=progress,
         )
-    _print(run, output)
+    show_run(run, output)
     if run.history.interrupted:
         click.echo("the best epoch's model is saved; call the command again with --resume to continue", err=True)
         sys.exit(INTERRUPTED)
@@ -338,15 +276,30 @@ def _folds_are_kept(results: Path) -> Iterator[None]:
         raise
 
 
-def _describe(data: str, parts: dict[str, Labelled], names: list[str]) -> None:
+def read_parts(data: str, **reading: Any) -> tuple[list[str], dict[str, Labelled]]:
+    """Return the classes of DATA and its labelled texts by split.
+
+    Args:
+        data: the source.
+        reading: keywords of `textcnn.data.load_corpus`, whose errors are raised.
+    """
+    from textcnn.data import load_corpus
+    from textcnn.data.labelled import Labelled, label_names
+
+    corpus = load_corpus(data, **reading)
+    return label_names(corpus), {split: Labelled.from_dataset(texts) for split, texts in corpus.items()}
+
+
+def describe_parts(data: str, names: list[str], parts: dict[str, Labelled]) -> None:
+    """Say on stderr what has been read."""
     from textcnn.cli.display import say
 
-    counts = ", ".join(f"{len(part):,} {name}" for name, part in parts.items())
-    labels = parts["train"].labels
-    say(f"{data}: {counts}; {len(names):,} {target_of(labels).plural} ({listed(names)})")
+    counts = ", ".join(f"{len(texts):,} {split}" for split, texts in parts.items())
+    say(f"{data}: {counts}; {len(names):,} {target_of(parts['train'].labels).plural} ({listed(names)})")
 
 
-def _print(run: Run, output: Path) -> None:
+def show_run(run: Run, output: Path) -> None:
+    """Print the scores of a model, and where it is saved."""
     artifact = run.model.artifact
     rows: list[tuple[str, list[str]]] = []
     initial = artifact.training["initial"]

@@ -1,15 +1,19 @@
-"""The settings as flags of `textcnn train`, derived from the fields that declare them (`textcnn.settings`)."""
+"""What `textcnn train` and `tune` share: where to save, what to read, and the settings as flags.
+
+The flags are derived from the fields that declare the settings (`textcnn.settings`).
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from textcnn.cli.common import Decorated, option
+from textcnn.cli.common import DEFAULT_MODEL, Decorated, corpus_options, option
 from textcnn.errors import ConfigError, quoted
 from textcnn.settings.options import Setting, all_settings
 
@@ -18,6 +22,94 @@ if TYPE_CHECKING:
 
 _GROUPS = {"arch": "Model", "model": "Model", "text": "Text", "training": "Training"}
 _EXAMPLES = {int: "3,4,5", float: "0.001,0.0001,0", str: "embeddings,convolution"}
+
+
+_DESTINATION: tuple[Callable[[Any], Any], ...] = (
+    option(
+        "-o",
+        "--output",
+        type=click.Path(path_type=Path),
+        default=DEFAULT_MODEL,
+        metavar="MODEL",
+        show_default=True,
+        group="Output",
+        aliases=("out", "output-dir", "save", "model"),
+        help="Folder to save the model in.",
+    ),
+    option("--overwrite", is_flag=True, group="Output", aliases=("force",), help="Replace a model that is there."),
+    option(
+        "--report/--no-report",
+        default=True,
+        group="Output",
+        help="Write a page on the model into its folder [default: report].",
+    ),
+)
+
+_GIVEN: tuple[Callable[[Any], Any], ...] = (
+    corpus_options,
+    option(
+        "--validation",
+        type=click.Path(),
+        aliases=("dev",),
+        metavar="FILE",
+        group="Data",
+        help="File of validation texts [a share of the training texts, or folds of few].",
+    ),
+    option(
+        "--test",
+        type=click.Path(),
+        metavar="FILE",
+        group="Data",
+        help="File of test texts, scored once after training.",
+    ),
+    option(
+        "--weight-column",
+        metavar="NAME",
+        group="Data",
+        aliases=("sample-weight",),
+        help="Column of the training texts' weights, numbers from 0 on.",
+    ),
+    option(
+        "--phrases/--no-phrases",
+        default=True,
+        group="Data",
+        help="sst1, sst2: train on phrases too [default: phrases].",
+    ),
+    option(
+        "--vectors",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        group="Model",
+        aliases=("embeddings", "pretrained", "word-vectors"),
+        help="File of word vectors: word2vec, GloVe, fastText or gensim .kv.",
+    ),
+    option(
+        "--max-words",
+        type=click.IntRange(min=1),
+        metavar="N",
+        group="Model",
+        help="Read only the first N words of the vectors file.",
+    ),
+    option(
+        "--trust-pickle", is_flag=True, group="Model", help="Read vectors in gensim's own form, which can run code."
+    ),
+)
+
+
+def destination_options(command: Decorated) -> Decorated:
+    """Add the options on where the model is saved, and whether a page is."""
+    return _with(_DESTINATION, command)
+
+
+def input_options(command: Decorated) -> Decorated:
+    """Add the options on how to read DATA, and those that name other texts and word vectors."""
+    return _with(_GIVEN, command)
+
+
+def _with(options: Sequence[Callable[[Any], Any]], command: Any) -> Any:
+    for add in reversed(options):
+        command = add(command)
+    return command
 
 
 def settings_options(command: Decorated) -> Decorated:

@@ -46,7 +46,7 @@ FORMAT, VERSION = "textcnn", 4
 # From each older version that is still read: config.json as the next version has it.
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 WEIGHTS, VOCABULARY, METRICS, CARD = "model.safetensors", "vocabulary.json", "metrics.json", "README.md"
-REPORT = "report.html"  # written by `textcnn.run` once the model is saved
+REPORT, SEARCH = "report.html", "tune.html"  # pages written by `textcnn.run` and `textcnn.tuning` on a saved model
 _FIELDS = {
     *("format", "version", "textcnn", "architecture", "text", "model", "classes", "temperature", "training", "files"),
     *("target", "thresholds"),
@@ -170,7 +170,8 @@ def save_artifact(artifact: Artifact, path: Path, *, overwrite: bool = False) ->
     contents[CONFIG] = dump(config, path / CONFIG, indent=2)
     try:
         write_files(path, contents, lambda content: _parse_config(content, path), overwrite=overwrite)
-        (path / REPORT).unlink(missing_ok=True)  # on the model that was there
+        for page in (REPORT, SEARCH):  # on the model that was there
+            (path / page).unlink(missing_ok=True)
     except OSError as error:
         raise ModelError(f"{path}: could not save the model: {error.strerror or error}") from error
 

@@ -6,6 +6,8 @@ The table is derived from the fields of the settings dataclasses, where each set
 from __future__ import annotations
 
 import dataclasses
+import json
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -195,6 +197,25 @@ def _network_config(
     chosen = {name: value for name, value in values.items() if name in names and value is not None}
     chosen.setdefault("channels", "rand" if vectors is None else "non-static")
     return config(**chosen)
+
+
+def flags_of(keywords: Mapping[str, Any]) -> list[str]:
+    """Return settings as flags for a shell, such as `--region-sizes 3,4,5`.
+
+    Args:
+        keywords: flat keywords.
+    """
+    table, found = all_settings(), []
+    for keyword, value in keywords.items():
+        flag = table[keyword].flag
+        if isinstance(value, bool):
+            found.append(flag.split("/")[0 if value else 1])
+            continue
+        if isinstance(value, Mapping):
+            value = json.dumps(value)
+        written = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        found.append(f"{flag} {shlex.quote(written)}")
+    return found
 
 
 def ordered_class_weights(weights: Any, classes: Sequence[Any]) -> str | tuple[float, ...] | None:

@@ -31,9 +31,9 @@ from textcnn.text.vocabulary import UNKNOWN
 from textcnn.training._batching import Examples
 from textcnn.training._checkpoint import Checkpoint
 from textcnn.training._early_stopping import EarlyStopping
-from textcnn.training._linear import LinearModel, solvable, solve
+from textcnn.training._linear import LinearModel, Memory, solvable, solve_once
 from textcnn.training._loop import Trainer, loss_weights, multiplies_bf16, predict_logits, with_prefix
-from textcnn.training.progress import Epoch, History, Progress
+from textcnn.training.progress import Epoch, FoldProgress, History, Progress
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +97,7 @@ class Fitting:
         classes: K.
         progress: receives how training goes.
         checkpoint: keeps the run after each epoch, and may hold one to resume; None keeps nothing.
+        memory: the linear models of other runs on the same texts.
 
     Raises:
         ConfigError: settings that the networks or this machine cannot follow.
@@ -111,17 +112,19 @@ class Fitting:
         classes: int,
         progress: Progress,
         checkpoint: Checkpoint | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.members, self.labels, self.config, self.classes = members, labels, config, classes
         self.target = target_of(labels)
         self.progress = progress
         self.checkpoint = checkpoint
+        self.memory = {} if memory is None else memory
         self.trainers = [
             Trainer(
                 member.network,
                 config,
                 classes=classes,
-                progress=progress if member is members[-1] else Progress(),
+                progress=progress if member is members[-1] else FoldProgress(progress),
                 target=self.target,
             )
             for member in members
@@ -180,7 +183,7 @@ class Fitting:
         for number, (bag, part) in enumerate(solved):
             self.progress.stage("fitting the linear model", number / len(parts))
             weights = loss_weights(part, self.config, self.classes)
-            found.append(solve(bag, part.texts, part.labels, weights=weights))
+            found.append(solve_once(bag, part.texts, part.labels, weights=weights, memory=self.memory))
         self.progress.stage("fitting the linear model", 1)
         return found
 

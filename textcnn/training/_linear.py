@@ -12,6 +12,7 @@ the sum of one for each label, as in `OneVsRestClassifier`.
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,9 @@ _MOST_WEIGHTS = 1 << 22  # G K: the solver keeps a dozen arrays of them in doubl
 _MOST_FEATURES = 1 << 25  # of all texts, and scores, N K: 40 bytes each
 _ITERATIONS = 300
 _TOLERANCE = 1e-5  # largest element of the gradient
+_REMEMBERED = 40  # models, each of 16 MB at most
+
+Memory = dict[bytes, tuple[np.ndarray, np.ndarray]]  # weights and bias by a hash of all that they are solved from
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,31 @@ def features(bag: NgramBag, texts: Encoded) -> scipy.sparse.csr_array:
     squares[counts == 0] = 1.0  # reduceat takes the next text's first value there
     values /= np.repeat(np.sqrt(np.maximum(squares, LEAST_RATIO**2)), counts)
     return scipy.sparse.csr_array((values, rows, offsets), shape=(len(counts), len(bag.keys)))
+
+
+def solve_once(
+    bag: NgramBag, texts: Encoded, labels: np.ndarray, *, weights: np.ndarray | None = None, memory: Memory
+) -> LinearModel:
+    """Fit the linear model, unless it was fitted before.
+
+    Args:
+        bag: as of `solve`, as are the texts, the labels and the weights.
+        texts: the N training texts.
+        labels: of these.
+        weights: of these.
+        memory: the last models, to which this one is added.
+    """
+    data = hashlib.sha256(repr(bag.weight.shape).encode())
+    arrays = (bag.keys.cpu().numpy(), bag.factors.cpu().numpy(), texts.ids, texts.offsets, labels, weights)
+    for array in arrays:
+        data.update(b"" if array is None else repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+    key = data.digest()
+    if key not in memory:
+        model = solve(bag, texts, labels, weights=weights)
+        memory[key] = (model.weights, model.bias)
+        if len(memory) > _REMEMBERED:
+            memory.pop(next(iter(memory)))
+    return LinearModel(bag, *memory[key])
 
 
 def solve(bag: NgramBag, texts: Encoded, labels: np.ndarray, *, weights: np.ndarray | None = None) -> LinearModel:

@@ -106,6 +106,7 @@ def train_model(
     progress: Progress | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
+    memory: dict[bytes, Any] | None = None,
 ) -> Trained:
     """Train a network.
 
@@ -117,6 +118,8 @@ def train_model(
         progress: receives how training goes.
         checkpoint: file that keeps the run after each epoch; the caller removes it when the model is saved.
         resume: continue from that file if it exists: the result has the bits of a run that was never stopped.
+        memory: what may be kept from one call to the next where many train on the same texts; empty at first. The
+            result has the same bits without it.
 
     Returns:
         The model with the weights of the best epoch, how training went, and the texts of each kind.
@@ -130,7 +133,7 @@ def train_model(
     kernels.limit_spinning()  # before torch is loaded, if it is not
     progress = progress or Progress()
     prepared = prepare(training, classes, settings, validation=validation, progress=progress)
-    fitted = fit(prepared, progress=progress, checkpoint=checkpoint, resume=resume)
+    fitted = fit(prepared, progress=progress, checkpoint=checkpoint, resume=resume, memory=memory)
     return package(prepared, fitted)
 
 
@@ -206,7 +209,14 @@ def prepare(
     )
 
 
-def fit(prepared: Prepared, *, progress: Progress, checkpoint: Path | None = None, resume: bool = False) -> Fitted:
+def fit(
+    prepared: Prepared,
+    *,
+    progress: Progress,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    memory: dict[bytes, Any] | None = None,
+) -> Fitted:
     """Train the network until early stopping ends it; arguments and errors as in `train_model`."""
     from textcnn.training._checkpoint import Checkpoint
     from textcnn.training._fitting import Fitting
@@ -221,6 +231,7 @@ def fit(prepared: Prepared, *, progress: Progress, checkpoint: Path | None = Non
         classes=len(prepared.classes),
         progress=progress,
         checkpoint=keep,
+        memory=memory,
     )
     try:
         history = fitting.run()

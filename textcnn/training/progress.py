@@ -89,12 +89,34 @@ class Progress:
             loss: their mean loss, in nats.
         """
 
+    def fold_batch(self) -> None:
+        """Receive that a network of a fold, beside the one that is kept, has trained on a batch."""
+
     def epoch(self, epoch: Epoch) -> None:
-        """Receive the figures of a finished epoch."""
+        """Receive the figures of a finished epoch.
+
+        An exception raised here or in `batch` ends the training and reaches its caller; a KeyboardInterrupt ends it as
+        Ctrl-C does, with the best epoch so far.
+        """
         logger.info("%s", describe_epoch(epoch))
 
     def end(self, history: History) -> None:
         """Receive the history at the end of training."""
+
+
+class FoldProgress(Progress):
+    """Receives the progress of a fold's network, of which nothing is shown.
+
+    Args:
+        whole: receives how the network that is kept is trained.
+    """
+
+    def __init__(self, whole: Progress) -> None:
+        self.whole = whole
+
+    def batch(self, *, epoch: int, texts: int, loss: float) -> None:
+        """Say that a batch is done."""
+        self.whole.fold_batch()
 
 
 class PrintedProgress(Progress):
