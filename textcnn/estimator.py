@@ -16,15 +16,16 @@ from sklearn.utils.multiclass import check_classification_targets
 
 from textcnn.data.checks import doubts
 from textcnn.data.labelled import Labelled
-from textcnn.errors import DataError, TextCNNError
+from textcnn.errors import DataError, TextCNNError, listed, quoted
 from textcnn.explain.explanation import Explanation
 from textcnn.inference.class_ids import as_labels, class_ids
 from textcnn.inference.label_sets import as_label_sets, is_several, label_sets
 from textcnn.model import Model, load_model
-from textcnn.settings.options import all_settings, make_settings, ordered_class_weights
+from textcnn.settings.options import Settings, all_settings, make_settings, ordered_class_weights
 from textcnn.settings.presets import preset_keywords
 from textcnn.targets import ONE_CLASS
 from textcnn.text.columns import Texts, as_column
+from textcnn.training.increments import learn_more
 from textcnn.training.pipeline import train_model
 from textcnn.training.progress import PrintedProgress, Progress
 
@@ -239,13 +240,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             labels = as_labels(y, len(texts))
             check_classification_targets(labels)
             self.classes_, ids = np.unique(labels, return_inverse=True)
-        settings = make_settings(
-            self._keywords(),
-            vectors=Path(self.vectors) if isinstance(self.vectors, (str, PathLike)) else self.vectors,
-            trust_pickle=self.trust_pickle,
-            max_words=self.max_words,
-            init_from=None if self.init_from is None else Path(self.init_from),
-        )
+        settings = self._settings()
         training = Labelled(texts, ids, _groups(groups, len(texts)), _weights(sample_weight, len(texts)))
         validation = None if validation_data is None else self._validation(*validation_data, several=ids.ndim == 2)
         parts = {"train": training} | ({} if validation is None else {"validation": validation})
@@ -261,6 +256,44 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             resume=resume,
         )
         self.model_, self.history_ = Model(trained.artifact), trained.history
+        return self
+
+    def partial_fit(
+        self,
+        X: Texts,  # noqa: N803
+        y: Any,
+        classes: Any = None,
+        *,
+        sample_weight: Any = None,
+    ) -> TextCNNClassifier:
+        """Train on further texts of the known classes (`textcnn.training.increments.learn_more`).
+
+        The first call is one of `fit`: give it as many texts as there are, so that an epoch, the temperature and the
+        linear model of n-grams can be chosen and solved. Each later one is an epoch on its texts alone, with the words
+        that they bring; call it several times, or with texts of all classes mixed, rather than class by class.
+
+        Args:
+            X: texts, as in `fit`.
+            y: their labels, as in `fit`; in later calls only such as the first one had.
+            classes: all classes, which the first call's labels must have: for callers of scikit-learn's interface.
+            sample_weight: weights of the texts in the loss, N numbers from 0 on.
+
+        Raises:
+            DataError: a label that is none of `classes_`, or `classes` that the first call's labels are not; and as
+                `fit`.
+            ConfigError, VectorsError, TrainingError: as in `fit`.
+        """
+        if not hasattr(self, "model_"):
+            self.fit(X, y, sample_weight=sample_weight)
+            if classes is not None and set(np.asarray(classes).tolist()) != set(self.classes_.tolist()):
+                found = listed([quoted(label) for label in self.classes_.tolist()])
+                del self.model_
+                raise DataError(f"classes: expected those that the first texts have ({found}), found others")
+            return self
+        texts = as_column(X, what="X")
+        ids = self.model_.label_ids(y, len(texts))
+        part = Labelled(texts, ids, weights=_weights(sample_weight, len(texts)))
+        self.model_ = Model(learn_more(self.model_.artifact, part, self._settings().training))
         return self
 
     def predict(self, X: Texts) -> Any:  # noqa: N803
@@ -326,6 +359,16 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         if not hasattr(self, "model_"):
             raise NotFittedError("expected a fitted TextCNNClassifier, found one that was not; call fit first")
         return self.model_
+
+    def _settings(self) -> Settings:
+        """Return the settings of a run."""
+        return make_settings(
+            self._keywords(),
+            vectors=Path(self.vectors) if isinstance(self.vectors, (str, PathLike)) else self.vectors,
+            trust_pickle=self.trust_pickle,
+            max_words=self.max_words,
+            init_from=None if self.init_from is None else Path(self.init_from),
+        )
 
     def _keywords(self) -> dict[str, Any]:
         """Return the settings by keyword, with what the labels and the random state decide."""

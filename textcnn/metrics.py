@@ -5,7 +5,7 @@ Temperature scaling and calibration: Guo et al. 2017, On Calibration of Modern N
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,8 @@ import numpy as np
 LEAST, MOST = 0.5, 8.0  # bounds of the temperature
 ENOUGH = 50  # validation texts: fewer are too few for a temperature
 _TOO_FEW = 10  # texts: one class for all of fewer says nothing
+_BLOCK = 1 << 20  # scores at a time
+_MOST_SCORES = 1 << 23  # that the temperature is fitted on
 _STEPS = 60  # of the search: (2 / 3)^60 of the first interval remains
 
 
@@ -137,7 +139,7 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     leave it at 1.
 
     Args:
-        logits: of the validation texts, (N, K).
+        logits: of the validation texts, (N, K). With more than `_MOST_SCORES` of them every n-th text's are enough.
         labels: their class ids, (N,).
 
     Returns:
@@ -145,7 +147,8 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     """
     if len(labels) < ENOUGH:
         return 1.0
-    logits = logits.astype(np.float64)
+    step = min(-(-logits.size // _MOST_SCORES), len(labels) // ENOUGH)
+    logits, labels = logits[::step].astype(np.float64), labels[::step]
     low, high = 1 / MOST, 1 / LEAST
     for _ in range(_STEPS):
         third = (high - low) / 3
@@ -156,11 +159,26 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     return float(2 / (low + high))
 
 
-def softmax(logits: np.ndarray, temperature: float) -> np.ndarray:
-    """Return the class probabilities of logits, (N, K), in their precision: softmax of the logits over T."""
-    shifted = np.exp((logits - logits.max(axis=1, keepdims=True)) / logits.dtype.type(temperature))
-    out: np.ndarray = shifted / shifted.sum(axis=1, keepdims=True)
+def softmax(logits: np.ndarray, temperature: float, *, out: np.ndarray | None = None) -> np.ndarray:
+    """Return the class probabilities of logits, (N, K), in their precision: softmax of the logits over T.
+
+    Args:
+        logits: (N, K).
+        temperature: T.
+        out: where they are written, which may be the logits themselves; None for a new array.
+    """
+    out = np.empty_like(logits) if out is None else out
+    for rows in _blocks(logits):
+        shifted = np.exp((logits[rows] - logits[rows].max(axis=1, keepdims=True)) / logits.dtype.type(temperature))
+        np.divide(shifted, shifted.sum(axis=1, keepdims=True), out=out[rows])
     return out
+
+
+def _blocks(scores: np.ndarray) -> Iterator[slice]:
+    """Yield the rows of scores, (N, K), in blocks of about `_BLOCK` scores, so that no copies of all are needed."""
+    step = max(1, _BLOCK // max(scores.shape[1], 1))
+    for begin in range(0, len(scores), step):
+        yield slice(begin, begin + step)
 
 
 def _loss(logits: np.ndarray, labels: np.ndarray, inverse: float) -> float:

@@ -98,7 +98,7 @@ def test_the_network_alone_is_kept_only_if_it_is_clearly_better():
     assert fitting._choose(wrong, right)[0] == 0.5
     noise = np.random.default_rng(0).normal(size=(60, 2))
     assert fitting._choose(noise, noise + 0.01)[0] == 0.5
-    share, probabilities = fitting._choose(noise, None)
+    share, probabilities = fitting._choose(noise.copy(), None)
     assert share == 0.0
     np.testing.assert_allclose(probabilities, softmax(noise, 1.0))
 

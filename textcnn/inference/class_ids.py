@@ -84,7 +84,7 @@ def class_ids(labels: np.ndarray, classes: np.ndarray, *, what: str = "y") -> np
     ids = order[np.searchsorted(classes, labels, sorter=order).clip(max=len(classes) - 1)]
     unknown = classes[ids] != labels
     if unknown.any():
-        found = labels[unknown][0]
+        found = labels[unknown][0].item()
         known = [quoted(label) for label in classes.tolist()]
         raise DataError(f"{what}: expected labels seen in training ({listed(known)}), found {quoted(found)}")
     return ids

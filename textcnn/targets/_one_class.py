@@ -26,9 +26,11 @@ class OneClass(Target):
         """Return how many texts have each class, (K,)."""
         return np.bincount(labels, minlength=classes)
 
-    def probabilities(self, logits: np.ndarray, temperature: Temperature) -> np.ndarray:
+    def probabilities(
+        self, logits: np.ndarray, temperature: Temperature, *, out: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return the softmax of the logits over the temperature, (N, K)."""
-        return metrics.softmax(logits, float(temperature))
+        return metrics.softmax(logits, float(temperature), out=out)
 
     def logits(self, probabilities: np.ndarray) -> np.ndarray:
         """Return the logarithms: logits but for what a text's logits have in common, (N, K)."""

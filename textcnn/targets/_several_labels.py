@@ -36,12 +36,15 @@ class SeveralLabels(Target):
         """Return how many texts have each label, (K,)."""
         return labels.sum(axis=0, dtype=np.int64)
 
-    def probabilities(self, logits: np.ndarray, temperature: Temperature) -> np.ndarray:
+    def probabilities(
+        self, logits: np.ndarray, temperature: Temperature, *, out: np.ndarray | None = None
+    ) -> np.ndarray:
         """Return the sigmoids of the logits over each label's temperature, (N, K)."""
-        scaled = logits / np.asarray(temperature).astype(logits.dtype)
+        out = np.divide(logits, -np.asarray(temperature).astype(logits.dtype), out=out)
         with np.errstate(over="ignore"):
-            out: np.ndarray = 1 / (1 + np.exp(-scaled))
-        return out
+            np.exp(out, out=out)
+        out += 1
+        return np.divide(1, out, out=out)
 
     def logits(self, probabilities: np.ndarray) -> np.ndarray:
         """Return the log-odds, (N, K)."""

@@ -37,8 +37,10 @@ class Target(ABC):
         """Return how many texts have each label, (K,)."""
 
     @abstractmethod
-    def probabilities(self, logits: np.ndarray, temperature: Temperature) -> np.ndarray:
-        """Return the probabilities of logits, both (N, K), in their precision."""
+    def probabilities(
+        self, logits: np.ndarray, temperature: Temperature, *, out: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Return the probabilities of logits, both (N, K), in their precision; in `out`, which may be the logits."""
 
     @abstractmethod
     def logits(self, probabilities: np.ndarray) -> np.ndarray:

@@ -237,7 +237,7 @@ class Fitting:
         for each of several labels what has the smallest loss, be it the mean, the linear model or the network.
         """
         if linear is None:
-            return self._no_share(), self.target.probabilities(logits, 1.0)
+            return self._no_share(), self.target.probabilities(logits, 1.0, out=logits)
         several = self.labels.ndim == 2
         shares = (MEAN, LINEAR, ALONE) if several else (MEAN, ALONE)
         found = [self.target.probabilities((1 - share) * logits + share * linear, 1.0) for share in shares]

@@ -97,28 +97,28 @@ def start(
         elif same_classes or not name.startswith("softmax."):
             weights[name].copy_(torch.from_numpy(saved))
     if network.ngrams is not None and same_classes:
-        _copy_ngrams(network.ngrams, initial, old_rows, words)
+        _copy_ngrams(network.ngrams, initial, words)
     return {"words": len(known), "of": len(words), "softmax": same_classes}
 
 
-def _copy_ngrams(bag: NgramBag, initial: Artifact, old_rows: dict[str, int], words: Sequence[str]) -> None:
+def _copy_ngrams(bag: NgramBag, initial: Artifact, words: Sequence[str]) -> None:
     """Copy the factors and weights of the n-grams that both bags know."""
-    keys = _renumbered(initial, old_rows, words)
+    keys = old_ngrams(initial, words)
     _, new, old = np.intersect1d(bag.keys.numpy(), keys, assume_unique=False, return_indices=True)
     for name, table in (("factors", bag.factors), ("weight", bag.weight)):
         table[torch.from_numpy(new)] = torch.from_numpy(initial.weights[f"ngrams.{name}"][old])
 
 
-def _renumbered(initial: Artifact, old_rows: dict[str, int], words: Sequence[str]) -> np.ndarray:
+def old_ngrams(initial: Artifact, words: Sequence[str]) -> np.ndarray:
     """Return the numbers in the new vocabulary of the initial model's n-grams, (G,); -1 where it lacks a word.
 
     The digits of an n-gram's number are the ids of its words (`textcnn.text.ngrams`).
 
     Args:
         initial: the initial model.
-        old_rows: id of each of its words.
         words: the new vocabulary, without padding and the unknown word, (W,).
     """
+    old_rows = {word: row for row, word in enumerate(initial.words, FIRST_WORD)}
     # By old id; 0 where the new vocabulary lacks the word.
     new_ids = np.zeros(len(initial.words) + FIRST_WORD, np.int64)
     for row, word in enumerate(words, FIRST_WORD):
