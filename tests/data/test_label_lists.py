@@ -213,3 +213,40 @@ def test_sets_are_numbered_as_sets(lists):
 def test_too_many_labels_for_memory():
     with pytest.raises(DataError, match=r"expected at most 2,147,483,648 pairs of a text and a label"):
         indicator(pa.chunked_array([pa.array([[0], [1]], pa.list_(pa.int64()))]), MOST_CELLS)
+
+
+RARE = "text,label\n" + "".join(
+    f"{label} {i},{label}\n" for label, n in (("x", 5), ("y", 4), ("z", 1)) for i in range(n)
+)
+
+
+def test_labels_of_few_texts_are_left_out_or_merged(caplog):
+    write("a.csv", RARE)
+    write("b.csv", "text,label\none,z\ntwo,x\n")
+    with caplog.at_level(logging.WARNING):
+        corpus = load_corpus("a.csv", test="b.csv", least_texts=2)
+    assert label_names(corpus) == ["x", "y"]
+    assert (len(corpus["train"]), corpus["test"]["text"][:]) == (9, ["two"])
+    assert "labels of fewer than 2 training texts, 1 in all: 'z': left out" in caplog.text
+    merged = load_corpus("a.csv", test="b.csv", least_texts=5, merge_rare="other")
+    assert label_names(merged) == ["other", "x"]
+    assert merged["train"]["label"][:] == [1] * 5 + [0] * 5
+    assert merged["test"]["label"][:] == [0, 1]
+    assert label_names(load_corpus("a.csv", least_texts=1)) == ["x", "y", "z"]
+    with pytest.raises(ConfigError, match="^merge_rare: expected a number of texts that a label needs beside it"):
+        load_corpus("a.csv", merge_rare="other")
+    with pytest.raises(ConfigError, match="options on columns and labels with files only, found the corpus 'sample'"):
+        load_corpus("sample", least_texts=3)
+
+
+def test_rare_labels_among_several():
+    write("a.csv", as_csv([("a", "x;y"), ("b", "x;z"), ("c", "x;y"), ("d", "z;y"), ("e", "w")]))
+    found = load_corpus("a.csv", label_separator=";", least_texts=3)
+    assert label_names(found) == ["x", "y"]
+    assert Labelled.from_dataset(found["train"]).labels.astype(int).tolist() == [[1, 1], [1, 0], [1, 1], [0, 1], [0, 0]]
+    merged = load_corpus("a.csv", label_separator=";", least_texts=3, merge_rare="rare")
+    assert label_names(merged) == ["rare", "x", "y"]
+    assert Labelled.from_dataset(merged["train"]).labels[:, 0].astype(int).tolist() == [0, 1, 0, 1, 1]
+    write("a.csv", "text,x,y,z\na,1,1,0\nb,1,0,1\nc,1,1,0\n")
+    marked = load_corpus("a.csv", label_columns="z,y,x", least_texts=2)
+    assert label_names(marked) == ["y", "x"]

@@ -89,6 +89,8 @@ def command(
     reading: dict[str, Any],
     validation: str | None,
     test: str | None,
+    least_texts: int,
+    merge_rare: str | None,
     weight_column: str | None,
     phrases: bool,
     vectors: Path | None,
@@ -150,7 +152,12 @@ def command(
 
     from textcnn.cli.display import make_progress
 
-    reading |= {"phrases": phrases, "weight_column": weight_column}
+    reading |= {
+        "phrases": phrases,
+        "weight_column": weight_column,
+        "least_texts": least_texts,
+        "merge_rare": merge_rare,
+    }
     names, parts = read_parts(data, validation=validation, test=test, **reading)
     with flags_in_errors():
         training = dataclasses.replace(settings.training, class_weight=ordered_class_weights(weights, names))

@@ -63,6 +63,22 @@ _GIVEN: tuple[Callable[[Any], Any], ...] = (
         help="File of test texts, scored once after training.",
     ),
     option(
+        "--least-texts",
+        type=click.IntRange(min=1),
+        default=1,
+        metavar="N",
+        show_default=True,
+        group="Data",
+        aliases=("min-texts",),
+        help="Leave out labels of fewer training texts, and their texts.",
+    ),
+    option(
+        "--merge-rare",
+        metavar="LABEL",
+        group="Data",
+        help="With --least-texts, give texts of such labels this one instead.",
+    ),
+    option(
         "--weight-column",
         metavar="NAME",
         group="Data",

@@ -113,6 +113,8 @@ def command(
     reading: dict[str, Any],
     validation: str | None,
     test: str | None,
+    least_texts: int,
+    merge_rare: str | None,
     weight_column: str | None,
     phrases: bool,
     vectors: Path | None,
@@ -148,7 +150,12 @@ def command(
         check_search(given, **options)
     if vectors is not None:
         check_vectors(vectors)
-    reading |= {"phrases": phrases, "weight_column": weight_column}
+    reading |= {
+        "phrases": phrases,
+        "weight_column": weight_column,
+        "least_texts": least_texts,
+        "merge_rare": merge_rare,
+    }
     names, parts = read_parts(data, validation=validation, test=test, **reading)
     with flags_in_errors():
         fixed = given if weights is None else {**given, "class_weight": ordered_class_weights(weights, names)}

@@ -36,7 +36,7 @@ def list_texts(
             "(an empty list is a text without labels), or leave such rows out with --skip-missing"
         )
     flat = label_texts(pc.list_flatten(column), path=path, names=names, keep_missing=True)
-    return _grouped(flat, pc.list_parent_indices(column), column.is_valid())
+    return grouped(flat, pc.list_parent_indices(column), column.is_valid())
 
 
 def split_texts(column: pa.ChunkedArray, separator: str) -> pa.ChunkedArray:
@@ -47,7 +47,7 @@ def split_texts(column: pa.ChunkedArray, separator: str) -> pa.ChunkedArray:
         separator: What stands between the labels; blanks around them do not count.
     """
     lists = pc.split_pattern(pc.fill_null(column, ""), separator)
-    return _grouped(pc.list_flatten(lists), pc.list_parent_indices(lists), lists.is_valid())
+    return grouped(pc.list_flatten(lists), pc.list_parent_indices(lists), lists.is_valid())
 
 
 def marked_columns(table: pa.Table, *, path: str | Path, keep_missing: bool = False) -> pa.ChunkedArray:
@@ -83,12 +83,12 @@ def marked_columns(table: pa.Table, *, path: str | Path, keep_missing: bool = Fa
         marks[:, k] = yes.to_numpy()
     rows, columns = np.nonzero(marks)
     words = pa.array(table.column_names, pa.string()).take(pa.array(columns))
-    return _grouped(words, pa.array(rows), pa.array(valid))
+    return grouped(words, pa.array(rows), pa.array(valid))
 
 
 def single_lists(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return N labels as lists of one each; a missing label is a missing list."""
-    return _grouped(column, pa.array(np.arange(len(column))), column.is_valid())
+    return grouped(column, pa.array(np.arange(len(column))), column.is_valid())
 
 
 def only_labels(column: pa.ChunkedArray, *, path: str | Path) -> pa.ChunkedArray:
@@ -114,10 +114,10 @@ def encode_lists(lists: pa.ChunkedArray, names: Sequence[str], *, path: str | Pa
     """Return lists of labels as lists of their indices in the class names; arguments and errors as `encode_labels`."""
     parents = pc.list_parent_indices(lists)
     ids = encode_labels(pc.list_flatten(lists), names, path=path, known_from=known_from, parents=parents)
-    return _grouped(ids, parents, lists.is_valid()).combine_chunks()
+    return grouped(ids, parents, lists.is_valid()).combine_chunks()
 
 
-def _grouped(values: pa.Array | pa.ChunkedArray, parents: pa.Array | pa.ChunkedArray, valid: pa.Array) -> pa.Array:
+def grouped(values: pa.Array | pa.ChunkedArray, parents: pa.Array | pa.ChunkedArray, valid: pa.Array) -> pa.Array:
     """Return lists of the values of each row, without those that are null or blank.
 
     Args:

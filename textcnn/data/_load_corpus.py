@@ -22,7 +22,7 @@ from textcnn.data._label_lists import (
 )
 from textcnn.data._labels import class_names, encode_labels
 from textcnn.data._named_corpora import CORPORA
-from textcnn.data._parts import SPLITS, Choice, RawPart, of_one_kind, read_parts
+from textcnn.data._parts import SPLITS, Choice, RawPart, of_one_kind, read_parts, without_rare
 from textcnn.data.checks import doubts
 from textcnn.data.labelled import Labelled, is_list, label_names
 from textcnn.data.local_files import check_path
@@ -67,6 +67,8 @@ def load_corpus(
     label_columns: str | Sequence[str] | None = None,
     label_separator: str | None = None,
     weight_column: str | None = None,
+    least_texts: int = 1,
+    merge_rare: str | None = None,
     encoding: str = "utf-8",
     delimiter: str | None = None,
     quoting: str = "auto",
@@ -101,6 +103,8 @@ def load_corpus(
         label_separator: What stands between several labels in one column, such as `;`. A text without labels has an
             empty field.
         weight_column: A column of numbers from 0 on, the weights of the training texts.
+        least_texts: Training texts that a label needs; texts of rarer ones are left out, of every split.
+        merge_rare: The label that such texts are given instead.
         encoding: The encoding of text files.
         delimiter: The delimiter of CSV and TSV files; if None, it is found by their headers.
         quoting: How quotes in CSV and TSV files are read: `auto`, or `none` for fields as written.
@@ -137,6 +141,8 @@ def load_corpus(
     marks = label_columns.split(",") if isinstance(label_columns, str) else label_columns or ()
     columns = Choice(text_column, label_column, tuple(name.strip() for name in marks), label_separator, weight_column)
     columns.check()
+    if merge_rare is not None and least_texts < 2:
+        raise ConfigError("merge_rare: expected a number of texts that a label needs beside it, above 1, found none")
     form = FileForm(encoding, delimiter, quoting, header)
     given = {"validation": validation, "test": test}
     sources = {split: _named_files(path, form) for split, path in given.items() if path is not None}
@@ -147,8 +153,10 @@ def load_corpus(
     tables: Tables = {}
     classes = known
     if isinstance(source, str) and source in CORPORA:
-        if columns != Choice() and not sources:
-            raise ConfigError(f"expected column names with files only, found the corpus {source!r}; leave them out")
+        if (columns != Choice() or least_texts > 1) and not sources:
+            raise ConfigError(
+                f"expected options on columns and labels with files only, found the corpus {source!r}; leave them out"
+            )
         if not sources:
             form.check_source(f"the corpus {source}")
         corpus = CORPORA[source]
@@ -163,6 +171,8 @@ def load_corpus(
             raise DataError(f"expected training texts in {source}, found only {found} texts; name another source")
     own = set(sources) - {split for split, path in given.items() if path is not None} - {"train"}
     parts = of_one_kind(read_parts(sources, columns, set() if known else own, skip_missing=skip_missing), several)
+    if least_texts > 1 and not known:
+        parts = without_rare(parts, least_texts, merge_rare)
     classes = classes or _classes(parts["train"])
     tables |= {split: _encoded(read, classes, "training" if known else "train") for split, read in parts.items()}
     tables = {split: _numbered(table) if row_numbers else _unnumbered(table) for split, table in tables.items()}

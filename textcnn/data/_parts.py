@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 
 from textcnn.data._batch_source import BatchSource, SourcesBySplit
 from textcnn.data._fasttext_lines import SEPARATOR
-from textcnn.data._label_lists import list_texts, marked_columns, only_labels, single_lists, split_texts
+from textcnn.data._label_lists import grouped, list_texts, marked_columns, only_labels, single_lists, split_texts
 from textcnn.data._labels import all_missing, declared_names, label_texts
 from textcnn.data.labelled import is_list
 from textcnn.data.table_columns import (
@@ -27,7 +27,7 @@ from textcnn.data.table_columns import (
     pick_columns,
     weights_of,
 )
-from textcnn.errors import ConfigError, DataError, quoted
+from textcnn.errors import ConfigError, DataError, listed, quoted
 
 logger = logging.getLogger(__name__)
 
@@ -227,6 +227,49 @@ class _Reader:
             lists = split_texts(labels, separator)
             return pc.if_else(labels.is_valid(), lists, None) if labels.null_count else lists
         return labels
+
+
+def without_rare(parts: dict[str, list[RawPart]], least: int, merged: str | None) -> dict[str, list[RawPart]]:
+    """Return parts without the labels of few training texts: those rows are left out, or given another label.
+
+    Where texts have several labels, only the labels are left out.
+
+    Args:
+        parts: By split; the training texts decide.
+        least: Training texts that a label needs.
+        merged: The label that takes the place of rare ones; None leaves these out.
+    """
+    counts = pc.value_counts(pa.chunked_array([c for part in parts["train"] for c in _flat(part).chunks], pa.string()))
+    few = pc.less(counts.field("counts"), least)
+    rare = counts.field("values").filter(few).drop_null()
+    if not len(rare):
+        return parts
+    texts = pc.sum(counts.field("counts").filter(few)).as_py()
+    what = "left out" if merged is None else f"given the label {quoted(merged)}"
+    shown = listed([quoted(name) for name in rare.to_pylist()])
+    logger.warning("labels of fewer than %s training texts, %s in all: %s: %s", least, f"{texts:,}", shown, what)
+
+    def replaced(part: RawPart) -> RawPart:
+        flat = _flat(part)
+        other = pc.if_else(pc.is_in(flat, value_set=rare), merged, flat)
+        if is_list(part.labels.type):
+            valid = part.labels.is_valid()
+            labels = grouped(other, pc.list_parent_indices(part.labels), valid)
+        else:
+            labels = other
+        classes = part.classes
+        if classes is not None:
+            kept = [name for name in classes if name not in {*rare.to_pylist(), merged}]
+            classes = (*kept, *([] if merged is None else [merged]))
+        return dataclasses.replace(part, labels=labels, classes=classes)
+
+    return {split: [replaced(part) for part in read] for split, read in parts.items()}
+
+
+def _flat(part: RawPart) -> pa.ChunkedArray:
+    """Return the labels of all texts, one after the other."""
+    flat = pc.list_flatten(part.labels) if is_list(part.labels.type) else part.labels
+    return flat if isinstance(flat, pa.ChunkedArray) else pa.chunked_array([flat])
 
 
 class _Chosen(NamedTuple):

@@ -18,7 +18,7 @@ from textcnn.training._batching import Batch, Examples, ordered_batches, trainin
 from textcnn.training._optimizer import Optimizer, constrain_norm, freeze
 from textcnn.training.progress import Progress
 
-SCORING_BATCH = 256
+SCORING_BATCH, SCORES = 256, 1 << 19  # texts scored together at most, and their logits
 
 
 def choose_device(name: str) -> torch.device:
@@ -53,7 +53,8 @@ def predict_logits(model: TextNetwork, texts: Encoded, *, classes: int) -> np.nd
     device = next(model.parameters()).device
     model.eval()
     out = np.zeros((len(texts.lengths), classes), dtype=np.float32)
-    for rows, batch in ordered_batches(texts, batch_size=SCORING_BATCH):
+    batch_size = max(1, min(SCORING_BATCH, SCORES // classes))
+    for rows, batch in ordered_batches(texts, batch_size=batch_size):
         batch = batch.to(device)
         out[rows] = model.logits(batch.distinct, batch.inverse, batch.lengths).cpu().numpy()  # (B, K)
     return out
