@@ -19,6 +19,7 @@ RESULTS = {
     "ablations": "results",
     "transfer": "results",
     "audit": "results",
+    "labels": "results",
     "suggest": "results",
     "deletion": "results",
     "structure": "results",

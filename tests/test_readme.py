@@ -58,6 +58,9 @@ def folder(tmp_path_factory):
     header, *rows = (Path(textcnn.__file__).parent / "data" / "sample.csv").read_text(encoding="utf-8").splitlines()
     for name, part in (("reviews.csv", rows[:60]), ("held-out.csv", rows[60:80])):
         (path / name).write_text("\n".join([header, *part]) + "\n", encoding="utf-8")
+    columns = [row.split(",", 4) for row in rows[:60]]  # split, label, topic, kind, text
+    several = [f"{label};{topic},{text}" for _, label, topic, _, text in columns]
+    (path / "topics.csv").write_text("\n".join(["label,text", *several]) + "\n", encoding="utf-8")
     (path / "unlabelled.txt").write_text("\n".join(rows), encoding="utf-8")
     search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = {**os.environ, "PATH": search}

@@ -35,8 +35,8 @@ font-size:.9em;line-height:1.5}
 
 HINT = (
     "Each word is marked by its score: what it adds to the label's logit, less what it adds to the mean of all "
-    "classes. A solid underline is for the label, a dashed one against it; words that the model does not know are "
-    "in italics."
+    "classes; where a text has several labels, what it adds to the label's log-odds. A solid underline is for the "
+    "label, a dashed one against it; words that the model does not know are in italics."
 )
 
 # No <bdi> around the words of a text: dir=auto ignores what is inside it, so that the text would run left to right.
