@@ -250,3 +250,15 @@ def test_rare_labels_among_several():
     write("a.csv", "text,x,y,z\na,1,1,0\nb,1,0,1\nc,1,1,0\n")
     marked = load_corpus("a.csv", label_columns="z,y,x", least_texts=2)
     assert label_names(marked) == ["y", "x"]
+
+
+def test_an_unlabelled_split_of_the_source_is_left_out(caplog):
+    Path("d").mkdir()
+    write("d/train.jsonl", "".join(json.dumps({"text": "t", "label": y}) + "\n" for y in LABELS))
+    write("d/test.csv", "text,label\none,-1\ntwo,-1\n")
+    with caplog.at_level(logging.WARNING):
+        assert list(load_corpus("d")) == ["train"]
+    assert "test has no labels: not scored" in caplog.text
+    write("d/test.jsonl", '{"text": "one", "label": []}\n')
+    Path("d/test.csv").unlink()
+    assert list(load_corpus("d")) == ["train"]

@@ -97,12 +97,8 @@ def _lines(names: dict[str, str], comparison: Comparison, shown: Shown, layout: 
 
     texts = comparison.first["examples"]
     out: list[str | Text] = []
-    for title, line in (
-        ("A", names["a"]),
-        ("B", names["b"]),
-        ("texts", f"{texts:,} of {names['data']} ({names['split']})"),
-    ):
-        out += layout.paragraph(title, line, 11)
+    for line in (f"A  {names['a']}", f"B  {names['b']}", f"{names['data']} ({names['split']}), {texts:,} texts"):
+        out += layout.wrapped(layout.text(line))
     out += ["", f"{'':<11}{'A':>6}  {'B':>6}    B - A  95% interval"]
     titles = {"accuracy": "accuracy", "micro_f1": "micro-F1", "macro_f1": "macro-F1", "log_loss": "log-loss"}
     for key in [key for key in titles if key in comparison.differences]:

@@ -106,7 +106,7 @@ def read_parts(
         reader = _Reader(
             columns,
             or_usual=training is not None,
-            training=[part.labels for part in training or ()] if split in optional else None,
+            training=[_flat(part) for part in training or ()] if split in optional else None,
             skip_missing=skip_missing,
         )
         found = [reader.read(source) for source in sources[split]]
