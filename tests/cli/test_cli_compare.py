@@ -48,7 +48,7 @@ def test_a_page_for_the_terminal(textcnn, model, other, hard):
     ended = textcnn("compare", model, other, hard, "--texts", "1")
     assert (ended.code, ended.err) == (0, "")
     lines = ended.out.splitlines()
-    assert lines[0].startswith("A  ")
+    assert lines[0].startswith("A ")
     assert "McNemar    p = " in ended.out
     assert [line.split()[0] for line in lines if line.startswith(("accuracy", "macro-F1", "log-loss"))] == [
         "accuracy",
