@@ -6,7 +6,7 @@ import pytest
 
 from textcnn.data.labelled import Labelled
 from textcnn.errors import DataError
-from textcnn.settings.config import FEW, FOLDS, TrainingConfig
+from textcnn.settings.config import FEW, FOLDS, MANY, RARE, TrainingConfig
 from textcnn.training._validation import adapted, held_out, validation_folds
 
 
@@ -22,8 +22,11 @@ def labelled(labels, texts=None):
         ((FEW // 2, FEW // 2 - 1), "loss", FOLDS),
         ((FEW // 2, FEW // 2), "accuracy", 0),
         ((90, 10), "macro_f1", FOLDS),
+        ((4000, RARE - 1), "macro_f1", FOLDS),
+        ((4000, RARE), "macro_f1", 0),
+        ((4000, 50, 50), "macro_f1", 0),
+        ((MANY, 50), "macro_f1", 0),
         ((89, 10), "loss", FOLDS),
-        ((FEW, 10), "macro_f1", 0),
         ((1, 1), "loss", 2),
     ],
 )

@@ -192,6 +192,7 @@ class StackedConfig(NetworkConfig):
 
 
 FEW = 2000  # training texts below which a tenth of them is too few to choose an epoch by
+RARE, MANY = 100, 20_000  # the same for the texts of the rarer of two classes, unless there are many texts in all
 FOLDS = 4
 UNBALANCED = 9  # the largest class over the smallest
 
@@ -253,7 +254,8 @@ class TrainingConfig(Checked):
         None,
         "Instead of a held-out share, divide the training texts into N folds: a network for each fold scores the texts "
         "that it did not learn from, and the network of all texts is kept. 0 holds out a share.",
-        kind=int, least=0, below=101, optional=True, unset=f"{FOLDS} below {FEW:,} training texts, else 0",
+        kind=int, least=0, below=101, optional=True,
+        unset=f"{FOLDS} below {FEW:,} training texts, or below {RARE} of one of two classes, else 0",
     )  # fmt: skip
     seed: int = option(
         0, "Governs the split, the initial weights, the batches and dropout.",

@@ -12,7 +12,7 @@ from textcnn.data.labelled import Labelled
 from textcnn.data.repeats import folds_of, groups_for_split
 from textcnn.data.splits import stratified_split
 from textcnn.errors import DataError, listed
-from textcnn.settings.config import FEW, FOLDS, UNBALANCED, TrainingConfig
+from textcnn.settings.config import FEW, FOLDS, MANY, RARE, UNBALANCED, TrainingConfig
 from textcnn.targets import target_of
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,8 @@ def adapted(config: TrainingConfig, labels: np.ndarray, *, given: bool) -> Train
                 f"{counts.min():,}",
             )
     if folds is None:
-        folds = FOLDS if few else 0
+        rare = labels.ndim == 1 and len(counts) == 2 and counts.min() < RARE and len(labels) <= MANY
+        folds = FOLDS if few or rare else 0
     return dataclasses.replace(config, monitor=monitor, validation_folds=0 if given else min(folds, len(labels)))
 
 
