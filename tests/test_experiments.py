@@ -20,6 +20,7 @@ RESULTS = {
     "transfer": "results",
     "audit": "results",
     "labels": "results",
+    "tuning": "results",
     "suggest": "results",
     "deletion": "results",
     "structure": "results",
