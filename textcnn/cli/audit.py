@@ -9,7 +9,7 @@ import click
 
 from textcnn.cli.common import GroupedCommand, corpus_options, option, replacing
 from textcnn.cli.suggestions import Source
-from textcnn.errors import ConfigError, DataError, listed
+from textcnn.errors import ConfigError, DataError
 from textcnn.files import check_output
 
 if TYPE_CHECKING:
@@ -144,15 +144,15 @@ def _read(data: str, test: str | None, reading: dict[str, Any]) -> Parts:
 
 def _audit(data: str, read: Parts, folds: int, vectors: Path | None, seed: int) -> Audit:
     from textcnn.audit.auditing import audit
-    from textcnn.cli.display import make_progress, say
+    from textcnn.cli.display import make_progress
+    from textcnn.cli.train import describe_parts
     from textcnn.settings.options import make_settings
     from textcnn.vectors import check_vectors
 
     if vectors is not None:
         check_vectors(vectors)
     parts, names, numbers = read
-    counts = ", ".join(f"{len(part):,} {split}" for split, part in parts.items())
-    say(f"{data}: {counts}; {len(names):,} classes ({listed(names)})")
+    describe_parts(data, names, parts)
     settings = make_settings({"random_state": seed}, vectors=vectors)
 
     def show(fold: Fold) -> None:

@@ -127,7 +127,7 @@ def model_option(command: Decorated) -> Decorated:
     )(command)
 
 
-def _collecting(keyword: str, options: dict[str, Callable[[Any], Any]]) -> Callable[..., Any]:
+def collecting(keyword: str, options: dict[str, Callable[[Any], Any]]) -> Callable[..., Any]:
     """Return a decorator that adds options by name, whose values the command receives as one mapping."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -174,36 +174,35 @@ _FORM: dict[str, Callable[[Any], Any]] = {
     ),
 }
 
-form_options = _collecting("reading", _FORM)
+form_options = collecting("reading", _FORM)
 """Adds the options on how a file is written; the command receives them as `reading`, keywords of `read_batches`."""
 
-corpus_options = _collecting(
-    "reading",
-    {
-        "data_dir": option(
-            "--data-dir",
-            type=click.Path(path_type=Path),
-            metavar="FOLDER",
-            group="Data",
-            help="Folder of a named corpus's original files.",
-        ),
-        "hub": option("--hub", is_flag=True, group="Data", help="Fetch a named corpus from the Hugging Face hub."),
-        "text_column": text_column_option,
-        "label_column": option(
-            "--label-column", metavar="NAME", group="Data", help="Column of the labels [found by usual names]."
-        ),
-        "label_columns": option(
-            "--label-columns", metavar="NAMES", group="Data", help="Columns of 0 and 1, one for each label: a,b,c."
-        ),
-        "label_separator": option(
-            "--label-separator", metavar="CHAR", group="Data", help="What stands between several labels of a text: ;"
-        ),
-        **_FORM,
-        "skip_missing": option(
-            "--skip-missing", is_flag=True, group="Data", help="Leave out rows without a text or label."
-        ),
-    },
-)
+CORPUS: dict[str, Callable[[Any], Any]] = {
+    "data_dir": option(
+        "--data-dir",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        group="Data",
+        help="Folder of a named corpus's original files.",
+    ),
+    "hub": option("--hub", is_flag=True, group="Data", help="Fetch a named corpus from the Hugging Face hub."),
+    "text_column": text_column_option,
+    "label_column": option(
+        "--label-column", metavar="NAME", group="Data", help="Column of the labels [found by usual names]."
+    ),
+    "label_columns": option(
+        "--label-columns", metavar="NAMES", group="Data", help="Columns of 0 and 1, one for each label: a,b,c."
+    ),
+    "label_separator": option(
+        "--label-separator", metavar="CHAR", group="Data", help="What stands between several labels of a text: ;"
+    ),
+    **_FORM,
+    "skip_missing": option(
+        "--skip-missing", is_flag=True, group="Data", help="Leave out rows without a text or label."
+    ),
+}
+
+corpus_options = collecting("reading", CORPUS)
 """Adds the options on how to read DATA; the command receives them as `reading`, keywords of `load_corpus`."""
 
 
@@ -225,6 +224,17 @@ def labelled_split(split: datasets.Dataset, model: Model) -> tuple[pa.ChunkedArr
 
     part = Labelled.from_dataset(split)
     return part.texts, part.labels if model.target is SEVERAL_LABELS else model.classes_[part.labels]
+
+
+def output_form_option(command: Decorated) -> Decorated:
+    """Add `--format`, for `textcnn.cli.writers.Writer`."""
+    return option(
+        "--format",
+        "form",
+        type=click.Choice(("text", "json", "csv")),
+        group="Output",
+        help="Form of the output [by the output's name, else csv for an input with columns, else text].",
+    )(command)
 
 
 def output_options(command: Decorated) -> Decorated:

@@ -11,7 +11,15 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 import numpy as np
 
-from textcnn.cli.common import GroupedCommand, form_options, model_option, option, replacing, text_column_option
+from textcnn.cli.common import (
+    GroupedCommand,
+    form_options,
+    model_option,
+    option,
+    output_form_option,
+    replacing,
+    text_column_option,
+)
 from textcnn.cli.stdin import argument_texts, stdin_lines
 from textcnn.cli.terminal import safe_stream
 from textcnn.errors import ConfigError, DataError, listed, quoted
@@ -41,13 +49,7 @@ _FORM_OF_SUFFIX = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": 
 @form_options
 @option("--output", type=click.Path(path_type=Path), metavar="FILE", group="Output", help="File to write to [stdout].")
 @option("--overwrite", is_flag=True, group="Output", help="Replace the output file if it exists.")
-@option(
-    "--format",
-    "form",
-    type=click.Choice(("text", "json", "csv")),
-    group="Output",
-    help="Form of the output [by the output's name, else csv for an input with columns, else text].",
-)
+@output_form_option
 @option(
     "--escape-formulas",
     is_flag=True,

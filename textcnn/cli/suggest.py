@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from textcnn.cli.common import GroupedCommand, form_options, model_option, option, text_column_option
+from textcnn.cli.common import (
+    GroupedCommand,
+    form_options,
+    model_option,
+    option,
+    output_form_option,
+    output_options,
+    text_column_option,
+)
 from textcnn.cli.predict import default_form, target
 
 if TYPE_CHECKING:
@@ -35,17 +43,8 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @text_column_option
 @form_options
-@option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE", group="Output", help="File to write to [stdout]."
-)
-@option("--overwrite", is_flag=True, group="Output", help="Replace the output file if it exists.")
-@option(
-    "--format",
-    "form",
-    type=click.Choice(("text", "json", "csv")),
-    group="Output",
-    help="Form of the output [by the output's name, else csv for an input with columns, else text].",
-)
+@output_options
+@output_form_option
 def command(
     source: Path,
     model: Path,

@@ -16,7 +16,13 @@ from textcnn.cli import INTERRUPTED
 from textcnn.cli.common import GroupedCommand, option, replacing
 from textcnn.cli.suggestions import Source
 from textcnn.cli.terminal import TextLayout, neutralize
-from textcnn.cli.training_options import destination_options, flags_in_errors, input_options, settings_options
+from textcnn.cli.training_options import (
+    corpus_and_split_options,
+    destination_options,
+    flags_in_errors,
+    settings_options,
+    vectors_options,
+)
 from textcnn.errors import ConfigError, DataError, listed
 from textcnn.files import check_output
 from textcnn.settings.options import make_settings, ordered_class_weights
@@ -41,7 +47,8 @@ _BASIC = (
 @click.command(cls=GroupedCommand, basic=_BASIC)
 @click.argument("data", default="sample", type=Source())
 @destination_options
-@input_options
+@corpus_and_split_options
+@vectors_options
 @option(
     "--init-from",
     type=click.Path(path_type=Path),
@@ -87,15 +94,7 @@ def command(
     overwrite: bool,
     report: bool,
     reading: dict[str, Any],
-    validation: str | None,
-    test: str | None,
-    least_texts: int,
-    merge_rare: str | None,
-    weight_column: str | None,
-    phrases: bool,
-    vectors: Path | None,
-    max_words: int | None,
-    trust_pickle: bool,
+    word_vectors: dict[str, Any],
     init_from: Path | None,
     preset: str | None,
     resume: bool,
@@ -134,15 +133,13 @@ def command(
     from textcnn.vectors import check_vectors
 
     # Names and settings are checked before the output is, and before the corpus is read; class weights need its names.
-    check_source(data, hub=reading["hub"], files=(validation, test))
+    check_source(data, hub=reading["hub"], files=(reading["validation"], reading["test"]))
     weights = keywords.pop("class_weight")
     with flags_in_errors():
-        settings = make_settings(
-            keywords, vectors=vectors, trust_pickle=trust_pickle, max_words=max_words, init_from=init_from
-        )
+        settings = make_settings(keywords, init_from=init_from, **word_vectors)
         check_start(settings)
-    if vectors is not None:
-        check_vectors(vectors)
+    if word_vectors["vectors"] is not None:
+        check_vectors(word_vectors["vectors"])
     if folds is not None:
         Destination(output).check_folds(overwrite=overwrite, resume=resume)
     if cv_probabilities is not None:
@@ -152,20 +149,14 @@ def command(
 
     from textcnn.cli.display import make_progress
 
-    reading |= {
-        "phrases": phrases,
-        "weight_column": weight_column,
-        "least_texts": least_texts,
-        "merge_rare": merge_rare,
-    }
-    names, parts = read_parts(data, validation=validation, test=test, **reading)
+    names, parts = read_parts(data, **reading)
     with flags_in_errors():
         training = dataclasses.replace(settings.training, class_weight=ordered_class_weights(weights, names))
     settings = dataclasses.replace(settings, training=training)
     describe_parts(data, names, parts)
     scores = None
     if folds is not None:
-        own_split = validation is None and test is None
+        own_split = reading["validation"] is None and reading["test"] is None
         everything, fixed = _split_for_folds(parts, data if own_split else None)
         found = _cross_validate(everything, names, output, settings, folds, resume=resume, overwrite=overwrite)
         if cv_probabilities is not None:

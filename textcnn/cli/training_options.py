@@ -6,14 +6,14 @@ The flags are derived from the fields that declare the settings (`textcnn.settin
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from textcnn.cli.common import DEFAULT_MODEL, Decorated, corpus_options, option
+from textcnn.cli.common import CORPUS, DEFAULT_MODEL, Decorated, collecting, option
 from textcnn.errors import ConfigError, quoted
 from textcnn.settings.options import Setting, all_settings
 
@@ -45,85 +45,87 @@ _DESTINATION: tuple[Callable[[Any], Any], ...] = (
     ),
 )
 
-_GIVEN: tuple[Callable[[Any], Any], ...] = (
-    corpus_options,
-    option(
-        "--validation",
-        type=click.Path(),
-        aliases=("dev",),
-        metavar="FILE",
-        group="Data",
-        help="File of validation texts [a share of the training texts, or folds of few].",
-    ),
-    option(
-        "--test",
-        type=click.Path(),
-        metavar="FILE",
-        group="Data",
-        help="File of test texts, scored once after training.",
-    ),
-    option(
-        "--least-texts",
-        type=click.IntRange(min=1),
-        default=1,
-        metavar="N",
-        show_default=True,
-        group="Data",
-        aliases=("min-texts",),
-        help="Leave out labels of fewer training texts, and their texts.",
-    ),
-    option(
-        "--merge-rare",
-        metavar="LABEL",
-        group="Data",
-        help="With --least-texts, give texts of such labels this one instead.",
-    ),
-    option(
-        "--weight-column",
-        metavar="NAME",
-        group="Data",
-        aliases=("sample-weight",),
-        help="Column of the training texts' weights, numbers from 0 on.",
-    ),
-    option(
-        "--phrases/--no-phrases",
-        default=True,
-        group="Data",
-        help="sst1, sst2: train on phrases too [default: phrases].",
-    ),
-    option(
-        "--vectors",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        group="Model",
-        aliases=("embeddings", "pretrained", "word-vectors"),
-        help="File of word vectors: word2vec, GloVe, fastText or gensim .kv.",
-    ),
-    option(
-        "--max-words",
-        type=click.IntRange(min=1),
-        metavar="N",
-        group="Model",
-        help="Read only the first N words of the vectors file.",
-    ),
-    option(
-        "--trust-pickle", is_flag=True, group="Model", help="Read vectors in gensim's own form, which can run code."
-    ),
+corpus_and_split_options = collecting(
+    "reading",
+    {
+        **CORPUS,
+        "validation": option(
+            "--validation",
+            type=click.Path(),
+            aliases=("dev",),
+            metavar="FILE",
+            group="Data",
+            help="File of validation texts [a share of the training texts, or folds of few].",
+        ),
+        "test": option(
+            "--test",
+            type=click.Path(),
+            metavar="FILE",
+            group="Data",
+            help="File of test texts, scored once after training.",
+        ),
+        "least_texts": option(
+            "--least-texts",
+            type=click.IntRange(min=1),
+            default=1,
+            metavar="N",
+            show_default=True,
+            group="Data",
+            aliases=("min-texts",),
+            help="Leave out labels of fewer training texts, and their texts.",
+        ),
+        "merge_rare": option(
+            "--merge-rare",
+            metavar="LABEL",
+            group="Data",
+            help="With --least-texts, give texts of such labels this one instead.",
+        ),
+        "weight_column": option(
+            "--weight-column",
+            metavar="NAME",
+            group="Data",
+            aliases=("sample-weight",),
+            help="Column of the training texts' weights, numbers from 0 on.",
+        ),
+        "phrases": option(
+            "--phrases/--no-phrases",
+            default=True,
+            group="Data",
+            help="sst1, sst2: train on phrases too [default: phrases].",
+        ),
+    },
 )
+"""Adds the options on how to read DATA and other texts; the command receives them as `reading`, as of `load_corpus`."""
+
+vectors_options = collecting(
+    "word_vectors",
+    {
+        "vectors": option(
+            "--vectors",
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            group="Model",
+            aliases=("embeddings", "pretrained", "word-vectors"),
+            help="File of word vectors: word2vec, GloVe, fastText or gensim .kv.",
+        ),
+        "max_words": option(
+            "--max-words",
+            type=click.IntRange(min=1),
+            metavar="N",
+            group="Model",
+            help="Read only the first N words of the vectors file.",
+        ),
+        "trust_pickle": option(
+            "--trust-pickle", is_flag=True, group="Model", help="Read vectors in gensim's own form, which can run code."
+        ),
+    },
+)
+"""Adds the options on word vectors; the command receives them as `word_vectors`, keywords of `make_settings`."""
 
 
 def destination_options(command: Decorated) -> Decorated:
     """Add the options on where the model is saved, and whether a page is."""
-    return _with(_DESTINATION, command)
-
-
-def input_options(command: Decorated) -> Decorated:
-    """Add the options on how to read DATA, and those that name other texts and word vectors."""
-    return _with(_GIVEN, command)
-
-
-def _with(options: Sequence[Callable[[Any], Any]], command: Any) -> Any:
-    for add in reversed(options):
+    for add in reversed(_DESTINATION):
         command = add(command)
     return command
 

@@ -21,7 +21,13 @@ from textcnn.cli.suggestions import Source
 from textcnn.cli.terminal import TextLayout
 from textcnn.cli.train import command as train_command
 from textcnn.cli.train import describe_parts, read_parts, show_run
-from textcnn.cli.training_options import destination_options, flags_in_errors, input_options, settings_options
+from textcnn.cli.training_options import (
+    corpus_and_split_options,
+    destination_options,
+    flags_in_errors,
+    settings_options,
+    vectors_options,
+)
 from textcnn.errors import ConfigError, quoted
 from textcnn.settings.options import flags_of, ordered_class_weights
 from textcnn.tuning.outcomes import Limits, SearchProgress, TrialResult
@@ -74,7 +80,7 @@ class _Budget(click.ParamType):
     group="Search",
     help="Time to search for, such as 10m, 90s or 1h30m.",
 )
-@option("--resume", is_flag=True, group="Search", help="Go on with the search beside MODEL, or join one in a storage.")
+@option("--resume", is_flag=True, group="Search", help="Resume the search beside MODEL, or join one in a storage.")
 @option(
     "--storage",
     metavar="URL",
@@ -96,7 +102,8 @@ class _Budget(click.ParamType):
     help="Predicting one text may take US microseconds here, the median of warm calls.",
 )
 @destination_options
-@input_options
+@corpus_and_split_options
+@vectors_options
 @settings_options
 @click.pass_context
 def command(
@@ -111,15 +118,7 @@ def command(
     overwrite: bool,
     report: bool,
     reading: dict[str, Any],
-    validation: str | None,
-    test: str | None,
-    least_texts: int,
-    merge_rare: str | None,
-    weight_column: str | None,
-    phrases: bool,
-    vectors: Path | None,
-    max_words: int | None,
-    trust_pickle: bool,
+    word_vectors: dict[str, Any],
     **keywords: Any,
 ) -> None:
     """Search for the settings that fit DATA best, and save the best model found.
@@ -128,7 +127,7 @@ def command(
     with hopeless validation scores are ended early. A setting that is given is
     not searched. The test texts are scored once, by the best model. DATA is as
     for `textcnn train`. Ctrl-C ends the search and saves the best model so far.
-    The search stays in MODEL.tune.db: --resume goes on with it.
+    The search stays in MODEL.tune.db: --resume continues it.
 
     \b
     Examples:
@@ -139,24 +138,17 @@ def command(
     """
     given = {name: value for name, value in keywords.items() if _is_given(ctx, name)}
     weights = given.pop("class_weight", None)
-    options: dict[str, Any] = {"vectors": vectors, "max_words": max_words, "trust_pickle": trust_pickle}
     from textcnn.data import check_source
     from textcnn.run import Destination
     from textcnn.tuning.search import check_search, tune
     from textcnn.vectors import check_vectors
 
-    check_source(data, hub=reading["hub"], files=(validation, test))
+    check_source(data, hub=reading["hub"], files=(reading["validation"], reading["test"]))
     with flags_in_errors():
-        check_search(given, **options)
-    if vectors is not None:
-        check_vectors(vectors)
-    reading |= {
-        "phrases": phrases,
-        "weight_column": weight_column,
-        "least_texts": least_texts,
-        "merge_rare": merge_rare,
-    }
-    names, parts = read_parts(data, validation=validation, test=test, **reading)
+        check_search(given, **word_vectors)
+    if word_vectors["vectors"] is not None:
+        check_vectors(word_vectors["vectors"])
+    names, parts = read_parts(data, **reading)
     with flags_in_errors():
         fixed = given if weights is None else {**given, "class_weight": ordered_class_weights(weights, names)}
     describe_parts(data, names, parts)
@@ -175,7 +167,7 @@ def command(
             resume=resume,
             report=report,
             progress=ShownSearch(display, Limits(max_mb, max_latency)),
-            **options,
+            **word_vectors,
         )
     _show(found, output, _training_command(ctx, data, {**given, **found.best.keywords}))
     if found.interrupted:

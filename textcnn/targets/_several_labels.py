@@ -119,7 +119,6 @@ class SeveralLabels(Target):
         precision, recall, f1, support = precision_recall_fscore_support(truth, found, zero_division=0)
         average = [average_precision(labels[:, k], probabilities[:, k]) for k in range(len(names))]
         known = [each for each in average if each is not None]
-        figures = self.monitored(labels, probabilities)
         limits = np.full(len(names), 0.5) if thresholds is None else thresholds
         return {
             "examples": len(labels),
@@ -129,7 +128,7 @@ class SeveralLabels(Target):
             "samples_f1": float(f1_score(truth, found, average="samples", zero_division=1)),
             "average_precision": float(np.mean(known)) if known else None,
             "ranking_loss": float(label_ranking_loss(truth, probabilities)),
-            "log_loss": figures["loss"],
+            "log_loss": -float(self.log_likelihoods(labels, probabilities).mean()),
             "cardinality": float(labels.sum(axis=1).mean()),
             "unlabelled": int((~labels.any(axis=1)).sum()),
             "classes": [

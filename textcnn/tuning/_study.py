@@ -96,12 +96,12 @@ class Place:
 
     @contextmanager
     def opened(self, identity: Mapping[str, Any], *, seed: int, resume: bool, overwrite: bool) -> Iterator[Study]:
-        """Create the study, or go on with the one that is there.
+        """Create the study, or continue the one that is there.
 
         Args:
             identity: what a study must have in common with this search to be gone on with, as JSON.
             seed: of what is tried.
-            resume: go on with a study that is there.
+            resume: continue a study that is there.
             overwrite: replace it.
 
         Raises:

@@ -114,7 +114,7 @@ def tune(
             output folder there.
         source: what the texts are, for the model card and the pages.
         overwrite: replace a model in the folder, and an earlier search.
-        resume: go on with an earlier search, or join one. If its best model is not in this process, a model is trained
+        resume: continue an earlier search, or join one. If its best model is not in this process, a model is trained
             with the same settings at the end, for which time is set aside.
         report: write the pages on the model and on the search into the folder.
         progress: receives how the search goes.
