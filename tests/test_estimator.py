@@ -473,3 +473,47 @@ def test_epochs_are_printed_where_asked_for(capsys, verbose):
         assert capsys.readouterr().out == ""
     else:
         assert lines == []
+
+
+def answers(texts, certainty=0.9):
+    """Return probabilities that a teacher could give: columns pos, neg."""
+    positive = np.array([certainty if "mark1" in text else 1 - certainty for text in texts])
+    return np.stack([positive, 1 - positive], axis=1)
+
+
+def test_probabilities_in_the_place_of_labels():
+    classifier = TextCNNClassifier(**SMALL).fit(TEXTS, answers(TEXTS), classes=["pos", "neg"])
+    assert classifier.classes_.tolist() == ["neg", "pos"]
+    assert (classifier.predict(TEXTS) == LABELS).all()
+    assert classifier.model_.artifact.training["settings"]["gold_weight"] == 0
+    # The loss is smallest at the teacher's own probabilities: the network is as uncertain as it is.
+    taught = [epoch.training_loss for epoch in classifier.history_.epochs]
+    entropy = -(0.9 * np.log(0.9) + 0.1 * np.log(0.1))
+    assert min(taught) > entropy
+    assert min(taught) == pytest.approx(entropy, abs=0.1)
+
+
+def test_labels_of_some_texts_choose_the_epoch():
+    more, _ = corpus(60, seed=5)
+    labels = [*LABELS.tolist(), *[None] * len(more)]
+    rows = np.concatenate([np.full((len(TEXTS), 2), np.nan), answers(more)])
+    classifier = TextCNNClassifier(**SMALL).fit([*TEXTS, *more], rows, classes=["pos", "neg"], labels=labels)
+    artifact = classifier.model_.artifact
+    assert artifact.training["soft_labels"] == {"alone": len(set(more)), "with_label": 0}
+    assert artifact.metrics["validation"]["examples"] == len(TEXTS)  # in folds
+    assert (classifier.predict(TEXTS) == LABELS).all()
+
+
+def test_a_wrong_teacher_is_outvoted_by_the_labels():
+    wrong = 1 - answers(TEXTS)
+    data = {"classes": ["pos", "neg"], "labels": LABELS.tolist()}
+    trusting = TextCNNClassifier(**SMALL, gold_weight=0.1).fit(TEXTS, wrong, **data)
+    doubting = TextCNNClassifier(**SMALL, gold_weight=0.9).fit(TEXTS, wrong, **data)
+    more, labels = corpus(60, seed=6)
+    assert trusting.score(more, labels) < 0.2
+    assert doubting.score(more, labels) > 0.8
+
+
+def test_labels_without_probabilities_are_refused():
+    with pytest.raises(DataError, match="labels: expected classes and probabilities as y beside them, found none"):
+        TextCNNClassifier(**SMALL).fit(TEXTS, LABELS, labels=LABELS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Mapping
 from os import PathLike
@@ -25,6 +26,7 @@ from textcnn.settings.options import Settings, all_settings, make_settings, orde
 from textcnn.settings.presets import preset_keywords
 from textcnn.targets import ONE_CLASS
 from textcnn.text.columns import Texts, as_column
+from textcnn.training.given import checked_groups, checked_weights, taught_texts
 from textcnn.training.increments import learn_more
 from textcnn.training.pipeline import train_model
 from textcnn.training.progress import PrintedProgress, Progress
@@ -102,6 +104,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         class_weight: str | Mapping[Any, float] | None = None,
         validation_share: float = 0.1,
         validation_folds: int | None = None,
+        teacher_temperature: float = 1.0,
+        gold_weight: float = 0.5,
         random_state: int | np.random.RandomState | None = 0,
         device: str = "auto",
         precision: str = "fp32",
@@ -145,6 +149,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.class_weight = class_weight
         self.validation_share = validation_share
         self.validation_folds = validation_folds
+        self.teacher_temperature = teacher_temperature
+        self.gold_weight = gold_weight
         self.random_state = random_state
         self.device = device
         self.precision = precision
@@ -202,6 +208,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         X: Texts,  # noqa: N803 (scikit-learn's name)
         y: Any,
         *,
+        classes: Any = None,
+        labels: Any = None,
         sample_weight: Any = None,
         groups: Any = None,
         validation_data: tuple[Texts, Any] | None = None,
@@ -209,7 +217,11 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         checkpoint: str | PathLike[str] | None = None,
         resume: bool = False,
     ) -> TextCNNClassifier:
-        """Train on labelled texts.
+        """Train on labelled texts, or on a teacher's probabilities.
+
+        With `classes`, `y` holds probabilities. Those of a text that has a label too are averaged with it
+        (`gold_weight`). Texts are held out only among those with labels; if no text has one, the most probable class
+        of each counts as its label there.
 
         Ctrl-C after the first epoch keeps the best weights so far (`history_.interrupted`). What makes the validation
         scores doubtful is logged as warnings (`textcnn.data.checks.doubts`).
@@ -218,6 +230,9 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             X: N strings: a list, numpy array, pandas Series, Arrow array or other iterable.
             y: their labels, N. Where a text has any number of labels: lists of such, or a matrix of 0 and 1, dense or
                 sparse, (N, K), as scikit-learn's `MultiLabelBinarizer` makes.
+            classes: the class of each column of `y`, (K,), where `y` holds probabilities, (N, K); the row of a text
+                that has none is NaN.
+            labels: beside probabilities, the texts' labels in a form as of `y`; None for a text without one.
             sample_weight: weights of the texts in the loss, N numbers from 0 on; their scale does not matter.
             groups: rows of one group stay together where texts are held out for validation or divided into folds, N.
             validation_data: texts and labels that choose the epoch; None divides X into folds, or holds out a share.
@@ -233,16 +248,27 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             ModelError: the model to start from, or the checkpoint, cannot be used.
         """
         texts = as_column(X, what="X")
-        self.indicator_ = False
-        if is_several(y):
-            self.classes_, ids, self.indicator_ = as_label_sets(y, len(texts))
+        weights, groups = checked_weights(sample_weight, len(texts)), checked_groups(groups, len(texts))
+        self.indicator_, soft = False, None
+        if classes is not None:
+            self.classes_, training, soft, gold = taught_texts(
+                texts, y, classes, labels, groups=groups, weights=weights
+            )
+        elif labels is not None:
+            raise DataError("labels: expected classes and probabilities as y beside them, found none; give labels as y")
+        elif is_several(y):
+            self.classes_, sets, self.indicator_ = as_label_sets(y, len(texts))
+            training = Labelled(texts, sets, groups, weights)
         else:
-            labels = as_labels(y, len(texts))
-            check_classification_targets(labels)
-            self.classes_, ids = np.unique(labels, return_inverse=True)
+            found = as_labels(y, len(texts))
+            check_classification_targets(found)
+            self.classes_, ids = np.unique(found, return_inverse=True)
+            training = Labelled(texts, ids, groups, weights)
         settings = self._settings()
-        training = Labelled(texts, ids, _groups(groups, len(texts)), _weights(sample_weight, len(texts)))
-        validation = None if validation_data is None else self._validation(*validation_data, several=ids.ndim == 2)
+        if soft is not None and not gold:  # what stands for a label where texts are held out is no second opinion
+            settings = dataclasses.replace(settings, training=dataclasses.replace(settings.training, gold_weight=0.0))
+        several = training.labels.ndim == 2
+        validation = None if validation_data is None else self._validation(*validation_data, several=several)
         parts = {"train": training} | ({} if validation is None else {"validation": validation})
         for line in doubts(parts, self.classes_.tolist()):
             logger.warning("%s", line)
@@ -251,6 +277,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             self.classes_,
             settings,
             validation=validation,
+            soft=soft,
             progress=progress or (PrintedProgress() if self.verbose else None),
             checkpoint=None if checkpoint is None else Path(checkpoint),
             resume=resume,
@@ -292,7 +319,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             return self
         texts = as_column(X, what="X")
         ids = self.model_.label_ids(y, len(texts))
-        part = Labelled(texts, ids, weights=_weights(sample_weight, len(texts)))
+        part = Labelled(texts, ids, weights=checked_weights(sample_weight, len(texts)))
         self.model_ = Model(learn_more(self.model_.artifact, part, self._settings().training))
         return self
 
@@ -385,30 +412,3 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             return Labelled(texts, label_sets(y, len(texts), self.classes_, what="validation y"))
         labels = as_labels(y, len(texts), what="validation y")
         return Labelled(texts, class_ids(labels, self.classes_, what="validation y"))
-
-
-def _groups(groups: Any, texts: int) -> np.ndarray | None:
-    """Return the groups as numbers, (N,)."""
-    if groups is None:
-        return None
-    if np.shape(groups) != (texts,):
-        raise DataError(f"groups: expected one for each of the {texts} texts, found the shape {np.shape(groups)}")
-    return np.unique(np.asarray(groups), return_inverse=True)[1]
-
-
-def _weights(weights: Any, texts: int) -> np.ndarray | None:
-    """Return the texts' weights, (N,) float64."""
-    if weights is None:
-        return None
-    try:
-        found = np.asarray(weights, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise DataError("sample_weight: expected numbers, found something else") from None
-    if found.shape != (texts,):
-        raise DataError(f"sample_weight: expected one for each of the {texts} texts, found the shape {found.shape}")
-    if not np.isfinite(found).all() or (found < 0).any():
-        wrong = found[~np.isfinite(found) | (found < 0)][0]
-        raise DataError(f"sample_weight: expected numbers from 0 on, found {wrong}")
-    if not found.any():
-        raise DataError("sample_weight: expected a weight above 0, found none")
-    return found

@@ -13,6 +13,7 @@ import numpy as np
 
 from textcnn.data import corpus_names, describe
 from textcnn.data.labelled import Labelled, concatenate
+from textcnn.data.soft_labels import SoftLabels, without
 from textcnn.errors import DataError, ModelError
 from textcnn.files import discard, locked
 from textcnn.inference.artifact import REPORT, check_target, load_artifact, save_artifact
@@ -119,6 +120,7 @@ def train_and_save(
     output: Path,
     settings: Settings | None = None,
     *,
+    soft: SoftLabels | None = None,
     source: str = "",
     overwrite: bool = False,
     resume: bool = False,
@@ -133,6 +135,7 @@ def train_and_save(
         classes: the labels in the order of their ids.
         output: folder to save the model in.
         settings: of the run; None for the defaults.
+        soft: texts with soft labels, to learn from too; those of validation and test texts are left out.
         source: what the texts are, for the model card and the page.
         overwrite: replace a model in the folder, and an unfinished run.
         resume: continue a run that was stopped.
@@ -155,6 +158,7 @@ def train_and_save(
             np.array(classes),
             settings,
             validation=parts.get("validation"),
+            soft=None if soft is None else without(soft, [parts["test"]] if "test" in parts else []),
             progress=progress,
             checkpoint=destination.checkpoint,
             resume=resume,

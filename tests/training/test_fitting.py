@@ -58,7 +58,7 @@ def test_a_mixed_network_has_the_mixed_logits(share):
         for parameter in network.parameters():
             parameter.normal_(std=0.1)
     own = predict_logits(network, examples.texts, classes=2)
-    linear = solve(network.ngrams, examples.texts, examples.labels)
+    linear = solve(network.ngrams, examples)
     other = linear.logits(examples.texts)
     mix(network, linear, np.array([share], np.float32))
     mixed = predict_logits(network, examples.texts, classes=2)
@@ -82,7 +82,7 @@ def test_the_probabilities_are_of_the_fold_networks_in_the_best_epoch():
     fitting, history = fitted(dataclasses.replace(CONFIG, max_epochs=1))
     expected = np.zeros((60, 2), np.float32)
     for member in fitting.members[:-1]:
-        linear = solve(member.network.ngrams, member.training.texts, member.training.labels)
+        linear = solve(member.network.ngrams, member.training)
         own = predict_logits(member.network, member.scored, classes=2)
         other = linear.logits(member.scored)
         share = history.linear_share

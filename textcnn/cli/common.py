@@ -151,7 +151,7 @@ text_column_option = option(
     help="Column of the texts [found by usual names]; several are joined: title,body.",
 )
 
-_FORM: dict[str, Callable[[Any], Any]] = {
+FORM: dict[str, Callable[[Any], Any]] = {
     "encoding": option(
         "--encoding", default="utf-8", metavar="NAME", show_default=True, group="Data", help="Encoding of text files."
     ),
@@ -174,7 +174,7 @@ _FORM: dict[str, Callable[[Any], Any]] = {
     ),
 }
 
-form_options = collecting("reading", _FORM)
+form_options = collecting("reading", FORM)
 """Adds the options on how a file is written; the command receives them as `reading`, keywords of `read_batches`."""
 
 CORPUS: dict[str, Callable[[Any], Any]] = {
@@ -196,7 +196,7 @@ CORPUS: dict[str, Callable[[Any], Any]] = {
     "label_separator": option(
         "--label-separator", metavar="CHAR", group="Data", help="What stands between several labels of a text: ;"
     ),
-    **_FORM,
+    **FORM,
     "skip_missing": option(
         "--skip-missing", is_flag=True, group="Data", help="Leave out rows without a text or label."
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import click
 from click.core import ParameterSource
 
 from textcnn.cli import INTERRUPTED
-from textcnn.cli.common import GroupedCommand, option, replacing
+from textcnn.cli.common import FORM, GroupedCommand, option, replacing
 from textcnn.cli.suggestions import Source
 from textcnn.cli.terminal import TextLayout, neutralize
 from textcnn.cli.training_options import (
@@ -31,6 +31,7 @@ from textcnn.targets import target_of
 
 if TYPE_CHECKING:
     from textcnn.data.labelled import Labelled
+    from textcnn.data.soft_labels import SoftLabels
     from textcnn.run import Run
     from textcnn.settings.options import Settings
     from textcnn.training.cross_validation import CrossValidation, Fold
@@ -62,6 +63,14 @@ _BASIC = (
     group="Model",
     help="Settings of a paper (its own for DATA, where it has such), or the best for opinions with word vectors; other "
     "options override them.",
+)
+@option(
+    "--soft-labels",
+    "soft_labels",
+    multiple=True,
+    metavar="FILE",
+    group="Data",
+    help="File of more texts with the probability of each class, as `predict --proba` writes it; repeatable.",
 )
 @option("--resume", is_flag=True, group="Training", help="Resume a run that was stopped.")
 @option(
@@ -97,6 +106,7 @@ def command(
     word_vectors: dict[str, Any],
     init_from: Path | None,
     preset: str | None,
+    soft_labels: tuple[str, ...],
     resume: bool,
     folds: int | None,
     cv_probabilities: Path | None,
@@ -117,12 +127,18 @@ def command(
       textcnn train reviews.csv -o model --test held-out.csv
       textcnn train reviews.csv --vectors vectors.bin --channels static
       textcnn train reviews.csv --cv 10 --cv-probabilities held-out.csv
+      textcnn train reviews.csv --soft-labels answers.parquet
       textcnn train other.csv --init-from model --freeze embeddings,convolution
     """
     if final and folds is None:
         raise ConfigError("--final: expected --cv beside it; textcnn train alone trains a model")
     if cv_probabilities is not None and folds is None:
         raise ConfigError("--cv-probabilities: expected --cv beside it; textcnn train alone has no folds")
+    if soft_labels and folds is not None:
+        raise ConfigError(
+            "--soft-labels: expected no --cv beside them, since their teacher may know the texts of every fold, found "
+            "it; give each fold's texts and soft labels to a run of its own"
+        )
     if preset is not None:
         given = ParameterSource.COMMANDLINE
         chosen = preset_keywords(preset, data)
@@ -133,7 +149,7 @@ def command(
     from textcnn.vectors import check_vectors
 
     # Names and settings are checked before the output is, and before the corpus is read; class weights need its names.
-    check_source(data, hub=reading["hub"], files=(reading["validation"], reading["test"]))
+    check_source(data, hub=reading["hub"], files=(reading["validation"], reading["test"], *soft_labels))
     weights = keywords.pop("class_weight")
     with flags_in_errors():
         settings = make_settings(keywords, init_from=init_from, **word_vectors)
@@ -154,6 +170,7 @@ def command(
         training = dataclasses.replace(settings.training, class_weight=ordered_class_weights(weights, names))
     settings = dataclasses.replace(settings, training=training)
     describe_parts(data, names, parts)
+    soft = _read_soft_labels(soft_labels, names, parts["train"], reading) if soft_labels else None
     scores = None
     if folds is not None:
         own_split = reading["validation"] is None and reading["test"] is None
@@ -172,6 +189,7 @@ def command(
             names,
             output,
             settings,
+            soft=soft,
             source=data,
             overwrite=overwrite,
             resume=resume,
@@ -183,6 +201,20 @@ def command(
     if run.history.interrupted:
         click.echo("the best epoch's model is saved; call the command again with --resume to continue", err=True)
         sys.exit(INTERRUPTED)
+
+
+def _read_soft_labels(
+    files: Sequence[str], names: list[str], training: Labelled, reading: Mapping[str, Any]
+) -> SoftLabels:
+    """Return the texts of files with the probability of each class, and say on stderr how many they are."""
+    from textcnn.cli.display import say
+    from textcnn.data.soft_labels import read_soft_labels
+
+    columns = {name: reading[name] for name in ("text_column", "weight_column")}
+    form = {name: reading[name] for name in FORM}
+    found = read_soft_labels(files, names, target=target_of(training.labels), **columns, **form)
+    say(f"{listed(files)}: {len(found):,} texts with soft labels")
+    return found
 
 
 def _split_for_folds(parts: dict[str, Labelled], data: str | None) -> tuple[Labelled, dict[str, Labelled]]:

@@ -112,6 +112,19 @@ def check_has_columns(names: Sequence[str], wanted: Sequence[str], *, path: str 
             )
 
 
+def numbers_of(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column of numbers, or of strings that are such, as float64, (N,); null where there is no number."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if str(column.type) in _TEXT_TYPES and not pa.types.is_null(column.type):
+        texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
+        number = pc.fill_null(pc.match_substring_regex(texts, _NUMBER), False)
+        column = pc.if_else(number, texts, None)
+    elif not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
+        column = pa.chunked_array([pa.nulls(len(column), pa.float64())])
+    return column.cast(pa.float64())
+
+
 def weights_of(column: pa.ChunkedArray, name: str, *, path: str | Path) -> pa.ChunkedArray:
     """Return a column of weights as numbers, (N,) float64.
 
@@ -123,15 +136,7 @@ def weights_of(column: pa.ChunkedArray, name: str, *, path: str | Path) -> pa.Ch
     Raises:
         DataError: A weight is missing, no number or negative, or none is above 0.
     """
-    if pa.types.is_dictionary(column.type):
-        column = column.cast(column.type.value_type)
-    if str(column.type) in _TEXT_TYPES and not pa.types.is_null(column.type):
-        texts = pc.utf8_trim_whitespace(column.cast(pa.string()))
-        number = pc.fill_null(pc.match_substring_regex(texts, _NUMBER), False)
-        column = pc.if_else(number, texts, None).cast(pa.float64())
-    elif not (pa.types.is_integer(column.type) or pa.types.is_floating(column.type)):
-        column = pa.chunked_array([pa.nulls(len(column), pa.float64())])
-    weights = column.cast(pa.float64())
+    weights = numbers_of(column)
     wrong = pc.invert(pc.fill_null(pc.and_(pc.is_finite(weights), pc.greater_equal(weights, 0)), False))
     if pc.any(wrong).as_py():
         raise DataError(

@@ -30,6 +30,7 @@ class Option:
         least: smallest number allowed.
         above: numbers must be larger.
         below: numbers must be smaller.
+        most: largest number allowed.
         optional: whether None is a value.
         unset: what None as keyword or a missing flag means where that depends on other settings; shown in the help.
         flag: of the command line; by default the field's name.
@@ -46,6 +47,7 @@ class Option:
     least: float | None = None
     above: float | None = None
     below: float | None = None
+    most: float | None = None
     optional: bool = False
     unset: str = ""
     flag: str = ""
@@ -95,8 +97,9 @@ class Option:
             or (self.least is not None and value < self.least)
             or (self.above is not None and value <= self.above)
             or (self.below is not None and value >= self.below)
+            or (self.most is not None and value > self.most)
         ):
-            bounds = (("at least", self.least), ("above", self.above), ("below", self.below))
+            bounds = (("at least", self.least), ("above", self.above), ("below", self.below), ("at most", self.most))
             expected = " and ".join(f"{words} {bound}" for words, bound in bounds if bound is not None)
             kind = " or ".join([*self.words, "a whole number" if whole else "a number"])
             raise ConfigError(f"{name}: expected {f'{kind} {expected}'.strip()}, found {quoted(value)}")

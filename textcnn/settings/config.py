@@ -257,6 +257,15 @@ class TrainingConfig(Checked):
         kind=int, least=0, below=101, optional=True,
         unset=f"{FOLDS} below {FEW:,} training texts, or below {RARE} of one of two classes, else 0",
     )  # fmt: skip
+    teacher_temperature: float = option(
+        1.0,
+        "Of soft labels, the temperature of their softmax: above 1 makes them softer, below 1 sharper.",
+        above=0,
+        aliases=("temperature", "distillation-temperature"),
+    )
+    gold_weight: float = option(
+        0.5, "Where a text has a label and soft labels, the weight of the label.", least=0, most=1, aliases=("alpha",)
+    )
     seed: int = option(
         0, "Governs the split, the initial weights, the batches and dropout.",
         least=0, below=2**32, keyword="random_state",

@@ -124,14 +124,20 @@ class OneClass(Target):
         out: np.ndarray = weights[labels]
         return out
 
-    def columns(self, labels: np.ndarray, classes: int) -> tuple[np.ndarray, bool]:
-        """Return 1 at each text's class and 0 elsewhere, (N, K); of two classes the second's column is enough."""
-        return np.eye(classes)[labels][:, -1 if classes == 2 else 0 :], classes == 2
+    def as_probabilities(self, labels: np.ndarray, classes: int) -> np.ndarray:
+        """Return 1 at each text's class and 0 elsewhere, (N, K)."""
+        out: np.ndarray = np.eye(classes)[labels]
+        return out
+
+    def columns(self, probabilities: np.ndarray) -> tuple[np.ndarray, bool]:
+        """Return the columns; of two classes the second's is enough."""
+        two = probabilities.shape[1] == 2
+        return probabilities[:, -1 if two else 0 :], two
 
     def losses(self, logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
         """Return the cross-entropy of each text, (B,)."""
         from torch.nn import functional as F
 
-        losses = F.cross_entropy(logits, labels.long(), reduction="none")
+        losses = F.cross_entropy(logits, labels if labels.is_floating_point() else labels.long(), reduction="none")
         # Not the weights of `cross_entropy`: it divides by their sum, so that they cancel in a batch of one class.
         return losses if weights is None else losses * weights

@@ -202,9 +202,13 @@ class SeveralLabels(Target):
         out: np.ndarray = np.log(having / (len(labels) + 1 - having))
         return out
 
-    def columns(self, labels: np.ndarray, classes: int) -> tuple[np.ndarray, bool]:
-        """Return the labels as numbers, (N, K): K yes-or-no questions."""
-        return labels.astype(np.float64), True
+    def as_probabilities(self, labels: np.ndarray, classes: int) -> np.ndarray:
+        """Return the labels as numbers, (N, K)."""
+        return labels.astype(np.float64)
+
+    def columns(self, probabilities: np.ndarray) -> tuple[np.ndarray, bool]:
+        """Return the columns: K yes-or-no questions."""
+        return probabilities, True
 
     def losses(self, logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor | None) -> torch.Tensor:
         """Return the sum of each text's binary cross-entropies, (B,)."""

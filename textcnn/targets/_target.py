@@ -115,8 +115,15 @@ class Target(ABC):
         return None
 
     @abstractmethod
-    def columns(self, labels: np.ndarray, classes: int) -> tuple[np.ndarray, bool]:
+    def as_probabilities(self, labels: np.ndarray, classes: int) -> np.ndarray:
+        """Return the probabilities, 0 or 1, that labels are, (N, K) float64."""
+
+    @abstractmethod
+    def columns(self, probabilities: np.ndarray) -> tuple[np.ndarray, bool]:
         """Return what a linear model learns, and whether its columns are independent yes-or-no questions.
+
+        Args:
+            probabilities: that it is to give, (N, K).
 
         Returns:
             Numbers from 0 to 1, (N, columns): a column for each label, or one that tells two classes apart.
@@ -128,6 +135,6 @@ class Target(ABC):
 
         Args:
             logits: (B, K).
-            labels: as a tensor.
+            labels: as a tensor; or the probabilities that the network is to give, (B, K) of floats.
             weights: as from `loss_weights`, (B,), (B, 1) or (B, K); None if all are 1.
         """

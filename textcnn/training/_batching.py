@@ -21,18 +21,21 @@ class Examples:
 
     Attributes:
         texts: N encoded texts.
-        labels: class ids, (N,).
+        labels: class ids, (N,), or which labels each text has, (N, K) bool.
         weights: of the texts in the loss, (N,); None if all are equal.
+        probabilities: that a network is to give the texts, (N, K) float32; None for those of the labels, 0 and 1.
     """
 
     texts: Encoded
     labels: np.ndarray
     weights: np.ndarray | None = None
+    probabilities: np.ndarray | None = None
 
     def take(self, rows: np.ndarray) -> Examples:
         """Return the texts at the given indices, (M,), in their order."""
         weights = None if self.weights is None else self.weights[rows]
-        return Examples(self.texts.take(rows), self.labels[rows], weights)
+        probabilities = None if self.probabilities is None else self.probabilities[rows]
+        return Examples(self.texts.take(rows), self.labels[rows], weights, probabilities)
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,7 @@ class Fitting:
         for number, (bag, part) in enumerate(solved):
             self.progress.stage("fitting the linear model", number / len(parts))
             weights = loss_weights(part, self.config, self.classes)
-            found.append(solve_once(bag, part.texts, part.labels, weights=weights, memory=self.memory))
+            found.append(solve_once(bag, part, weights=weights, memory=self.memory))
         self.progress.stage("fitting the linear model", 1)
         return found
 

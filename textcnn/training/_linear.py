@@ -6,8 +6,8 @@ with U its weights, (G, K), and b its bias, (K,), the objective is
 
     1/N sum_n w_n cross-entropy(x_n U + b, y_n) + 1 / (2 C N) ||U||^2,    C = 10
 
-as in scikit-learn's `LogisticRegression`, minimised by L-BFGS. Where a text has several labels, the cross-entropy is
-the sum of one for each label, as in `OneVsRestClassifier`.
+as in scikit-learn's `LogisticRegression`, minimised by L-BFGS; y_n may be probabilities. Where a text has several
+labels, the cross-entropy is the sum of one for each label, as in `OneVsRestClassifier`.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import scipy.sparse
 
     from textcnn.nn.bag import NgramBag
+    from textcnn.training._batching import Examples
 
 STRENGTH = 10.0  # C
 _MOST_WEIGHTS = 1 << 22  # G K: the solver keeps a dozen arrays of them in double precision
@@ -77,46 +78,47 @@ def features(bag: NgramBag, texts: Encoded) -> scipy.sparse.csr_array:
     return scipy.sparse.csr_array((values, rows, offsets), shape=(len(counts), len(bag.keys)))
 
 
-def solve_once(
-    bag: NgramBag, texts: Encoded, labels: np.ndarray, *, weights: np.ndarray | None = None, memory: Memory
-) -> LinearModel:
+def solve_once(bag: NgramBag, training: Examples, *, weights: np.ndarray | None = None, memory: Memory) -> LinearModel:
     """Fit the linear model, unless it was fitted before.
 
     Args:
-        bag: as of `solve`, as are the texts, the labels and the weights.
-        texts: the N training texts.
-        labels: of these.
+        bag: as of `solve`, as are the training texts and the weights.
+        training: N texts.
         weights: of these.
         memory: the last models, to which this one is added.
     """
     data = hashlib.sha256(repr(bag.weight.shape).encode())
-    arrays = (bag.keys.cpu().numpy(), bag.factors.cpu().numpy(), texts.ids, texts.offsets, labels, weights)
+    texts = training.texts
+    arrays = (
+        *(bag.keys.cpu().numpy(), bag.factors.cpu().numpy(), texts.ids, texts.offsets),
+        *(training.labels, training.probabilities, weights),
+    )
     for array in arrays:
         data.update(b"" if array is None else repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
     key = data.digest()
     if key not in memory:
-        model = solve(bag, texts, labels, weights=weights)
+        model = solve(bag, training, weights=weights)
         memory[key] = (model.weights, model.bias)
         if len(memory) > _REMEMBERED:
             memory.pop(next(iter(memory)))
     return LinearModel(bag, *memory[key])
 
 
-def solve(bag: NgramBag, texts: Encoded, labels: np.ndarray, *, weights: np.ndarray | None = None) -> LinearModel:
+def solve(bag: NgramBag, training: Examples, *, weights: np.ndarray | None = None) -> LinearModel:
     """Fit the linear model.
 
     Args:
         bag: the n-grams, and their factors.
-        texts: the N training texts.
-        labels: theirs, as their target has them.
+        training: N texts, their own weights aside.
         weights: of the texts in the loss, (N,), or of their labels, (N, 1) or (N, K); None if all are 1.
     """
     from scipy.optimize import minimize
 
-    x = features(bag, texts)
+    x, labels = features(bag, training.texts), training.labels
     count, classes = bag.weight.shape
-    targets, independent = target_of(labels).columns(labels, classes)  # (N, columns)
-    columns = targets.shape[1]
+    target, wanted = target_of(labels), training.probabilities
+    targets, independent = target.columns(target.as_probabilities(labels, classes) if wanted is None else wanted)
+    columns = targets.shape[1]  # of (N, columns)
     of_text = np.ones((len(labels), 1)) if weights is None else weights.reshape(len(labels), -1)
     of_text = of_text / len(labels)  # (N, 1) or (N, columns)
     penalty = 1 / (STRENGTH * len(labels))

@@ -152,7 +152,8 @@ class Trainer:
         weights = loss_weights(training, self.config, self.classes)
         self.model.train()
         total, done = 0.0, 0
-        labels = torch.tensor(training.labels, device=self.device)  # (N,) or (N, K)
+        learned = training.labels if training.probabilities is None else training.probabilities
+        labels = torch.tensor(learned, device=self.device)  # (N,) or (N, K)
         of_text = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=self.device)
         batches = training_batches(training.texts, batch_size=self.config.batch_size, generator=self.generator)
         for step, (batch_rows, batch) in enumerate(batches, 1):
@@ -172,7 +173,7 @@ class Trainer:
 
         Args:
             batch: B texts, on the network's device.
-            labels: class ids, (B,), or which labels each text has, (B, K) bool.
+            labels: class ids, (B,), or which labels each text has, (B, K) bool; or the probabilities to give, (B, K).
             weights: of the texts in the loss, (B,), or of their labels, (B, 1) or (B, K); None if all are equal.
 
         Returns:

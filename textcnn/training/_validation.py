@@ -18,13 +18,14 @@ from textcnn.targets import target_of
 logger = logging.getLogger(__name__)
 
 
-def adapted(config: TrainingConfig, labels: np.ndarray, *, given: bool) -> TrainingConfig:
+def adapted(config: TrainingConfig, labels: np.ndarray, *, given: bool, more: int = 0) -> TrainingConfig:
     """Return the settings with a monitor and a number of folds, chosen by the training texts where they are None.
 
     Args:
         config: the settings.
         labels: of the training texts: class ids, (N,), or which labels each has, (N, K) bool.
         given: whether there are validation texts; then there are no folds.
+        more: texts to learn from beside these: with many of them, a network for each fold would cost too much.
 
     Raises:
         DataError: fewer than two texts.
@@ -46,8 +47,8 @@ def adapted(config: TrainingConfig, labels: np.ndarray, *, given: bool) -> Train
                 f"{counts.min():,}",
             )
     if folds is None:
-        rare = labels.ndim == 1 and len(counts) == 2 and counts.min() < RARE and len(labels) <= MANY
-        folds = FOLDS if few or rare else 0
+        rare = labels.ndim == 1 and len(counts) == 2 and counts.min() < RARE and len(labels) + more <= MANY
+        folds = FOLDS if (few and len(labels) + more < FEW) or rare else 0
     return dataclasses.replace(config, monitor=monitor, validation_folds=0 if given else min(folds, len(labels)))
 
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from textcnn import kernels
 from textcnn.data.labelled import Labelled
+from textcnn.data.soft_labels import SoftLabels, joined, without
 from textcnn.errors import ConfigError, DataError, TrainingError, is_of_memory
 from textcnn.inference.artifact import Artifact, load_artifact, weight_shapes
 from textcnn.inference.scorer import word_rows
@@ -52,7 +53,7 @@ class Prepared:
         classes: the labels, (K,).
         vocabulary: words of the training texts, and those of the vectors that are kept beside them.
         config: the training settings, with what the texts decide.
-        training: the texts to learn from.
+        training: the texts with labels to learn from.
         validation: the texts that choose the epoch; with folds these are the same.
         members: the networks to train, fresh or with the layers of the model to start from; the last is kept.
         facts: what the saved model keeps of this stage, as JSON.
@@ -76,7 +77,7 @@ class Trained(NamedTuple):
     Attributes:
         artifact: the model.
         history: how training went.
-        training: the texts that it learned from.
+        training: the texts with labels that it learned from.
         validation: the texts that chose the epoch; the same where these were divided into folds.
         probabilities: of the validation texts by a network that did not learn from them, (N, K).
     """
@@ -103,6 +104,7 @@ def train_model(
     settings: Settings,
     *,
     validation: Labelled | None = None,
+    soft: SoftLabels | None = None,
     progress: Progress | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
@@ -111,9 +113,11 @@ def train_model(
     """Train a network.
 
     Args:
-        training: the training texts; vocabulary and every choice come from them alone.
+        training: the training texts; vocabulary and every choice come from them, and from `soft`, alone.
         classes: the labels in the order of their ids, (K,).
         settings: everything else.
+        soft: texts with a teacher's probabilities, to learn from too (`textcnn.data.soft_labels.joined`). Those of
+            validation texts are left out.
         validation: texts that choose the epoch; None divides `training` into folds, or holds out a stratified share.
         progress: receives how training goes.
         checkpoint: file that keeps the run after each epoch; the caller removes it when the model is saved.
@@ -132,13 +136,19 @@ def train_model(
     """
     kernels.limit_spinning()  # before torch is loaded, if it is not
     progress = progress or Progress()
-    prepared = prepare(training, classes, settings, validation=validation, progress=progress)
+    prepared = prepare(training, classes, settings, validation=validation, soft=soft, progress=progress)
     fitted = fit(prepared, progress=progress, checkpoint=checkpoint, resume=resume, memory=memory)
     return package(prepared, fitted)
 
 
 def prepare(
-    training: Labelled, classes: np.ndarray, settings: Settings, *, validation: Labelled | None, progress: Progress
+    training: Labelled,
+    classes: np.ndarray,
+    settings: Settings,
+    *,
+    validation: Labelled | None,
+    progress: Progress,
+    soft: SoftLabels | None = None,
 ) -> Prepared:
     """Split, build the vocabulary, encode, read word vectors, collect n-grams and make the network.
 
@@ -156,20 +166,31 @@ def prepare(
         what = target_of(training.labels).plural
         raise DataError(f"expected two {what} or more, found {len(classes)}: {', '.join(names) or 'none'}")
     given = validation is not None
-    config = adapted(settings.training, training.labels, given=given)
+    more = 0 if soft is None else max(0, len(soft) - len(training))  # unless few of the training texts have soft labels
+    config = adapted(settings.training, training.labels, given=given, more=more)
     folds: list[np.ndarray] = []
     if validation is None and config.validation_folds:
         folds, validation = validation_folds(training, config), training
     elif validation is None:
         training, validation = held_out(training, config, names)
-    vocabulary, vectors, seen = read_words(training, settings, progress)
+    learned, probabilities, counted = training, None, None
+    if soft is not None:
+        both = joined(
+            training,
+            without(soft, [] if folds else [validation]),
+            temperature=config.teacher_temperature,
+            gold_weight=config.gold_weight,
+        )
+        learned, probabilities = both.texts, both.probabilities
+        counted = {"alone": both.alone, "with_label": both.with_label}
+    vocabulary, vectors, seen = read_words(learned, settings, progress)
     if vectors is not None:
         model = dataclasses.replace(settings.model, dimension=vectors.dimension)
         settings = dataclasses.replace(settings, model=model)
     tokenizer = Tokenizer(settings.text)
     examples = [
-        Examples(encode_texts(part.texts, tokenizer, vocabulary), part.labels, part.weights)
-        for part in ((training,) if folds else (training, validation))
+        Examples(encode_texts(part.texts, tokenizer, vocabulary), part.labels, part.weights, wanted)
+        for part, wanted in [(learned, probabilities), *([] if folds else [(validation, None)])]
     ]
     rows = initial_rows(settings, vocabulary, vectors)
     taken: list[dict[str, Any]] = []
@@ -186,8 +207,9 @@ def prepare(
         "settings": to_json(settings.training),
         "held_out": not given,  # the validation texts
         "folds": len(folds),
-        "texts": len(training.labels),
-        "labels": target_of(training.labels).counts(training.labels, len(classes)).tolist(),
+        "texts": len(learned),
+        "labels": target_of(learned.labels).counts(learned.labels, len(classes)).tolist(),
+        "soft_labels": counted,
         "initial": taken[-1] if taken else None,
         "vectors": None if vectors is None else coverage(vectors, seen),
         "neighbours": _neighbours(members[-1].network, settings, vocabulary.words),
@@ -341,7 +363,7 @@ def _identity(
     """Return what a run must have in common with a checkpoint to resume from it."""
     data = hashlib.sha256("\0".join(words).encode())
     for part in examples:
-        for array in (part.texts.ids, part.texts.offsets, part.labels, part.weights):
+        for array in (part.texts.ids, part.texts.offsets, part.labels, part.weights, part.probabilities):
             data.update(b"" if array is None else np.ascontiguousarray(array).tobytes())
     return {
         **settings.identity(),
