@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from textcnn.data import load_corpus as load_corpus
+    from textcnn.distillation.distilling import distill as distill
     from textcnn.errors import ConfigError as ConfigError
     from textcnn.errors import DataError as DataError
     from textcnn.errors import ModelError as ModelError
@@ -46,6 +47,7 @@ _HOMES = {
     "TrainingError": "errors",
     "VectorsError": "errors",
     "__version__": "version",
+    "distill": "distillation.distilling",
     "load_corpus": "data",
     "load_model": "model",
     "load_vectors": "vectors",
@@ -69,6 +71,7 @@ __all__ = [
     "TrainingConfig",
     "TrainingError",
     "VectorsError",
+    "distill",
     "load_corpus",
     "load_model",
     "load_vectors",

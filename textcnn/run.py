@@ -51,6 +51,16 @@ class Destination:
         """The file that keeps a search for settings."""
         return self._beside(".tune.db")
 
+    @property
+    def answers(self) -> Path:
+        """The folder that keeps a teacher's answers."""
+        return self._beside(".answers")
+
+    @property
+    def rounds(self) -> Path:
+        """The folder that keeps the models of a self-training."""
+        return self._beside(".rounds")
+
     @contextmanager
     def reserved(self) -> Iterator[None]:
         """Keep other runs out while this one trains.
@@ -121,6 +131,7 @@ def train_and_save(
     settings: Settings | None = None,
     *,
     soft: SoftLabels | None = None,
+    teacher: Mapping[str, np.ndarray] | None = None,
     source: str = "",
     overwrite: bool = False,
     resume: bool = False,
@@ -136,6 +147,7 @@ def train_and_save(
         output: folder to save the model in.
         settings: of the run; None for the defaults.
         soft: texts with soft labels, to learn from too; those of validation and test texts are left out.
+        teacher: the probabilities that their teacher gives the texts of other splits, (N, K), to be compared with.
         source: what the texts are, for the model card and the page.
         overwrite: replace a model in the folder, and an unfinished run.
         resume: continue a run that was stopped.
@@ -165,7 +177,7 @@ def train_and_save(
         )
         if scores is not None:
             trained.artifact.training["cross_validation"] = dict(scores)
-        run = save_trained(trained, parts, classes, output, source=source, overwrite=replaces)
+        run = save_trained(trained, parts, classes, output, teacher=teacher, source=source, overwrite=replaces)
         if run.history.interrupted:
             return run
         discard(destination.checkpoint)
@@ -180,6 +192,7 @@ def save_trained(
     *,
     source: str,
     overwrite: bool,
+    teacher: Mapping[str, np.ndarray] | None = None,
 ) -> Run:
     """Score the test texts of a trained model, if there are any, and save it.
 
@@ -192,8 +205,20 @@ def save_trained(
         test, names = parts["test"], [str(label) for label in classes]
         probabilities = run.model.predict_proba(test.texts)
         artifact.metrics["test"] = artifact.target.evaluate(test.labels, probabilities, names, artifact.thresholds)
+    for split, wanted in (teacher or {}).items():
+        artifact.metrics[split]["teacher"] = _beside_teacher(run.model, parts[split], wanted)
     save_artifact(artifact, output, overwrite=overwrite)
     return run
+
+
+def _beside_teacher(model: Model, part: Labelled, probabilities: np.ndarray) -> dict[str, float]:
+    """Return the accuracy of a teacher, and the share of texts that it and its student give the same labels."""
+    given = model.target.decide(probabilities)
+    own = model.decide(model.predict_proba(part.texts))
+    return {
+        "accuracy": float(model.target.right(part.labels, given).mean()),
+        "agreement": float(model.target.right(given, own).mean()),
+    }
 
 
 def with_page(

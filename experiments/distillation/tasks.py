@@ -5,8 +5,9 @@
 `mr` is MR's usual split; `mr-1` to `mr-3` are the first three of the ten folds of `textcnn train mr --cv 10`, each with
 a tenth of its training part as validation texts. SST's training texts include phrases; TREC's validation texts are a
 tenth of its training texts, IMDB's an eighth of them. The text without labels is the sentences of IMDB's 75,000
-training and unlabelled reviews, in random order, each once. `imdb-parts` are runs of three sentences of IMDB's labelled
-training reviews with the review's label, for a teacher to begin with. MR and SST share sentences, and are never used together.
+training and unlabelled reviews, in random order, each once. `imdb-parts` are runs of three sentences of IMDB's
+labelled training reviews with the review's label, for a teacher to begin with. MR and SST share sentences, and are
+never used together.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ def parts_of_reviews(folder: Path) -> None:
             own = ENDS.split(review["text"].replace("<br />", " "))
             found += [(" ".join(own[i : i + RUN]), review["label"]) for i in range(0, len(own), RUN)]
         order = np.random.default_rng(0).permutation(len(found))
-        write_csv(folder / PARTS / f"{split}.csv", ("text", "label"), (found[i] for i in order))
+        chosen = order if split == "train" else order[:2000]
+        write_csv(folder / PARTS / f"{split}.csv", ("text", "label"), (found[i] for i in chosen))
 
 
 def sentences(data_dir: str) -> list[str]:

@@ -11,7 +11,8 @@ from textcnn.settings.config import KimConfig, TrainingConfig
 from textcnn.text.tokens import Encoded
 from textcnn.training._batching import Examples
 from textcnn.training._fitting import Fitting, Member
-from textcnn.training._loop import choose_device, loss_weights, predict_logits
+from textcnn.training._loop import loss_weights, predict_logits
+from textcnn.training.devices import choose_device
 from textcnn.training.progress import Progress
 
 SMALL = KimConfig(dimension=8, region_sizes=(1, 2), feature_maps=6, dropout=0.2)

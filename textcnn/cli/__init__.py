@@ -18,6 +18,7 @@ INTERRUPTED = 130  # exit code of a program ended by Ctrl-C
 
 _COMMANDS = {
     "train": "Train a classifier, evaluate and save it.",
+    "distill": "Train a small model on a large one's answers to unlabelled texts.",
     "tune": "Search for settings within a budget of time, and save the best model.",
     "predict": "Label texts.",
     "explain": "Explain the labels that a model gives texts.",

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -19,9 +18,6 @@ from textcnn.cli.common import (
     text_column_option,
 )
 from textcnn.cli.predict import default_form, target
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 @click.command(cls=GroupedCommand)
@@ -73,6 +69,7 @@ def command(
     from textcnn.cli.display import make_counter, say
     from textcnn.cli.writers import Writer
     from textcnn.data.local_files import read_batches
+    from textcnn.data.unlabelled import texts_in
     from textcnn.model import load_model
     from textcnn.selection import suggest
 
@@ -81,7 +78,7 @@ def command(
     form = form or default_form(source, output)
     with target(output, source, overwrite=overwrite) as stream:
         with make_counter("texts", stream) as advance:
-            found = suggest(trained, _texts(source, batches, text_column), number, seed=seed, on_batch=advance)
+            found = suggest(trained, texts_in(batches, text_column, path=source), number, seed=seed, on_batch=advance)
         if form == "text":
             names = [str(label) for label in trained.classes_]
             predicted = trained.target.shown_as(trained.decide(found.scores.probabilities), names)
@@ -100,16 +97,3 @@ def command(
         stream.flush()
     if len(found.rows) < number:
         say(f"{source}: only {len(found.rows):,} distinct texts; all are suggested")
-
-
-def _texts(source: Path, batches: Iterable[pa.RecordBatch], text_column: str | None) -> Iterator[pa.Array]:
-    """Yield the texts of each batch; a missing one is empty."""
-    import pyarrow.compute as pc
-
-    from textcnn.data.table_columns import joined_texts, pick_columns
-
-    row, names = 1, None
-    for batch in batches:
-        names = names or pick_columns(batch.schema.names, text_column, path=source, need_label=False).texts
-        yield pc.fill_null(joined_texts(batch, names, path=source, first_row=row), "")
-        row += len(batch)

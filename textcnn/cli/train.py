@@ -349,6 +349,9 @@ def show_run(run: Run, output: Path) -> None:
             if "majority" in figures:
                 scores.append(f"(majority class {figures['majority']:.4f})")
             rows.append((split, scores))
+        if figures is not None and "teacher" in figures:
+            beside = figures["teacher"]
+            rows.append(("  teacher", [f"accuracy {beside['accuracy']:.4f}", f"agreement {beside['agreement']:.4f}"]))
     layout = TextLayout()
     for title, items in rows:
         layout.show(layout.row(title, items, _MARGIN, "  "))

@@ -2,6 +2,8 @@
 
 Modules:
     labelled: Labelled texts in memory (`Labelled`), as training takes them.
+    soft_labels: Texts with the probability of each class.
+    unlabelled: Texts without labels.
     splits: Stratified splits and folds by seed.
     repeats: Equal texts, and the groups that keep them on one side of a split.
     checks: What makes the scores of labelled texts doubtful.

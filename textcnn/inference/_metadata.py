@@ -57,6 +57,7 @@ def check_metrics(metrics: Any, classes: int) -> None:
             *((key, "a number from 0 to 1", _is_share) for key in _SHARES),
             ("log_loss", "a number", _is_number),
             ("classes", f"a list of the figures of {classes} classes", lambda rows: _are_rows(rows, classes)),
+            ("teacher", "an object with accuracy and agreement (0 to 1)", _is_teacher),
             ("confusion", "numbers of texts by label and prediction", lambda cells: _is_confusion(cells, classes)),
         ):
             if scores.get(key) is not None:
@@ -116,6 +117,10 @@ def _are_neighbours(value: Any) -> bool:
 
 def _is_share(value: Any) -> bool:
     return _is_number(value) and 0 <= value <= 1
+
+
+def _is_teacher(scores: Any) -> bool:
+    return _is_object(scores) and all(_is_share(scores.get(key)) for key in ("accuracy", "agreement"))
 
 
 def _are_scores(value: Any) -> bool:

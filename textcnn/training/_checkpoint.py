@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from textcnn.errors import ModelError
 from textcnn.files import read_plain, written_whole
+from textcnn.training.identity import differences
 from textcnn.training.progress import Epoch
 
 if TYPE_CHECKING:
@@ -46,12 +47,6 @@ class Kept:
     best: dict[str, Any]
     generators: list[dict[str, Any]]
     environment: dict[str, Any]
-
-
-def differences(identity: Mapping[str, Any], kept: Mapping[str, Any]) -> list[str]:
-    """Return the names of what differs between a run and one that was kept as JSON."""
-    identity = json.loads(json.dumps(identity))  # as JSON keeps it: tuples are lists there
-    return sorted(name for name in identity if kept.get(name) != identity[name])
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,8 @@ from textcnn.training._batching import Examples
 from textcnn.training._checkpoint import Checkpoint
 from textcnn.training._early_stopping import EarlyStopping
 from textcnn.training._linear import LinearModel, Memory, solvable, solve_once
-from textcnn.training._loop import Trainer, loss_weights, multiplies_bf16, predict_logits, with_prefix
+from textcnn.training._loop import Trainer, loss_weights, predict_logits, with_prefix
+from textcnn.training.devices import multiplies_bf16
 from textcnn.training.progress import Epoch, FoldProgress, History, Progress
 
 logger = logging.getLogger(__name__)

@@ -22,7 +22,7 @@ from textcnn.files import read_plain, written_whole
 from textcnn.inference.artifact import load_artifact
 from textcnn.inference.predictor import Predictor
 from textcnn.settings.options import Settings
-from textcnn.training._checkpoint import differences
+from textcnn.training.identity import differences
 from textcnn.training.pipeline import digest_of, train_model
 from textcnn.training.progress import Progress
 
@@ -115,7 +115,7 @@ def cross_validate(
     rows = stratified_folds(data.labels, folds, settings.training.seed, groups=groups, names=names, scarce=scarce)
     if not all(map(len, rows)):
         raise DataError(f"expected texts in each of {folds} folds, found too few groups; use fewer folds")
-    identity = _identity(data, settings, folds)
+    identity = {**identity_of(data, settings), "folds": folds}
     kept = _KeptFolds(results, identity) if results is not None else None
     done, probabilities = kept.read(rows, len(classes)) if kept is not None and resume else ([], [])
     for fold in done:
@@ -149,8 +149,8 @@ def _score_fold(
     return fold, probabilities
 
 
-def _identity(data: Labelled, settings: Settings, folds: int) -> dict[str, Any]:
-    """Return what a run must have in common with saved folds to continue after them."""
+def identity_of(data: Labelled, settings: Settings) -> dict[str, Any]:
+    """Return what a run must have in common with what was kept of one to continue it, as JSON."""
     content = hashlib.sha256(np.ascontiguousarray(data.labels).tobytes())
     for text in data.texts.to_pylist():
         content.update(f"{len(text)} {text}".encode())
@@ -158,7 +158,6 @@ def _identity(data: Labelled, settings: Settings, folds: int) -> dict[str, Any]:
         **settings.identity(),
         "word vectors": None if settings.vectors is None else _hash_of(settings.vectors),
         "model to start from": None if settings.init_from is None else digest_of(load_artifact(settings.init_from)),
-        "folds": folds,
         "data": content.hexdigest(),
     }
 

@@ -30,8 +30,8 @@ from textcnn.text.ngrams import collect_ngrams
 from textcnn.text.tokenizer import Tokenizer
 from textcnn.text.vocabulary import Vocabulary
 from textcnn.training._starting_words import coverage, initial_rows, read_words
-from textcnn.training._validation import adapted, held_out, validation_folds
 from textcnn.training.progress import History, Progress
+from textcnn.training.validation import adapted, held_out, validation_folds
 from textcnn.vectors.neighbours import neighbours_of_probes
 
 if TYPE_CHECKING:
@@ -384,7 +384,7 @@ def _environment(device: str) -> dict[str, str | int]:
     """Return what a run's bits depend on besides its seed."""
     import torch
 
-    from textcnn.training._loop import choose_device
+    from textcnn.training.devices import choose_device
 
     return {
         "python": platform.python_version(),

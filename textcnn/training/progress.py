@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +60,11 @@ class History:
     def to_json(self) -> dict[str, Any]:
         """Return a JSON object."""
         return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, saved: Mapping[str, Any]) -> History:
+        """Return the run that `to_json` gave."""
+        return cls(**{**saved, "epochs": tuple(Epoch(**epoch) for epoch in saved["epochs"])})
 
 
 class Progress:

@@ -1,0 +1,176 @@
+"""Teachers: what gives a text the probability of each class, be it saved models, a transformer or a function."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textcnn.data.soft_labels import checked_probabilities
+from textcnn.distillation._teacher import Teacher, order_of
+from textcnn.errors import ConfigError, DataError, listed, one_line, quoted
+from textcnn.files import nearest_files
+from textcnn.inference.class_ids import as_labels, class_ids
+from textcnn.inference.label_sets import label_sets
+from textcnn.model import Model, load_model
+from textcnn.targets import ONE_CLASS, Target
+from textcnn.training.pipeline import digest_of
+
+_FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+class SavedModels(Teacher):
+    """Models of this toolkit, whose probabilities are averaged.
+
+    Args:
+        models: at least one.
+        classes: of the student, (K,).
+        target: what the texts' labels are.
+
+    Raises:
+        ConfigError: the classes of a model are others.
+    """
+
+    def __init__(self, models: Sequence[Model], classes: Sequence[str], target: Target) -> None:
+        self.models = models
+        self.name = f"the mean of {len(models)} models" if len(models) > 1 else repr(models[0])
+        digests = [f"{digest_of(model.artifact)} {model.artifact.temperature}" for model in models]
+        self.digest = hashlib.sha256("\n".join(digests).encode()).hexdigest()
+        self._orders = [order_of([str(name) for name in model.classes_], classes, repr(model)) for model in models]
+        for model in models:
+            if model.target is not target:
+                raise ConfigError(f"expected a teacher of {_kind(target)}, found {model!r} of {_kind(model.target)}")
+
+    def probabilities(self, texts: list[str]) -> np.ndarray:
+        """Return the mean of the models' probabilities, (N, K)."""
+        found = [model.predict_proba(texts)[:, order] for model, order in zip(self.models, self._orders, strict=True)]
+        out: np.ndarray = np.mean(found, axis=0)
+        return out
+
+
+class Function(Teacher):
+    """A function of a list of N texts that returns probabilities, (N, K), in the order of the classes, or N labels.
+
+    Args:
+        function: the function.
+        name: its name.
+        classes: of the student, (K,).
+        target: what the texts' labels are.
+    """
+
+    def __init__(self, function: Callable[[list[str]], Any], name: str, classes: Sequence[str], target: Target) -> None:
+        self.function, self.name, self.classes, self.target = function, name, list(classes), target
+        source = name
+        with suppress(OSError, TypeError):  # no source: a program, or something that is called
+            source += Path(inspect.getsourcefile(inspect.unwrap(function)) or "").read_text(encoding="utf-8")
+        self.digest = hashlib.sha256(source.encode()).hexdigest()
+
+    def probabilities(self, texts: list[str]) -> np.ndarray:
+        """Return what the function returns; labels as probabilities of 0 and 1."""
+        try:
+            given = self.function(texts)
+        except Exception as error:
+            raise DataError(
+                f"{self.name}: expected answers to {len(texts):,} texts, found an error: {type(error).__name__}: "
+                f"{one_line(error)}"
+            ) from error
+        rows = np.asarray(given) if not isinstance(given, (list, tuple)) or _are_numbers(given) else None
+        if rows is not None and rows.ndim == 2 and rows.dtype.kind in "biuf":
+            if rows.shape != (len(texts), len(self.classes)):
+                raise DataError(
+                    f"{self.name}: expected probabilities of {len(texts)} texts and {len(self.classes)} classes "
+                    f"({listed(self.classes)}), found the shape {rows.shape}"
+                )
+            return checked_probabilities(rows, self.target, what=self.name)
+        known = np.array(self.classes)
+        if self.target is ONE_CLASS:
+            named = as_labels([str(label) for label in given], len(texts), what=self.name)
+            ids = class_ids(named, known, what=self.name)
+        else:
+            ids = label_sets(given, len(texts), known, what=self.name)
+        return self.target.as_probabilities(ids, len(known))
+
+
+def make_teacher(given: Any, classes: Sequence[str], target: Target, *, device: str = "auto") -> Teacher:
+    """Return a teacher.
+
+    Args:
+        given: a `Teacher`; a folder of a saved model, or several, or loaded ones; a folder of a transformer that
+            classifies sequences, or its name on the Hugging Face hub; a function, or `module:function`.
+        classes: of the student, (K,).
+        target: what the texts' labels are.
+        device: where a transformer computes: `auto`, `cpu`, `cuda` or `cuda:N`.
+
+    Raises:
+        ConfigError: it is none of these, its classes are others, or a library is missing.
+        ModelError: a saved model cannot be read.
+    """
+    each = list(given) if isinstance(given, (list, tuple)) else [given]
+    if len(each) == 1 and isinstance(each[0], Teacher):
+        return each[0]
+    if len(each) == 1 and callable(each[0]):
+        name = f"{getattr(each[0], '__module__', '')}:{getattr(each[0], '__qualname__', type(each[0]).__name__)}"
+        return Function(each[0], name, classes, target)
+    if all(isinstance(one, Model) or _is_saved_model(one) for one in each):
+        return SavedModels([one if isinstance(one, Model) else load_model(one) for one in each], classes, target)
+    if len(each) > 1:
+        raise ConfigError(f"expected one teacher, or several saved models, found {listed([str(one) for one in each])}")
+    name = str(each[0])
+    if _FUNCTION.fullmatch(name) and not Path(name).exists():
+        return Function(_imported(name), name, classes, target)
+    if not (Path(name) / "config.json").is_file() and (Path(name).exists() or not _HUB_NAME.fullmatch(name)):
+        raise ConfigError(
+            "expected a teacher: the folder of a saved model or of a transformer, its name on the Hugging Face hub, or "
+            f"module:function, found {quoted(name)}{nearest_files(Path(name))}"
+        )
+    from textcnn.distillation._transformer import Transformer
+
+    return Transformer(name, classes, target, device=device)
+
+
+def _is_saved_model(given: Any) -> bool:
+    """Return whether a folder holds a model of this toolkit, not a transformer."""
+    try:
+        config = json.loads((Path(given) / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError):
+        return False
+    return not isinstance(config, dict) or "model_type" not in config
+
+
+def _imported(name: str) -> Callable[[list[str]], Any]:
+    """Return the function `module:function`, whose module may be in the current folder."""
+    module, _, path = name.partition(":")
+    if "" not in sys.path:
+        sys.path.insert(0, "")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(f"expected the function {name} as a teacher, found none: {one_line(error)}") from error
+    if not callable(found):
+        raise ConfigError(f"expected the function {name} as a teacher, found {quoted(found)}")
+    out: Callable[[list[str]], Any] = found
+    return out
+
+
+def _are_numbers(rows: Sequence[Any]) -> bool:
+    """Return whether rows hold numbers, which are probabilities, not labels."""
+    return bool(len(rows)) and all(
+        isinstance(row, (list, tuple, np.ndarray)) and all(isinstance(x, (int, float, np.number)) for x in row)
+        for row in rows
+    )
+
+
+def _kind(target: Target) -> str:
+    return "one class a text" if target is ONE_CLASS else "several labels a text"
