@@ -75,7 +75,7 @@ ALLOWED = {
 }
 # Libraries that cost seconds to import, or that a room must not know, and the rooms that use them.
 FOREIGN = {
-    "torch": {"nn", "training", "explain", "targets"},
+    "torch": {"nn", "training", "explain", "targets", "vectors"},
     "sklearn": {"metrics", "model", "estimator", "report", "selection", "targets"},
     "cleanlab": {"audit"},
     "scipy": {"audit", "comparison", "text", "training"},
@@ -83,6 +83,8 @@ FOREIGN = {
     "jinja2": {"explain", "report"},
     "datasets": {"data", "cli"},
     "gensim": {"vectors"},
+    "transformers": {"vectors"},
+    "huggingface_hub": {"data", "vectors"},
     "rich": {"cli"},
     "click": {"cli"},
     "optuna": {"tuning"},

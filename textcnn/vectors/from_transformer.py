@@ -29,7 +29,7 @@ from textcnn.text.tokenizer import Tokenizer
 from textcnn.text.tokens import Tokens
 from textcnn.text.vocabulary import count_words
 from textcnn.vectors._block_stream import counted
-from textcnn.vectors._encoder import Encoder, check_encoder
+from textcnn.vectors._encoder import WordEncoder, check_encoder
 from textcnn.vectors._output import (
     StepProgress,
     check_whole_number,
@@ -133,14 +133,14 @@ def transformer_vectors(
     check_encoder(name)
     with vectors_file(path, overwrite=overwrite) as file:
         show("loading the encoder", 0.0)
-        loaded = Encoder(name)
+        loaded = WordEncoder(name)
         if dimension > loaded.dimension:
             raise ConfigError(
                 f"dimension: expected at most {loaded.dimension:,}, the length of the hidden states of {name}, "
                 f"found {dimension:,}"
             )
         show("reading texts", 0.0)
-        corpus = _Corpus(columns_of(texts), grammar)
+        corpus = _CountedTexts(columns_of(texts), grammar)
         words, counts = count_words(corpus)
         kept = frequent_words(words, counts, min_count)
         more = dict.fromkeys(word for word in _words_of(more_words, grammar) if word not in kept and fits(word))
@@ -169,7 +169,7 @@ def transformer_vectors(
     )
 
 
-class _Corpus:
+class _CountedTexts:
     """The tokens of texts, which are counted on the way."""
 
     def __init__(self, columns: Iterable[pa.ChunkedArray], tokenizer: Tokenizer) -> None:
@@ -185,7 +185,7 @@ class _Corpus:
 
 def _words_of(texts: Texts, tokenizer: Tokenizer) -> Iterator[str]:
     """Yield the tokens of texts in their order."""
-    for tokens in _Corpus(columns_of(texts), tokenizer):
+    for tokens in _CountedTexts(columns_of(texts), tokenizer):
         yield from tokens.words.unique().to_pylist()
 
 
