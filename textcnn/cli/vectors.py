@@ -166,7 +166,7 @@ def _check(sources: Sequence[str], output: Path | None, info: Path | None) -> st
     """Refuse contradictory options before anything is read, and return what is to be done."""
     context = click.get_current_context()
     given = {
-        parameter.name: parameter.opts[0]
+        parameter.name: "/".join([parameter.opts[0], *parameter.secondary_opts])
         for parameter in context.command.params
         if context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
     }
@@ -183,7 +183,7 @@ def _check(sources: Sequence[str], output: Path | None, info: Path | None) -> st
             flags = " or ".join(_TASKS[other] for other in meant)
             found = "none" if len(meant) == 1 else "neither"
             raise ConfigError(f"{given[name]}: expected {flags} with it, found {found}; leave it out, or add that")
-    if info is None and not sources:
+    if task in _MIN_COUNT and not sources:
         raise ConfigError("expected a SOURCE of texts, found none; name a corpus (see textcnn data) or files")
     if "unsupervised" in given and "imdb" not in sources:
         raise ConfigError("--unsupervised: expected imdb among the SOURCEs, found none; leave it out")

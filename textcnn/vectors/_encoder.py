@@ -25,7 +25,7 @@ def check_encoder(name: str) -> None:
 
     Raises:
         ConfigError: `transformers` is not installed.
-        VectorsError: There is no such folder, and it is no name on the hub either.
+        VectorsError: It is no folder of a model, and cannot be a name on the hub.
     """
     if find_spec("transformers") is None:
         raise ConfigError(
@@ -34,10 +34,14 @@ def check_encoder(name: str) -> None:
         )
     path = Path(name)
     if path.is_dir():
-        return
-    if path.exists():
+        if not (path / "config.json").exists():
+            raise VectorsError(
+                f"{name}: expected the folder of a transformers model, found no config.json there; "
+                "give the folder that save_pretrained wrote"
+            )
+    elif path.exists():
         raise VectorsError(f"{name}: expected the folder of a transformers model, found a file; give its folder")
-    if not _HUB_NAME.fullmatch(name):
+    elif not _HUB_NAME.fullmatch(name):
         raise VectorsError(
             f"{name}: expected the folder of a transformers model, found nothing there{nearest_files(path)}; "
             "check the path, or give a name on the Hugging Face hub"
