@@ -5,8 +5,8 @@
 
 The package has the 400,000 words of GloVe 6B (Pennington et al., 2014; public domain, PDDL) and their vectors of 50
 numbers as a numpy array. They are written as GloVe text, word2vec text and word2vec binary, each plain and gzipped (in
-the folder `--work`), numbers in the shortest form that gives the same float32. Each file is read whole by textcnn and by
-gensim, each in a process of its own, and what was read is compared with the array bit for bit. Seconds are the median
+the folder `--work`), numbers in the shortest form that gives the same float32. textcnn and gensim read all words of
+each file, in processes of their own, and what was read is compared with the array bit for bit. Seconds are the median
 of the readings, of a file in the page cache; megabytes are the process's private memory at its peak, in a reading of
 its own. Then `textcnn vectors --info FILE --near good` is compared with gensim's `most_similar` over the same words.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -188,7 +189,7 @@ def _fetched(name: str) -> str:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the messages and progress bars of the libraries from the user."""
+    """Keep the messages, warnings and progress bars of the libraries from the user."""
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
     from transformers.utils import logging
 
@@ -201,7 +202,9 @@ def _quiet() -> Iterator[None]:
     logging.disable_progress_bar()
     disable_progress_bars()
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logging.set_verbosity(level)
         if loading:
