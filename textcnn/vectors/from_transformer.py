@@ -123,7 +123,7 @@ def transformer_vectors(
         VectorsError: No word occurs often enough, the encoder cannot be read, or the file cannot be written.
 
     Example:
-        >>> textcnn.transformer_vectors(texts, "all-MiniLM-L6-v2", "vectors.bin")
+        >>> textcnn.transformer_vectors(texts, "sentence-transformers/all-MiniLM-L6-v2", "vectors.bin")
     """
     check_whole_number("dimension", dimension, 1, MAX_DIMENSION)
     check_whole_number("min_count", min_count, 1, 10**12)

@@ -27,6 +27,8 @@ from textcnn.vectors._word_rows import MAX_DIMENSION
 
 logger = logging.getLogger(__name__)
 
+_BLOCK = 4096  # rows that are in double precision at once
+
 
 @dataclass(frozen=True)
 class JoinedPart:
@@ -124,7 +126,7 @@ def join_vectors(
             )
         shared = [word for word in indices[0] if all(word in rows for rows in indices[1:])]
         scales = [
-            _scale(matrix[[rows[word] for word in shared]], source)
+            _scale(matrix, np.array([rows[word] for word in shared], np.int64), source)
             for rows, matrix, source in zip(indices, matrices, paths, strict=True)
         ]
         words = _writable(dict.fromkeys(word for rows in indices for word in rows))
@@ -155,16 +157,25 @@ def _check_files(paths: Sequence[Path]) -> None:
             raise ConfigError(f"{path}: expected different files to join, found this one twice; leave one out")
 
 
-def _scale(shared: np.ndarray, path: Path) -> float:
-    """Return what to multiply a file by so that the vectors of the shared words, (S, D), have mean squared length 1."""
+def _scale(matrix: np.ndarray, shared: np.ndarray, path: Path) -> float:
+    """Return what to multiply a file by so that the vectors of the shared words have mean squared length 1.
+
+    Args:
+        matrix: The vectors of the file, (V, D).
+        shared: The rows of the words that all files have, (S,).
+        path: The file, for the errors.
+    """
     if not len(shared):
         raise VectorsError(
             f"{path}: expected words that all the files have, found none; are they in one language and spelling?"
         )
-    length = float(np.sqrt(np.square(shared, dtype=np.float64).sum(axis=1).mean()))
-    if not length:
+    squares = sum(
+        float(np.square(matrix[shared[start : start + _BLOCK]], dtype=np.float64).sum())
+        for start in range(0, len(shared), _BLOCK)
+    )
+    if not squares:
         raise VectorsError(f"{path}: expected vectors of the words that all the files have, found zeros; use another")
-    return 1 / length
+    return float(np.sqrt(len(shared) / squares))
 
 
 def _writable(words: dict[str, None]) -> list[str]:
