@@ -88,7 +88,7 @@ ALLOWED = {
 }
 # Libraries that cost seconds to import, or that a room must not know, and the rooms that use them.
 FOREIGN = {
-    "torch": {"distillation", "nn", "training", "explain", "targets"},
+    "torch": {"distillation", "nn", "training", "explain", "targets", "vectors"},
     "sklearn": {"metrics", "model", "estimator", "report", "selection", "targets"},
     "cleanlab": {"audit"},
     "scipy": {"audit", "comparison", "text", "training"},
@@ -96,6 +96,8 @@ FOREIGN = {
     "jinja2": {"explain", "report"},
     "datasets": {"data", "cli", "distillation"},
     "gensim": {"vectors"},
+    "transformers": {"distillation", "vectors"},
+    "huggingface_hub": {"data", "vectors"},
     "rich": {"cli"},
     "click": {"cli"},
     "optuna": {"tuning"},

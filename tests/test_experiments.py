@@ -22,6 +22,7 @@ RESULTS = {
     "labels": "results",
     "tuning": "results",
     "suggest": "results",
+    "glove": "results",
     "deletion": "results",
     "structure": "results",
     "scale": "results",

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from textcnn.settings.config import TextConfig as TextConfig
     from textcnn.settings.config import TrainingConfig as TrainingConfig
     from textcnn.vectors import load_vectors as load_vectors
+    from textcnn.vectors.from_transformer import transformer_vectors as transformer_vectors
+    from textcnn.vectors.join import join_vectors as join_vectors
     from textcnn.vectors.word2vec import train_vectors as train_vectors
 
 # A name is imported when it is first used: torch, scikit-learn and datasets cost seconds.
@@ -48,10 +50,12 @@ _HOMES = {
     "VectorsError": "errors",
     "__version__": "version",
     "distill": "distillation.distilling",
+    "join_vectors": "vectors.join",
     "load_corpus": "data",
     "load_model": "model",
     "load_vectors": "vectors",
     "train_vectors": "vectors.word2vec",
+    "transformer_vectors": "vectors.from_transformer",
 }
 
 __all__ = [
@@ -72,10 +76,12 @@ __all__ = [
     "TrainingError",
     "VectorsError",
     "distill",
+    "join_vectors",
     "load_corpus",
     "load_model",
     "load_vectors",
     "train_vectors",
+    "transformer_vectors",
 ]
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 
 import pytest
 
@@ -114,9 +115,41 @@ def test_a_file_is_described(textcnn, tmp_path):
         (("mr",), ["-o FILE", "--info FILE", "found neither"]),
         (("-o", "x.bin"), ["expected a SOURCE of texts, found none"]),
         (("-o", "x.bin", "--info", "y.bin"), ["expected -o or --info, found both"]),
-        (("mr", "-o", "x.bin", "--near", "good"), ["--near: expected --info FILE"]),
-        (("mr", "-o", "x.bin", "--max-words", "0"), ["--max-words: expected --info FILE"]),
-        (("mr", "-o", "x.bin", "--trust-pickle"), ["--trust-pickle: expected --info FILE"]),
+        (
+            ("mr", "-o", "x.bin", "--near", "good"),
+            ["--near: expected --info FILE with it, found none; leave it out, or add that"],
+        ),
+        (
+            ("mr", "-o", "x.bin", "--max-words", "0"),
+            ["--max-words: expected --info FILE or --join with it, found neither; leave it out, or add that"],
+        ),
+        (("mr", "-o", "x.bin", "--trust-pickle"), ["--trust-pickle: expected --info FILE or --join with it"]),
+        (("mr", "-o", "x.bin", "--more-words", "x"), ["--more-words: expected --from-transformer MODEL with it"]),
+        (("--info", "y.bin", "--window", "3"), ["expected --window or --info, found both; leave one out"]),
+        (("--info", "y.bin", "--join"), ["expected --info or --join, found both; leave one out"]),
+        (
+            ("mr", "-o", "x.bin", "--from-transformer", "y", "--seed", "0"),
+            ["expected --seed or --from-transformer, found both; leave one out"],
+        ),
+        (
+            ("mr", "-o", "x.bin", "--from-transformer", "y", "--near", "good"),
+            ["expected --near or --from-transformer, found both; leave one out"],
+        ),
+        (("-o", "x.bin", "--from-transformer", "y"), ["expected a SOURCE of texts, found none"]),
+        (("mr", "--from-transformer", "y"), ["-o FILE", "--info FILE", "found neither"]),
+        (("sample", "-o", "x.bin", "--from-transformer", "./y"), ["./y: expected the folder of a transformers model"]),
+        (
+            ("sample", "-o", "x.bin", "--from-transformer", "./y", "--more-words", "none.txt"),
+            ["found 'none.txt'"],
+        ),
+        (("-o", "x.bin", "--join"), ["expected two files of word vectors or more to join, found none"]),
+        (("y", "-o", "x.bin", "--join"), ["expected two files of word vectors or more to join, found y"]),
+        (("y", "z", "-o", "x.bin", "--join"), ["y: expected a word-vector file, found nothing there"]),
+        (
+            ("y", "z", "-o", "x.bin", "--join", "--keep-case"),
+            ["expected --lowercase/--keep-case or --join, found both; leave one out"],
+        ),
+        (("y", "z", "-o", "x.bin", "--join", "--text-column", "a"), ["expected --text-column or --join, found both"]),
         (("mr", "-o", "x.bin", "--unsupervised"), ["--unsupervised: expected imdb among the SOURCEs, found none"]),
         (("mr", "imdb", "sst2", "-o", "x.bin"), ["expected mr or sst2, found both"]),
         (
@@ -218,10 +251,61 @@ def test_a_column_that_is_not_there(textcnn, reviews, output):
     assert not output.exists()
 
 
+def test_vectors_of_a_transformer(textcnn, reviews, tiny_bert, tmp_path, output):
+    (tmp_path / "more.txt").write_text("Goodish\nfilm\n日\n")
+    made = ("vectors", reviews, "--from-transformer", tiny_bert, "--dimension", 4, "-o", output)
+    ended = textcnn(*made, "--text-column", "text", "--more-words", tmp_path / "more.txt")
+    assert ended.code == 0
+    assert [line.rpartition(" (")[0] for line in ended.err.splitlines()] == [
+        "loading the encoder",
+        "reading texts",
+        "encoding words",
+    ]
+    lines = ended.out.splitlines()
+    assert re.fullmatch(r"dimension   4 of 16, with \d\d\.\d% of the variance", lines[2])
+    assert re.fullmatch(r"time        \d+ s", lines[4])
+    assert " ".join(" ".join(lines[:2]).split()) == (  # of the numbers it knows 0 alone
+        "words 14 that occur once or more, of 73, and 1 of --more-words; 60 left out, which the transformer does "
+        "not know"
+    )
+    assert lines[3] == "texts       60, 480 tokens"
+    assert lines[5:] == [f"size        {output.stat().st_size} bytes", f"saved       {output}"]
+    assert first_words(output, 99)[-1] == "goodish"
+    bits = output.read_bytes()
+    ended = textcnn(*made, "--overwrite", "--min-count", 20)
+    assert ended.out.startswith("words       7 that occur 20 times or more, of 73\n")
+    ended = textcnn(*made, "--overwrite", "--text-column", "text", "--more-words", tmp_path / "more.txt")
+    assert output.read_bytes() == bits
+    ended = textcnn(*made, "--overwrite", "--dimension", 17)
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err.splitlines()[-1] == (
+        f"Error: --dimension: expected at most 16, the length of the hidden states of {tiny_bert}, found 17"
+    )
+
+
+def test_joined_files(textcnn, tmp_path, output):
+    a, b = tmp_path / "a.txt", tmp_path / "b.txt"
+    a.write_text("good 3 4\nbad 0 1\n")
+    b.write_text("fine 1 1 1\ngood 0 0 2\n")
+    ended = textcnn("vectors", "--join", a, b, "-o", output)
+    assert ended.code == 0
+    assert [line.rpartition(" (")[0] for line in ended.err.splitlines()] == [f"reading {a}", f"reading {b}", "writing"]
+    assert " ".join(ended.out.replace(str(tmp_path), "FOLDER").split()) == (
+        "words 3, of which all files have 1 dimension 5 "
+        "part FOLDER/a.txt: 2 words x 2, multiplied by 0.2 part FOLDER/b.txt: 2 words x 3, multiplied by 0.5 "
+        f"time 0 s size {output.stat().st_size} bytes saved FOLDER/vectors.bin"
+    )
+    assert load_vectors(output, ["good"]).matrix[0].tolist() == pytest.approx([0.6, 0.8, 0, 0, 1])
+    assert textcnn("vectors", "--join", a, b, "-o", output, "--overwrite", "--max-words", 2).code == 0
+    ended = textcnn("vectors", "--join", a, b, "-o", output)
+    assert (ended.code, ended.out) == (2, "")
+    assert "--overwrite" in ended.err
+
+
 def test_help_names_every_group(textcnn):
     ended = textcnn("vectors", "--help")
     assert ended.code == 0
-    for group in ("Output:", "Description:", "Data:", "Text:", "Training:"):
+    for group in ("Output:", "Description:", "Joining:", "Transformer:", "Data:", "Text:", "Training:"):
         assert f"\n{group}\n" in ended.out
 
 

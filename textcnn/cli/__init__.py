@@ -30,7 +30,7 @@ _COMMANDS = {
     "audit": "Find what is wrong with a corpus.",
     "suggest": "Choose the texts to label next.",
     "data": "List the named corpora, or describe a corpus.",
-    "vectors": "Train word vectors on texts, or describe a file of them.",
+    "vectors": "Train word vectors on texts, or make, join or describe files of them.",
 }
 _ALIASES = {"fit": "train", "learn": "train", "classify": "predict", "label": "predict", "test": "evaluate"}
 

@@ -1,4 +1,4 @@
-"""`textcnn vectors`: train word vectors on texts, or describe a file of word vectors."""
+"""`textcnn vectors`: train word vectors on texts, take them from a transformer, join or describe files of them."""
 
 from __future__ import annotations
 
@@ -7,21 +7,33 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
-from textcnn.cli.common import GroupedCommand, corpus_options, option
+from textcnn.cli.common import CORPUS, GroupedCommand, corpus_options, option
 from textcnn.cli.display import make_display
 from textcnn.cli.suggestions import Source
-from textcnn.cli.terminal import TextLayout
+from textcnn.cli.vector_files import show_file, show_joined, show_trained, show_transformed
 from textcnn.errors import ConfigError
 from textcnn.settings import config
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from textcnn.vectors.describe import Coverage, VectorsFile
-    from textcnn.vectors.word2vec import TrainedVectors
-
-_MARGIN = 12
+_TASKS = {"info": "--info FILE", "join": "--join", "from_transformer": "--from-transformer MODEL"}
+_MIN_COUNT = {"training": 5, "from_transformer": 1}  # by what is done
+_READING = ("training", "from_transformer", "info")
+# What is done, for each option that does not go with everything.
+_MEANT_FOR = {
+    "output": ("training", "from_transformer", "join"),
+    "overwrite": ("training", "from_transformer", "join"),
+    "near": ("info",),
+    "max_words": ("info", "join"),
+    "trust_pickle": ("info", "join"),
+    **dict.fromkeys((*CORPUS, "unsupervised", "tokenizer", "lowercase"), _READING),
+    **dict.fromkeys(("min_count", "dimension"), ("training", "from_transformer")),
+    **dict.fromkeys(("epochs", "window", "architecture", "seed", "workers"), ("training",)),
+    "more_words": ("from_transformer",),
+}
 
 _Result = TypeVar("_Result")
 
@@ -30,6 +42,7 @@ _Result = TypeVar("_Result")
 @click.argument("sources", nargs=-1, metavar="[SOURCE]...", type=Source())
 @option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", group="Output", help="File to write.")
 @option("--overwrite", is_flag=True, group="Output", help="Replace an existing file.")
+@option("--dimension", type=int, default=300, show_default=True, group="Output", help="Length of a vector.")
 @option(
     "--info",
     type=click.Path(path_type=Path),
@@ -49,13 +62,34 @@ _Result = TypeVar("_Result")
     type=int,
     metavar="N",
     group="Description",
-    help="With --info: read only the first N words of the file.",
+    help="With --info or --join: read only the first N words of a file.",
 )
 @option(
     "--trust-pickle",
     is_flag=True,
     group="Description",
-    help="With --info: let gensim load a .kv file, a pickle, which can run any code.",
+    help="With --info or --join: let gensim load a .kv file, a pickle, which can run any code.",
+)
+@option(
+    "--join",
+    is_flag=True,
+    group="Joining",
+    help="Put the vectors of the SOURCEs, which are files of word vectors, side by side.",
+)
+@option(
+    "--from-transformer",
+    type=click.Path(),
+    metavar="MODEL",
+    group="Transformer",
+    help="Take the vectors of the texts' words from this transformer: a folder, or a name on the Hugging Face hub.",
+)
+@option(
+    "--more-words",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    group="Transformer",
+    help="With --from-transformer: words beside those of the texts, one per line; repeatable.",
 )
 @corpus_options
 @option("--unsupervised", is_flag=True, group="Data", help="Add the unlabelled texts of imdb.")
@@ -77,13 +111,10 @@ _Result = TypeVar("_Result")
 @option(
     "--min-count",
     type=int,
-    default=5,
     metavar="N",
-    show_default=True,
     group="Text",
-    help="Drop words that occur fewer than N times.",
+    help="Drop words that occur fewer than N times [5; with --from-transformer 1].",
 )
-@option("--dimension", type=int, default=300, show_default=True, group="Training", help="Length of a vector.")
 @option("--epochs", type=int, default=5, show_default=True, group="Training", help="Passes over the texts.")
 @option("--window", type=int, default=5, show_default=True, group="Training", help="Context size: words on each side.")
 @option(
@@ -101,39 +132,74 @@ _Result = TypeVar("_Result")
     group="Training",
     help="Number of threads [one per processor]; only one is reproducible.",
 )
-def command(
-    sources: tuple[str, ...],
-    output: Path | None,
-    info: Path | None,
-    near: tuple[str, ...],
-    max_words: int | None,
-    trust_pickle: bool,
-    tokenizer: str,
-    lowercase: bool,
-    overwrite: bool,
-    **keywords: Any,
-) -> None:
-    """Train word2vec vectors on the texts of SOURCEs, or describe a file of word vectors.
+def command(sources: tuple[str, ...], output: Path | None, info: Path | None, **keywords: Any) -> None:
+    """Train word vectors on the texts of SOURCEs, or make, join or describe files of them.
 
     A SOURCE is a named corpus (see `textcnn data`), a file of texts (lines, CSV, TSV,
     JSON Lines or Parquet, optionally gzipped) or a folder of train.* and other files.
     Labels are not needed. Only the training texts of a corpus with splits are read.
+    With --join, the SOURCEs are files of word vectors.
 
     \b
     Examples:
       textcnn vectors reviews.txt more.csv -o vectors.bin
       textcnn vectors imdb --unsupervised --data-dir data -o vectors.bin
+      textcnn vectors reviews.csv --from-transformer FOLDER -o vectors.bin
+      textcnn vectors --join vectors.bin glove.txt -o joined.bin
       textcnn vectors --info vectors.bin reviews.csv --near good
     """
-    data = {**keywords.pop("reading"), "unsupervised": keywords.pop("unsupervised")}
-    described = {"near": near, "max_words": max_words, "trust_pickle": trust_pickle}
-    _check(sources, output, info, described, unsupervised=data["unsupervised"])
+    task = _check(sources, output, info)
+    if keywords["min_count"] is None:
+        keywords["min_count"] = _MIN_COUNT.get(task)
+    data = {**keywords["reading"], "unsupervised": keywords["unsupervised"]}
     if info is not None:
-        _describe(info, sources, data, {"tokenizer": tokenizer, "lowercase": lowercase}, described)
-        return
+        _describe(info, sources, data, keywords)
+    elif task == "join":
+        _join(sources, output, keywords)
+    elif task == "from_transformer":
+        _transform(sources, output, data, keywords)
+    else:
+        _train(sources, output, data, keywords)
+
+
+def _check(sources: Sequence[str], output: Path | None, info: Path | None) -> str:
+    """Refuse contradictory options before anything is read, and return what is to be done."""
+    context = click.get_current_context()
+    given = {
+        parameter.name: "/".join([parameter.opts[0], *parameter.secondary_opts])
+        for parameter in context.command.params
+        if context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    }
+    tasks = [name for name in _TASKS if name in given]
+    if len(tasks) > 1:
+        raise ConfigError(f"expected {_flag(tasks[0])} or {_flag(tasks[1])}, found both; leave one out")
+    task = tasks[0] if tasks else "training"
+    if info is None and output is None:
+        raise ConfigError("expected a file to write to (-o FILE) or to describe (--info FILE), found neither")
+    for name, meant in _MEANT_FOR.items():
+        if name in given and task not in meant:
+            if tasks:
+                raise ConfigError(f"expected {given[name]} or {_flag(task)}, found both; leave one out")
+            flags = " or ".join(_TASKS[other] for other in meant)
+            found = "none" if len(meant) == 1 else "neither"
+            raise ConfigError(f"{given[name]}: expected {flags} with it, found {found}; leave it out, or add that")
+    if task in _MIN_COUNT and not sources:
+        raise ConfigError("expected a SOURCE of texts, found none; name a corpus (see textcnn data) or files")
+    if "unsupervised" in given and "imdb" not in sources:
+        raise ConfigError("--unsupervised: expected imdb among the SOURCEs, found none; leave it out")
+    treebanks = [source for source in sources if source in ("sst1", "sst2")]
+    if "mr" in sources and treebanks:
+        raise ConfigError(
+            f"expected mr or {treebanks[0]}, found both: each has sentences of the other's test split; leave one out"
+        )
+    return task
+
+
+def _train(sources: Sequence[str], output: Path | None, data: dict[str, Any], keywords: dict[str, Any]) -> None:
     from textcnn.data import check_source
     from textcnn.vectors.word2vec import train_vectors
 
+    names = ("tokenizer", "lowercase", "overwrite", "dimension", "min_count")
     for source in sources:
         check_source(source, hub=data["hub"])
     with make_display(lines=True) as display:
@@ -141,35 +207,44 @@ def command(
             train_vectors,
             _texts(sources, **data),
             output,
-            tokenizer=tokenizer,
-            lowercase=lowercase,
-            overwrite=overwrite,
             progress=display.show,
-            **keywords,
+            **{name: keywords[name] for name in (*names, "epochs", "window", "architecture", "seed", "workers")},
         )
-    _report(trained, keywords["min_count"], keywords["seed"])
+    show_trained(trained, keywords["min_count"], keywords["seed"])
 
 
-def _check(
-    sources: Sequence[str], output: Path | None, info: Path | None, described: dict[str, Any], *, unsupervised: bool
-) -> None:
-    """Refuse contradictory options before anything is read."""
-    if info is None and output is None:
-        raise ConfigError("expected a file to write to (-o FILE) or to describe (--info FILE), found neither")
-    if info is not None and output is not None:
-        raise ConfigError("expected -o or --info, found both; leave one out")
-    given = [name for name, value in described.items() if value not in (None, ()) and value is not False]
-    if given and info is None:
-        raise ConfigError(f"{_flag(given[0])}: expected --info FILE with it, found none; it describes an existing file")
-    if info is None and not sources:
-        raise ConfigError("expected a SOURCE of texts, found none; name a corpus (see textcnn data) or files")
-    if unsupervised and "imdb" not in sources:
-        raise ConfigError("--unsupervised: expected imdb among the SOURCEs, found none; leave it out")
-    treebanks = [source for source in sources if source in ("sst1", "sst2")]
-    if "mr" in sources and treebanks:
-        raise ConfigError(
-            f"expected mr or {treebanks[0]}, found both: each has sentences of the other's test split; leave one out"
+def _transform(sources: Sequence[str], output: Path | None, data: dict[str, Any], keywords: dict[str, Any]) -> None:
+    from textcnn.data import check_source
+    from textcnn.vectors.from_transformer import transformer_vectors
+
+    more = [str(path) for path in keywords["more_words"]]
+    for source in (*sources, *more):
+        check_source(source, hub=data["hub"])
+    with make_display(lines=True) as display:
+        made = _with_flags(
+            transformer_vectors,
+            _texts(sources, **data),
+            keywords["from_transformer"],
+            output,
+            more_words=_texts(more, **{**data, "text_column": None, "unsupervised": False}),
+            progress=display.show,
+            **{name: keywords[name] for name in ("tokenizer", "lowercase", "overwrite", "dimension", "min_count")},
         )
+    show_transformed(made, keywords["min_count"])
+
+
+def _join(sources: Sequence[str], output: Path | None, keywords: dict[str, Any]) -> None:
+    from textcnn.vectors.join import join_vectors
+
+    with make_display(lines=True) as display:
+        joined = _with_flags(
+            join_vectors,
+            sources,
+            output,
+            progress=display.show,
+            **{name: keywords[name] for name in ("max_words", "trust_pickle", "overwrite")},
+        )
+    show_joined(joined)
 
 
 def _texts(sources: Sequence[str], *, unsupervised: bool, **reading: Any) -> Iterator[pa.ChunkedArray | pa.Array]:
@@ -224,29 +299,7 @@ def _with_flags(function: Callable[..., _Result], *arguments: object, **keywords
         raise ConfigError(f"{_flag(name) if name in keywords else name}{colon}{reason}") from None
 
 
-def _report(trained: TrainedVectors, min_count: int, seed: int) -> None:
-    times = "once" if min_count == 1 else f"{min_count:,} times"
-    rows = [
-        ("words", f"{trained.words:,} that occur {times} or more, of {trained.distinct:,}"),
-        ("dimension", f"{trained.dimension:,}"),
-        ("texts", f"{trained.texts:,}, {trained.tokens:,} tokens"),
-        ("time", f"{trained.seconds:.0f} s with {trained.workers} worker{'' if trained.workers == 1 else 's'}"),
-        ("seed", f"{seed}" + (", not reproducible: use --workers 1 for that" if trained.workers > 1 else "")),
-        ("size", _size(trained.size)),
-    ]
-    layout = TextLayout()
-    for title, value in rows:
-        layout.show(layout.paragraph(title, value, _MARGIN))
-    click.echo(f"saved       {trained.path}")  # a path stays on one line
-
-
-def _size(size: int) -> str:
-    return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size:,} bytes"
-
-
-def _describe(
-    path: Path, sources: Sequence[str], data: dict[str, Any], text: dict[str, Any], described: dict[str, Any]
-) -> None:
+def _describe(path: Path, sources: Sequence[str], data: dict[str, Any], keywords: dict[str, Any]) -> None:
     from textcnn.text.tokenizer import Tokenizer
     from textcnn.vectors.describe import describe_vectors
 
@@ -255,57 +308,8 @@ def _describe(
             describe_vectors,
             path,
             _texts(sources, **data) if sources else None,
-            tokenizer=Tokenizer(config.TextConfig(**text)),
+            tokenizer=Tokenizer(config.TextConfig(tokenizer=keywords["tokenizer"], lowercase=keywords["lowercase"])),
             progress=lambda share: display.show("reading vectors", share),
-            **described,
+            **{name: keywords[name] for name in ("near", "max_words", "trust_pickle")},
         )
-    _print_file(found, described["max_words"])
-    if found.coverage is not None:
-        _print_coverage(found.coverage, ", ".join(sources))
-
-
-def _print_file(found: VectorsFile, max_words: int | None) -> None:
-    limited = found.words == max_words
-    rows = [
-        ("format", found.format),
-        ("words", f"{found.words:,}" + (" (--max-words)" if limited else "")),
-        ("dimension", f"{found.dimension:,}"),
-        *([] if found.untrained is None else [("warning", found.untrained)]),
-    ]
-    click.echo(f"file        {found.path}, {_size(found.size)}")
-    layout = TextLayout()
-    for title, value in rows:
-        layout.show(layout.paragraph(title, value, _MARGIN))
-    if found.neighbours:
-        head = f"nearest neighbours among the first {found.candidates:,} words, with cosines"
-        layout.show(["", *layout.wrapped(layout.text(head))])
-    for word, neighbours in found.neighbours.items():
-        if neighbours is None:
-            items = ["not in the words read" if limited else "not in the file"]
-        elif word in found.zero_vectors:
-            items = ["has a zero vector, so no neighbours"]
-        else:
-            items = _listed([f"{_shown(other)} {cosine:.2f}" for other, cosine in neighbours]) or ["no other word"]
-        layout.show(layout.row(f"  {_shown(word)}: ", items, 4, " "))
-
-
-def _print_coverage(coverage: Coverage, sources: str) -> None:
-    layout = TextLayout()
-    click.echo(f"\ncoverage of {sources} (training texts)")
-    for title, found, total in (
-        ("  distinct", coverage.found, coverage.words),
-        ("  tokens", coverage.tokens_found, coverage.tokens),
-    ):
-        layout.show(layout.paragraph(title, f"{found:,} of {total:,} ({found / max(total, 1):.1%})", _MARGIN))
-    missing = _listed([f"{_shown(word)} {count:,}" for word, count in coverage.missing])
-    layout.show(layout.row("  missing", missing or ["none"], _MARGIN, " "))
-
-
-def _listed(items: Sequence[str]) -> list[str]:
-    """Return the items with a comma after each but the last."""
-    return [f"{item}," for item in items[:-1]] + list(items[-1:])
-
-
-def _shown(word: str) -> str:
-    """Return a word quoted if it is all punctuation or could steer the terminal."""
-    return word if word.isprintable() and any(map(str.isalnum, word)) else repr(word)
+    show_file(found, sources, keywords["max_words"])

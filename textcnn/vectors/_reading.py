@@ -6,11 +6,13 @@ word2vec, GloVe and fastText ``.vec``, and `textcnn.vectors._keyed_vectors` for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from os import PathLike
 from pathlib import Path
 from typing import TypeAlias
+
+import numpy as np
 
 from textcnn.errors import ConfigError, VectorsError
 from textcnn.vectors._block_stream import DAMAGED, BlockStream
@@ -114,6 +116,38 @@ def first_words(
     return list(words)[:limit]
 
 
+def all_vectors(
+    source: VectorsSource,
+    *,
+    max_words: int | None = None,
+    trust_pickle: bool = False,
+    progress: Callable[[float], None] | None = None,
+) -> tuple[dict[str, int], np.ndarray]:
+    """Return all words of a file and their vectors.
+
+    If a word occurs more than once, its first vector is kept; words that are not UTF-8 are skipped. Both get a warning.
+
+    Args:
+        source: As for `load_vectors`.
+        max_words: As for `load_vectors`.
+        trust_pickle: As for `load_vectors`.
+        progress: As for `load_vectors`.
+
+    Returns:
+        The row of each of V words, in the order of the file, and float32 (V, D).
+
+    Raises:
+        VectorsError: As for `load_vectors`, whatever words are wanted.
+        ConfigError: `max_words` is out of range.
+    """
+    with _opened(source, trust_pickle=trust_pickle, progress=progress) as (name, layout, read):
+        rows = _AllRows(name, layout, _checked_limit(max_words))
+        rest = read(rows)
+    rows.check_end(rest)
+    rows.warn()
+    return rows.words, np.frombuffer(rows.numbers, np.float32).reshape(-1, layout.dimension)
+
+
 def _checked_words(words: Sequence[str]) -> list[str]:
     if isinstance(words, (str, bytes)) or not len(words):
         raise VectorsError(f"expected a list of words to look up, found {words!r}; pass at least one word")
@@ -173,3 +207,37 @@ class _FirstWords(WantedRows):
         self.names += words
         if len(self.names) >= self._enough:
             raise _EnoughError
+
+
+class _Everything:
+    """Contains any word."""
+
+    def __contains__(self, word: object) -> bool:
+        return True
+
+
+class _AllRows(WantedRows):
+    """Keeps the vectors of all words."""
+
+    def __init__(self, name: str, layout: Layout, max_words: int | None) -> None:
+        super().__init__(name, [], layout, max_words)
+        self.words: dict[str, int] = {}
+        self.numbers = bytearray()  # grows with what is read: a header may state any number of words
+        self.wanted = _Everything()
+
+    def first_pieces(self) -> Container[bytes]:
+        """Return what contains the beginning of any line."""
+        return self.wanted
+
+    def put(self, word: bytes, values: np.ndarray, where: str) -> None:
+        """Keep the vector of a word that is new and UTF-8."""
+        try:
+            key = word.decode()
+        except UnicodeDecodeError:
+            return
+        if key in self.words:
+            self.duplicates += 1
+            return
+        self.check_finite(word, values, where)
+        self.words[key] = len(self.words)
+        self.numbers += values.tobytes()

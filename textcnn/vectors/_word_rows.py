@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -112,17 +112,18 @@ class WantedRows:
         self.matrix = np.zeros((len(words), layout.dimension), dtype=np.float32)
         self._rank = np.full(len(words), 3, dtype=np.int8)  # of the spelling found; 3 is none
         # Each spelling's rows and ranks, as 3 * row + rank; emptied once the spelling has been read.
-        self.wanted: dict[bytes, list[int]] = {}
+        self._targets: dict[bytes, list[int]] = {}
         for row, word in enumerate(words):
             for rank, spelling in enumerate((word, word.lower(), word.capitalize())):
                 if rank == 0 or spelling != word:
                     # A lone surrogate has no UTF-8, and its three bytes are no word of a file.
                     key = spelling.encode("utf-8", "surrogatepass")
-                    self.wanted.setdefault(key, []).append(3 * row + rank)
+                    self._targets.setdefault(key, []).append(3 * row + rank)
+        self.wanted: Container[bytes] = self._targets
 
-    def first_pieces(self) -> set[bytes]:
+    def first_pieces(self) -> Container[bytes]:
         """Return the wanted spellings up to their first space: the beginnings of the lines of interest."""
-        return {key.split(b" ", 1)[0] if b" " in key else key for key in self.wanted}
+        return {key.split(b" ", 1)[0] if b" " in key else key for key in self._targets}
 
     def room(self) -> int:
         """Return the number of words still to read before the limit."""
@@ -130,21 +131,25 @@ class WantedRows:
 
     def put(self, word: bytes, values: np.ndarray, where: str) -> None:
         """Copy `values`, float32 (D,), to each row that has no better spelling than `word` yet."""
-        targets = self.wanted[word]
+        targets = self._targets[word]
         if not targets:
             self.duplicates += 1
             return
-        if not np.isfinite(values).all():
-            raise VectorsError(
-                f"{self.name}, {where}: expected finite numbers, found NaN or infinity in the vector of "
-                f"{shown(word)}; repair the file or use another"
-            )
+        self.check_finite(word, values, where)
         for target in targets:
             row, rank = divmod(target, 3)
             if rank < self._rank[row]:
                 self.matrix[row] = values
                 self._rank[row] = rank
-        self.wanted[word] = []
+        self._targets[word] = []
+
+    def check_finite(self, word: bytes, values: np.ndarray, where: str) -> None:
+        """Raise VectorsError if a vector has a number that is not finite."""
+        if not np.isfinite(values).all():
+            raise VectorsError(
+                f"{self.name}, {where}: expected finite numbers, found NaN or infinity in the vector of "
+                f"{shown(word)}; repair the file or use another"
+            )
 
     def count(self, words: list[bytes]) -> None:
         """Count the words of a block, and those that are not UTF-8."""
@@ -153,32 +158,47 @@ class WantedRows:
             self.undecodable += sum(not _is_utf8(word) for word in words)
 
     def finish(self, rest: bytes) -> WordVectors:
-        """Check the words read, and the `rest` that makes no word, against the stated count."""
-        layout = self.layout
-        stated = self.total if layout.count is None else layout.count
-        count = min(stated, self.limit)
-        if layout.exact and (self.total != count or rest):
-            expected = f"{counted(count, 'word')} of {counted(layout.dimension)} ({layout.format})"
-            end = f"the end of the file in word {self.total + 1:,}" if self.total < count else "more than that"
-            raise VectorsError(f"{self.name}: expected {expected}, found {end}; {DAMAGED}")
+        """Return what was found of the wanted words; for `rest` see `check_end`."""
+        self.check_end(rest)
         found = self._rank < 3
         if not found.any():
             raise VectorsError(
                 f"none of the {len(found):,} words were found in {self.name} ({self.total:,} words, "
-                f"{layout.dimension}-d); is it in another language or spelling?"
+                f"{self.layout.dimension}-d); is it in another language or spelling?"
             )
-        if self.total > stated or self.total < count:
+        self.warn()
+        layout = self.layout
+        return WordVectors(self.matrix, found, self.total, self.undecodable, self.duplicates, layout.format)
+
+    def check_end(self, rest: bytes) -> None:
+        """Check the words read, and the `rest` that makes no word, against the stated count."""
+        layout = self.layout
+        count = self._expected()
+        if layout.exact and (self.total != count or rest):
+            expected = f"{counted(count, 'word')} of {counted(layout.dimension)} ({layout.format})"
+            end = f"the end of the file in word {self.total + 1:,}" if self.total < count else "more than that"
+            raise VectorsError(f"{self.name}: expected {expected}, found {end}; {DAMAGED}")
+
+    def _stated(self) -> int:
+        return self.total if self.layout.count is None else self.layout.count
+
+    def _expected(self) -> int:
+        """Return the number of words that should have been read."""
+        return min(self._stated(), self.limit)
+
+    def warn(self) -> None:
+        """Log a wrong count, repeats and words that are not UTF-8."""
+        if self.total > self._stated() or self.total < self._expected():
             logger.warning(
                 "%s: the header states %s, found %s; all are used (if that is too few, download or copy it again)",
                 self.name,
-                counted(stated, "word"),
+                counted(self._stated(), "word"),
                 f"{self.total:,}",
             )
         if self.duplicates:
             logger.warning("%s: %d repeats of wanted words; the first vector is kept", self.name, self.duplicates)
         if self.undecodable:
             logger.warning("%s: %d words are not UTF-8 and were skipped", self.name, self.undecodable)
-        return WordVectors(self.matrix, found, self.total, self.undecodable, self.duplicates, layout.format)
 
 
 def _is_utf8(data: bytes) -> bool:

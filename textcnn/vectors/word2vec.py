@@ -7,38 +7,41 @@ word of its context), with 5 negative samples and frequent words subsampled at 1
 
 from __future__ import annotations
 
-import gzip
 import logging
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textcnn.errors import ConfigError, VectorsError
-from textcnn.files import check_output, written_whole
+from textcnn.errors import ConfigError
 from textcnn.settings.config import TextConfig
-from textcnn.text.columns import Texts, as_column
+from textcnn.text.columns import Texts
 from textcnn.text.tokenizer import Tokenizer
 from textcnn.text.tokens import Tokens
 from textcnn.text.vocabulary import count_words
-from textcnn.vectors._formats import MAX_WORD
+from textcnn.vectors._output import (
+    StepProgress,
+    check_whole_number,
+    columns_of,
+    frequent_words,
+    no_progress,
+    vectors_file,
+    write_vectors,
+    writing,
+)
 from textcnn.vectors._word_rows import MAX_DIMENSION
 from textcnn.vectors.neighbours import untrained
 
 logger = logging.getLogger(__name__)
 
 ARCHITECTURES = ("cbow", "skip-gram")
-
-StepProgress = Callable[[str, float], None]
 
 _MAX_SENTENCE = 10_000  # tokens; gensim drops the rest of a longer sentence
 _REPORT = 1 << 18  # bytes of tokens between two progress reports
@@ -66,11 +69,8 @@ class VectorsConfig:
             "workers": (1, 1_000),
         }
         for name, (least, most) in bounds.items():
-            value = getattr(self, name)
-            if value is None and name == "workers":
-                continue
-            if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-                raise ConfigError(f"{name}: expected a whole number from {least:,} to {most:,}, found {value!r}")
+            if getattr(self, name) is not None or name != "workers":
+                check_whole_number(name, getattr(self, name), least, most)
         if self.architecture not in ARCHITECTURES:
             expected = " or ".join(ARCHITECTURES)
             raise ConfigError(f"architecture: expected {expected}, found {self.architecture!r}")
@@ -168,18 +168,16 @@ def train_vectors(
     tokens = Tokenizer(TextConfig(tokenizer=tokenizer, lowercase=lowercase))
     begin = time.monotonic()
     path = Path(output)
-    check_output(path, overwrite=overwrite, error=VectorsError)
     with (
-        _writing(path),
-        written_whole(path) as file,
+        vectors_file(path, overwrite=overwrite) as file,
         tempfile.TemporaryDirectory(prefix="textcnn-", ignore_cleanup_errors=True) as folder,
     ):
-        corpus = _TokenFile(Path(folder) / "tokens", config.epochs, progress or _no_progress)
-        words, counts = count_words(corpus.write(_columns(texts), tokens))
-        kept = _frequent(words, counts, config.min_count)
+        corpus = _TokenFile(Path(folder) / "tokens", config.epochs, progress or no_progress)
+        words, counts = count_words(corpus.write(columns_of(texts), tokens))
+        kept = frequent_words(words, counts, config.min_count)
         threads = config.workers or os.cpu_count() or 1
         vectors = _train(corpus, kept, config, threads)
-        _write(vectors, list(kept), file, zipped=path.suffix == ".gz")
+        write_vectors(list(kept), vectors, config.dimension, file, zipped=path.suffix == ".gz")
     if warning := untrained(vectors):
         logger.warning("%s: %s; give more texts or --epochs", path, warning)
     return TrainedVectors(
@@ -193,34 +191,6 @@ def train_vectors(
         workers=threads,
         seconds=time.monotonic() - begin,
     )
-
-
-def _no_progress(step: str, share: float) -> None:
-    """Ignore progress."""
-
-
-def _columns(texts: Texts) -> Iterator[pa.ChunkedArray]:
-    if isinstance(texts, Iterator):
-        for part in texts:
-            yield as_column(part)
-    else:
-        yield as_column(texts)
-
-
-def _frequent(words: list[str], counts: np.ndarray, min_count: int) -> dict[str, int]:
-    """Return the words that occur `min_count` times or more and fit a word2vec file, the most frequent first."""
-    kept = {
-        word: int(count)
-        for word, count in zip(words, counts, strict=True)
-        if count >= min_count and len(word.encode()) < MAX_WORD
-    }
-    if not kept:
-        times = "once" if min_count == 1 else f"{min_count} times"
-        raise VectorsError(
-            f"expected words that occur {times} or more in the texts, found none among {len(words):,} words; "
-            "give more texts or lower min_count (--min-count)"
-        )
-    return kept
 
 
 class _TokenFile:
@@ -241,7 +211,7 @@ class _TokenFile:
             for column in columns:
                 for tokens in tokenizer.columns(column):
                     lines = _lines(tokens)
-                    with _writing(self.path):
+                    with writing(self.path):
                         file.write("".join(f"{line}\n" for line in lines).encode())
                         file.flush()
                     self.texts += len(tokens.offsets) - 1 - tokens.continued
@@ -310,21 +280,3 @@ def _train(corpus: _TokenFile, words: dict[str, int], config: VectorsConfig, thr
     if corpus.failure is not None:
         raise corpus.failure
     return model.wv.vectors
-
-
-def _write(vectors: np.ndarray, words: list[str], file: IO[bytes], *, zipped: bool) -> None:
-    """Write word2vec binary without the optional newlines, as gensim does."""
-    stream: Any = gzip.GzipFile(fileobj=file, mode="wb", mtime=0) if zipped else nullcontext(file)
-    with stream as out:
-        out.write(b"%d %d\n" % vectors.shape)
-        for word, row in zip(words, vectors, strict=True):
-            out.write(word.encode() + b" " + row.astype("<f4").tobytes())
-
-
-@contextmanager
-def _writing(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or error
-        raise VectorsError(f"{path}: could not write it: {reason}; fix that or write elsewhere") from error
