@@ -78,7 +78,9 @@ class Graph:
         """Add an operator of one output, and return this."""
         return self.ops(kind, *inputs, outputs=1, **attributes)[0]
 
-    def loop(self, begin: Value, end: Value, state: Value, step: Callable[[Graph, Value, Value], tuple[Value, Value]]) -> Value:
+    def loop(
+        self, begin: Value, end: Value, state: Value, step: Callable[[Graph, Value, Value], tuple[Value, Value]]
+    ) -> Value:
         """Repeat a step until a position reaches the end, and return the last state.
 
         Args:
@@ -96,7 +98,12 @@ class Graph:
         graph = helper.make_graph(
             body.nodes,
             "step",
-            [one(f"count{next(self._numbers)}", INT64, []), one(run, BOOL, []), one(at, INT64, [1]), one(before, FLOAT, rank)],
+            [
+                one(f"count{next(self._numbers)}", INT64, []),
+                one(run, BOOL, []),
+                one(at, INT64, [1]),
+                one(before, FLOAT, rank),
+            ],
             [one(more.name, BOOL, []), one(following.name, INT64, [1]), one(after.name, FLOAT, rank)],
         )
         some = self.op("Squeeze", self.op("Less", begin, end), axes=[0])

@@ -60,10 +60,12 @@ def scoring_graph(predictor: Predictor) -> onnx.ModelProto:
 def _logits(graph: Graph, predictor: Predictor, ids: Value, offsets: Value) -> Value:
     """Add the logits of B texts, (B, K)."""
     scorer, bag = predictor.scorer, predictor.bag
-    name = architecture_of(predictor.artifact.model)
-    if name.graph is None:
-        raise ConfigError(f"expected an architecture that can be exported, found {name.name}, which has no ONNX graph")
-    network = pkgutil.resolve_name(name.graph)
+    architecture = architecture_of(predictor.artifact.model)
+    if architecture.graph is None:
+        raise ConfigError(
+            f"expected a network that can be exported, found {architecture.name}, which has no ONNX graph"
+        )
+    network = pkgutil.resolve_name(architecture.graph)
     tables, words = _tables(graph, scorer, ids)
     begins = offsets.cut(0, -1)
     lengths = offsets.cut(1) - begins
@@ -124,9 +126,9 @@ def _probabilities(graph: Graph, target: Target, temperature: Temperature, logit
     divisor = np.asarray(temperature, np.float32)
     if target is ONE_CLASS:
         # Differences first: at a tiny temperature each quotient by itself would be infinite.
-        logits = logits - graph.op("ReduceMax", logits, axes=[1])
-        kind, attributes = "Softmax", {"axis": 1}
+        differences = graph.op("Sub", logits, graph.op("ReduceMax", logits, axes=[1]))
+        divided = graph.op("Div", differences, divisor)
+        graph.nodes.append(helper.make_node("Softmax", [divided.name], ["probabilities"], axis=1))
     else:
-        kind, attributes = "Sigmoid", {}
-    divided = graph.op("Div", logits, divisor)
-    graph.nodes.append(helper.make_node(kind, [divided.name], ["probabilities"], **attributes))
+        divided = graph.op("Div", logits, divisor)
+        graph.nodes.append(helper.make_node("Sigmoid", [divided.name], ["probabilities"]))

@@ -21,9 +21,7 @@ class Windows:
         length: L, from 1, (1,) int64.
     """
 
-    def __init__(
-        self, graph: Graph, scorer: Scorer[Any], tables: Sequence[Value], words: Value, length: Value
-    ) -> None:
+    def __init__(self, graph: Graph, scorer: Scorer[Any], tables: Sequence[Value], words: Value, length: Value) -> None:
         self.graph = graph
         self.length = length
         self._scorer = scorer

@@ -13,8 +13,6 @@ from textcnn.inference.dcnn_scorer import DCNNScorer
 from textcnn.inference.kim_scorer import KimScorer
 from textcnn.inference.stacked_scorer import StackedScorer
 
-_MOST = 1 << 40  # more values than a text has
-
 
 def kim(windows: Windows, scorer: KimScorer) -> Value:
     """Add Kim's network (`textcnn.inference.kim_scorer`)."""
@@ -63,7 +61,7 @@ def stacked(windows: Windows, scorer: StackedScorer) -> Value:
     count = windows.count()
     for filters, bias in scorer.deeper:  # (h, F', F)
         margin, below = len(filters) - 1, filters.shape[1]
-        size = graph.op("Min", count, min(config.pool_size, _MOST))
+        size = graph.op("Min", count, config.pool_size)
         groups = (count + size - 1) // size
         filled = graph.op("Concat", [0, 0, 0, 0, 0], groups * size - count, axis=0)
         x = graph.op("Pad", x, filled, -np.inf)

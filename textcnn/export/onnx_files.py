@@ -67,7 +67,9 @@ def to_onnx(predictor: Predictor, path: Path, *, overwrite: bool = False) -> Pat
     labels = _labels(predictor)
     properties = {name: json.dumps(value, ensure_ascii=False) for name, value in labels.items() if value is not None}
     helper.set_model_props(model, {"textcnn": __version__, **properties})
-    rules = json.dumps({"textcnn": __version__, **_text_rules(predictor), **labels}, ensure_ascii=False, allow_nan=False)
+    rules = json.dumps(
+        {"textcnn": __version__, **_text_rules(predictor), **labels}, ensure_ascii=False, allow_nan=False
+    )
     with written_whole(path) as graph, written_whole(beside) as text:
         graph.write(model.SerializeToString())
         text.write(f"{rules}\n".encode())

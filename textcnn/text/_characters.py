@@ -124,7 +124,9 @@ def character_sets() -> dict[str, str]:
     sets: dict[str, str] = {}
     for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
         letter = chr(table[begin])
-        sets[letter] = sets.get(letter, "") + (_escaped(begin) if begin == end else f"{_escaped(begin)}-{_escaped(end)}")
+        sets[letter] = sets.get(letter, "") + (
+            _escaped(begin) if begin == end else f"{_escaped(begin)}-{_escaped(end)}"
+        )
     return sets
 
 
