@@ -22,7 +22,7 @@ from onnx_models import (
 )
 
 from textcnn.errors import ConfigError
-from textcnn.export import _scoring
+from textcnn.export import _graph, _scoring
 from textcnn.export._scoring import scoring_graph
 from textcnn.inference import _look_up_table
 from textcnn.inference.scorer import CHUNK
@@ -94,15 +94,22 @@ def test_offsets_may_begin_in_the_middle():
     np.testing.assert_allclose(run(session, texts_after_the_first), expected(predictor, texts)[1:], atol=ATOL)
 
 
+@pytest.mark.parametrize("limit", ["TABLE_BYTES", "TIMES"])
 @pytest.mark.parametrize("config", [*ONE_OF_EACH, DCNNS[3], dataclasses.replace(SMALL, channels="static")], ids=str)
-def test_of_a_large_table_the_words_are_projected(config, monkeypatch):
-    small = len(scoring_graph(make(config)).SerializeToString())
-    monkeypatch.setattr(_look_up_table, "TABLE_BYTES", 0)
+def test_of_a_large_table_the_words_are_projected(config, limit, monkeypatch):
+    table = make(config).scorer.table.look_up(np.arange(V))[0]
+    slots = {np.ascontiguousarray(slot).tobytes() for slot in table.swapaxes(0, 1)}
+
+    def tables(predictor):
+        return slots & {constant.raw_data for constant in scoring_graph(predictor).graph.initializer}
+
+    assert tables(make(config)) == slots
+    monkeypatch.setattr(_look_up_table if limit == "TABLE_BYTES" else _scoring, limit, 0)
     predictor = make(config)
+    assert not tables(predictor)
     session = session_of(predictor)
     assert_equal(predictor, encoded(ragged(*LENGTHS)), session)
     assert_equal(predictor, encoded([[], []]), session)
-    assert len(scoring_graph(predictor).SerializeToString()) != small
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.3, 2.5, 1e-30, 1e30])
@@ -144,11 +151,11 @@ def test_the_file_states_its_versions_and_shapes():
 
 
 def test_too_many_weights_are_refused(monkeypatch):
-    monkeypatch.setattr(_scoring, "MOST_BYTES", 100)
+    monkeypatch.setattr(_graph, "MOST_BYTES", 1000)
     message = (
-        r"^expected weights of at most 0\.0 GB, which an ONNX file can hold, found 0\.0 GB; train a model of fewer "
+        r"^expected a model of less than 0\.0 GB, which an ONNX file can hold, found a larger one; train a model of "
     )
-    with pytest.raises(ConfigError, match=message + r"words \(--max-size, --unseen-words\)$"):
+    with pytest.raises(ConfigError, match=message + r"fewer words \(--max-size, --unseen-words\)$"):
         scoring_graph(make(SMALL))
 
 

@@ -10,7 +10,10 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from textcnn.errors import ConfigError
+
 INT64, FLOAT, BOOL = TensorProto.INT64, TensorProto.FLOAT, TensorProto.BOOL
+MOST_BYTES = (1 << 31) - (1 << 20)  # of constants: protobuf holds no message of 2 GB
 END = 1 << 62  # of an axis, for `Value.cut`
 
 
@@ -44,6 +47,15 @@ Operand: TypeAlias = "Value | np.ndarray | np.generic | float | Sequence[int] | 
 """An operator's input: a value, a constant (whole numbers are int64, others float32), or None for one left out."""
 
 
+class Shared:
+    """What a graph and the bodies of its loops have in common: constants, and numbers that make names distinct."""
+
+    def __init__(self) -> None:
+        self.constants: list[onnx.TensorProto] = []
+        self.numbers = itertools.count()
+        self.bytes = 0
+
+
 class Graph:
     """Operators in the order of their execution, and constants.
 
@@ -55,22 +67,31 @@ class Graph:
 
     def __init__(self, outer: Graph | None = None) -> None:
         self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = outer.constants if outer else []
-        self._numbers: itertools.count[int] = outer._numbers if outer else itertools.count()
+        self.shared: Shared = outer.shared if outer else Shared()
 
     def named(self, name: str) -> Value:
         """Return an input of the graph, or a value of the graph around it."""
         return Value(self, name)
 
     def constant(self, content: np.ndarray) -> Value:
-        """Return a constant, which several operators may use."""
-        name = f"constant{next(self._numbers)}"
-        self.constants.append(numpy_helper.from_array(content, name))
+        """Return a constant, which several operators may use.
+
+        Raises:
+            ConfigError: all constants together are too large for an ONNX file.
+        """
+        self.shared.bytes += content.nbytes
+        if self.shared.bytes > MOST_BYTES:
+            raise ConfigError(
+                f"expected a model of less than {MOST_BYTES / 1e9:.1f} GB, which an ONNX file can hold, found a larger "
+                "one; train a model of fewer words (--max-size, --unseen-words)"
+            )
+        name = self._new("constant")
+        self.shared.constants.append(numpy_helper.from_array(content, name))
         return Value(self, name)
 
     def ops(self, kind: str, *inputs: Operand, outputs: int, **attributes: Any) -> list[Value]:
         """Add an operator of several outputs, and return these."""
-        names = [f"value{next(self._numbers)}" for _ in range(outputs)]
+        names = [self._new("value") for _ in range(outputs)]
         self.nodes.append(helper.make_node(kind, [self._name(one) for one in inputs], names, **attributes))
         return [Value(self, name) for name in names]
 
@@ -90,7 +111,7 @@ class Graph:
             step: adds to a graph what follows from a position and the state: the next of both.
         """
         body = Graph(self)
-        run, at, before = (f"{name}{next(self._numbers)}" for name in ("run", "position", "state"))
+        run, at, before = (self._new(name) for name in ("run", "position", "state"))
         following, after = step(body, body.named(at), body.named(before))
         more = body.op("Squeeze", body.op("Less", following, end), axes=[0])
         rank = [None, None]
@@ -99,7 +120,7 @@ class Graph:
             body.nodes,
             "step",
             [
-                one(f"count{next(self._numbers)}", INT64, []),
+                one(self._new("count"), INT64, []),
                 one(run, BOOL, []),
                 one(at, INT64, [1]),
                 one(before, FLOAT, rank),
@@ -108,6 +129,9 @@ class Graph:
         )
         some = self.op("Squeeze", self.op("Less", begin, end), axes=[0])
         return self.ops("Loop", None, some, begin, state, outputs=2, body=graph)[1]
+
+    def _new(self, name: str) -> str:
+        return f"{name}{next(self.shared.numbers)}"
 
     def _name(self, operand: Operand) -> str:
         if operand is None:

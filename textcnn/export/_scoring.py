@@ -29,7 +29,7 @@ from textcnn.targets import ONE_CLASS, Target, Temperature
 from textcnn.text.vocabulary import PAD
 
 OPSET, IR = 12, 7  # the lowest that has all operators: comparisons and extremes of int64
-MOST_BYTES = (1 << 31) - (1 << 20)  # of weights; protobuf holds no message of 2 GB
+TIMES = 8  # numbers of a table beside those of the word rows that it is made of
 
 
 def scoring_graph(predictor: Predictor) -> onnx.ModelProto:
@@ -42,16 +42,10 @@ def scoring_graph(predictor: Predictor) -> onnx.ModelProto:
     ids, offsets = graph.named("ids"), graph.named("offsets")
     logits = _logits(graph, predictor, ids, offsets)
     _probabilities(graph, predictor.target, predictor.artifact.temperature, logits)
-    size = sum(len(constant.raw_data) for constant in graph.constants)
-    if size > MOST_BYTES:
-        raise ConfigError(
-            f"expected weights of at most {MOST_BYTES / 1e9:.1f} GB, which an ONNX file can hold, found "
-            f"{size / 1e9:.1f} GB; train a model of fewer words (--max-size, --unseen-words)"
-        )
     one = helper.make_tensor_value_info
     inputs = [one("ids", INT64, ["N"]), one("offsets", INT64, ["B + 1"])]
     outputs = [one("probabilities", FLOAT, ["B", len(predictor.classes_)])]
-    made = helper.make_graph(graph.nodes, "textcnn", inputs, outputs, graph.constants)
+    made = helper.make_graph(graph.nodes, "textcnn", inputs, outputs, graph.shared.constants)
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR)
     onnx.checker.check_model(model, full_check=True)
     return model
@@ -97,12 +91,13 @@ def _logits(graph: Graph, predictor: Predictor, ids: Value, offsets: Value) -> V
 def _tables(graph: Graph, scorer: Scorer[Any], ids: Value) -> tuple[Sequence[Value], Value]:
     """Add the look-up tables, and return that of each slot, (n, F), and the rows of words in them, (N,).
 
-    A table of the whole vocabulary that the predictor would keep is a constant. If it is too large, the word rows are,
-    and those of the distinct words are projected.
+    A table of the whole vocabulary is a constant, unless the predictor would not keep it or it has over `TIMES` as many
+    numbers as the word rows. Then these are, which makes a small file, and those of the distinct words are projected,
+    which costs little where they are short.
     """
     look_up, slots = scorer.table, range(scorer.table.shape[0])
     vocabulary = len(look_up.rows)
-    if look_up.table is not None:
+    if look_up.table is not None and look_up.table.size <= TIMES * look_up.rows.size:
         table, _ = look_up.look_up(np.arange(vocabulary))
         return [graph.constant(np.ascontiguousarray(table[:, slot])) for slot in slots], ids
     rows = look_up.rows.reshape(vocabulary, -1).copy()  # (V, C D)

@@ -81,7 +81,7 @@ def _activated(x: Value, activation: str) -> Value:
 def _k_largest(x: Value, k: Value) -> Value:
     """Return the k largest values along the last axis in their order; ties go to the smaller index."""
     graph: Graph = x.graph
-    _, places = graph.ops("TopK", x, k, outputs=2)
+    _, places = graph.ops("TopK", x, k, outputs=2, sorted=0)
     rising, _ = graph.ops("TopK", places, k, outputs=2, largest=0)
     return graph.op("GatherElements", x, rising, axis=-1)
 
