@@ -117,6 +117,13 @@ def test_temperature_of_one_class(temperature):
     assert_equal(make(SMALL, temperature=temperature), encoded(ragged(*LENGTHS)))
 
 
+def test_large_logits_at_a_small_temperature():
+    predictor = make(SMALL, temperature=1e-3)
+    predictor.artifact.weights["softmax.bias"][:] = [100, 100.001, 99.999]
+    found = assert_equal(predictor, encoded([[]]))  # whose logits are these
+    assert found.max() < 0.9
+
+
 @pytest.mark.parametrize("temperature", [0.7, np.array([0.5, 1.0, 2.0, 3.0]), np.array([1e-30, 1e30, 1.0, 0.1])])
 def test_several_labels(temperature):
     thresholds = np.array([0.1, 0.2, 0.3, 0.4])

@@ -120,7 +120,7 @@ def _probabilities(graph: Graph, target: Target, temperature: Temperature, logit
     """Add the output, (B, K)."""
     divisor = np.asarray(temperature, np.float32)
     if target is ONE_CLASS:
-        # Differences first: at a tiny temperature each quotient by itself would be infinite.
+        # Differences first: of large quotients little would be left of them.
         differences = graph.op("Sub", logits, graph.op("ReduceMax", logits, axes=[1]))
         divided = graph.op("Div", differences, divisor)
         graph.nodes.append(helper.make_node("Softmax", [divided.name], ["probabilities"], axis=1))
