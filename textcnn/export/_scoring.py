@@ -73,7 +73,7 @@ def _logits(graph: Graph, predictor: Predictor, ids: Value, offsets: Value) -> V
     def step(body: Graph, begin: Value, logits: Value) -> tuple[Value, Value]:
         """Score texts of one length, the `begin`th in their order and following ones."""
         length = body.op("Gather", rising, begin)
-        up_to_length = _number_of(body.op("LessOrEqual", rising, length), body)
+        up_to_length = _number_of(body.op("LessOrEqual", rising, length))
         most = body.op("Max", body.op("Div", CHUNK, length), 1)
         end = body.op("Min", up_to_length, body.op("Add", begin, most))
         rows = body.op("Slice", order, begin, end)
@@ -110,10 +110,9 @@ def _tables(graph: Graph, scorer: Scorer[Any], ids: Value) -> tuple[Sequence[Val
     return tables, places + 1
 
 
-def _number_of(true: Value, graph: Graph | None = None) -> Value:
+def _number_of(true: Value) -> Value:
     """Return how many are true, (1,) int64."""
-    graph = graph or true.graph
-    return graph.op("ReduceSum", graph.op("Cast", true, to=INT64))
+    return true.graph.op("ReduceSum", true.graph.op("Cast", true, to=INT64))
 
 
 def _probabilities(graph: Graph, target: Target, temperature: Temperature, logits: Value) -> None:
