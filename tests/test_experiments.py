@@ -20,6 +20,7 @@ RESULTS = {
     "transfer": "results",
     "audit": "results",
     "labels": "results",
+    "onnx": "results",
     "tuning": "results",
     "suggest": "results",
     "glove": "results",

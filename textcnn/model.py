@@ -187,6 +187,21 @@ class Model(Predictor):
         scored, *others = [Labelled(x, y) for x, y in zip(columns, ids, strict=True)]
         return write_report(self, Path(path), scored, others[0] if others else None, source=source, split=split)
 
+    def to_onnx(self, path: Path | str, *, overwrite: bool = False) -> None:
+        """Write the model as an ONNX file, and beside it how texts become ids (`textcnn.export.onnx_files`).
+
+        Args:
+            path: the file, whose name ends in `.onnx`; the other one's ends in `.json`.
+            overwrite: replace files that exist.
+
+        Raises:
+            ConfigError: onnx is not installed, or the model cannot be exported.
+            ModelError: another name, or a file exists.
+        """
+        from textcnn.export.onnx_files import to_onnx
+
+        to_onnx(self, Path(path), overwrite=overwrite)
+
     def __repr__(self) -> str:
         return f"<textcnn model: {self.architecture}, {len(self.artifact.words):,} words, classes {self._shown(4)}>"
 

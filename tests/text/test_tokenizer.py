@@ -2,6 +2,7 @@ import re
 import sys
 import unicodedata
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from textcnn.settings.config import TOKENIZERS, TextConfig
 from textcnn.text._characters import CHARACTER, CONTROL, JAMO, JOINER, SPACE, WORD, classes
-from textcnn.text.tokenizer import Tokenizer, lower
+from textcnn.text.tokenizer import BEFORE_LOWER, Tokenizer, lower, pattern_of
 from textcnn.text.tokens import text_lengths
 
 # Characters that the grammars treat specially, so that examples meet them often.
@@ -64,6 +65,28 @@ def test_paths_agree_on_every_character(name):
     texts = ["".join(f"a{c}b {c}" for c in alone[i : i + 4096]) for i in range(0, len(alone), 4096)]
     texts = [unicodedata.normalize("NFC", text) for text in texts]  # to compose is slow, and tested above
     assert columnar(tok, texts) == single(tok, texts)
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@pytest.mark.parametrize("lowercase", [True, False])
+@given(texts=TEXTS)
+@example(
+    texts=["don't", "a'\u0301b a\u0301'b a\u200db", "👩\u200d👧 🇫🇷🇩 \u0301", "ΑΣ Σ İI", "n't's 'd'll'rev [a-z]\\d"]
+)
+def test_the_written_out_pattern_finds_the_tokens(name, lowercase, texts):
+    pattern = re.compile(pattern_of(name))
+    prepared = [unicodedata.normalize("NFC", text) for text in texts]
+    if lowercase:
+        prepared = [text.translate(str.maketrans(BEFORE_LOWER)).lower() for text in prepared]
+    assert [pattern.findall(text) for text in prepared] == single(tokenizer(name, lowercase=lowercase), texts)
+
+
+def test_the_written_out_pattern_knows_where_each_class_begins_and_ends():
+    begins = np.flatnonzero(np.diff(classes())) + 1
+    points = np.unique([begins - 1, begins])
+    characters = [chr(c) for c in points if not 0xD800 <= c <= 0xDFFF]
+    text = unicodedata.normalize("NFC", " ".join(f"a{c}b {c}" for c in characters))
+    assert [re.findall(pattern_of("unicode"), text)] == single(tokenizer("unicode", lowercase=False), [text])
 
 
 @given(text=st.text(st.characters(exclude_categories=["Cs"])))

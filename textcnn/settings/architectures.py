@@ -2,8 +2,8 @@
 
 A new network needs its config (a dataclass on `NetworkConfig`), its module in `textcnn.nn` (on `TextNetwork`), its
 scorer in `textcnn.inference` (on `Scorer`: the forward pass without torch, the shapes of its weights, and what exact
-explanations need), and an entry here. Network and scorer are named by module and class, so that nothing is imported
-before it is used.
+explanations need), and an entry here; to be exported, also its layers in `textcnn.export.networks`. All are named by
+module and class or function, so that nothing is imported before it is used.
 """
 
 from __future__ import annotations
@@ -25,12 +25,15 @@ class Architecture:
         config: its settings.
         network: `module:class` of the `textcnn.nn.base.TextNetwork`.
         scorer: `module:class` of the `textcnn.inference.scorer.Scorer`.
+        graph: `module:function` that adds its layers to an ONNX graph (`textcnn.export.networks`); None for a network
+            that cannot be exported.
     """
 
     name: str
     config: type[NetworkConfig]
     network: str
     scorer: str
+    graph: str | None = None
 
     def scorer_class(self) -> Any:
         """Import the scorer's class."""
@@ -93,6 +96,7 @@ register(
         config=KimConfig,
         network="textcnn.nn.kim:KimCNN",
         scorer="textcnn.inference.kim_scorer:KimScorer",
+        graph="textcnn.export.networks:kim",
     )
 )
 register(
@@ -101,6 +105,7 @@ register(
         config=DCNNConfig,
         network="textcnn.nn.dcnn:DCNN",
         scorer="textcnn.inference.dcnn_scorer:DCNNScorer",
+        graph="textcnn.export.networks:dcnn",
     )
 )
 register(
@@ -109,5 +114,6 @@ register(
         config=StackedConfig,
         network="textcnn.nn.stacked:StackedCNN",
         scorer="textcnn.inference.stacked_scorer:StackedScorer",
+        graph="textcnn.export.networks:stacked",
     )
 )

@@ -114,3 +114,21 @@ def classes() -> np.ndarray:
             table[int(first, 16) : int(last or first, 16) + 1] = character_class
     table.flags.writeable = False
     return table
+
+
+def character_sets() -> dict[str, str]:
+    """Return the characters of each class, by its letter, as the content of a set in a regular expression."""
+    table = classes()
+    begins = np.flatnonzero(np.diff(table, prepend=0))
+    ends = np.append(begins[1:], len(table)) - 1
+    sets: dict[str, str] = {}
+    for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+        letter = chr(table[begin])
+        sets[letter] = sets.get(letter, "") + (
+            _escaped(begin) if begin == end else f"{_escaped(begin)}-{_escaped(end)}"
+        )
+    return sets
+
+
+def _escaped(code: int) -> str:
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -38,6 +38,7 @@ from textcnn.text._characters import (
     SPACE,
     WORD,
     ZWJ,
+    character_sets,
     classes,
 )
 from textcnn.text.tokens import Token, Tokens, offsets_of, run_positions
@@ -51,11 +52,30 @@ _UNICODE = re.compile(rb"w[wjz]*(?:'w[wjz]*)*|rr?[jz]*|o[jz]*(?:(?<=z)o[jz]*)*|[
 _KIM = re.compile(r"[(),!?]|[A-Za-z0-9'`](?:(?!'s|'ve|n't|'re|'d|'ll)[A-Za-z0-9'`])*")
 _KIM_SST = re.compile(r"[A-Za-z0-9(),!?'`]+")
 _WHITESPACE = re.compile(r"\S+")
+_PATTERNS = {"kim": _KIM, "kim-sst": _KIM_SST, "whitespace": _WHITESPACE}
+BEFORE_LOWER = {"Σ": "σ", "İ": "i"}  # what `str.lower` would not lower by itself
 
 
 def lower(text: str) -> str:
     """Lower-case each character on its own: no final sigma, and no character becomes two."""
-    return text.replace("Σ", "σ").replace("İ", "i").lower()
+    for character, lowered in BEFORE_LOWER.items():
+        text = text.replace(character, lowered)
+    return text.lower()
+
+
+def pattern_of(grammar: str) -> str:
+    """Return a regular expression whose matches in a text are its tokens; the text is NFC, and lower-cased before.
+
+    Python's `re` runs it on the text itself, without the table of characters.
+    """
+    if grammar != "unicode":
+        return _PATTERNS[grammar].pattern
+    sets = character_sets()
+
+    def written_out(found: re.Match[str]) -> str:
+        return f"[{''.join(sets[letter] for letter in found[0].strip('[]'))}]"
+
+    return re.sub(r"\[\w+\]|\w", written_out, _UNICODE.pattern.decode())
 
 
 class Tokenizer:
@@ -136,8 +156,7 @@ class Tokenizer:
         if self.config.tokenizer == "unicode":
             codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
             return _UNICODE.finditer(classes()[codes].tobytes())
-        pattern = {"kim": _KIM, "kim-sst": _KIM_SST, "whitespace": _WHITESPACE}[self.config.tokenizer]
-        return pattern.finditer(text)
+        return _PATTERNS[self.config.tokenizer].finditer(text)
 
 
 def _bounded(texts: pa.LargeStringArray) -> Iterator[pa.LargeStringArray]:

@@ -1,0 +1,108 @@
+"""The layers of each architecture as ONNX operators: from windows to the penultimate layer, (B, features).
+
+Each function adds what its scorer's `penultimate` computes, of B texts of one length, from 1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from textcnn.export._graph import Graph, Value
+from textcnn.export._windows import Windows
+from textcnn.inference.dcnn_scorer import DCNNScorer
+from textcnn.inference.kim_scorer import KimScorer
+from textcnn.inference.stacked_scorer import StackedScorer
+
+
+def kim(windows: Windows, scorer: KimScorer) -> Value:
+    """Add Kim's network (`textcnn.inference.kim_scorer`)."""
+    graph, config = windows.graph, scorer.config
+    pooled = []
+    for region, bias in enumerate(scorer.bias):
+        sums = windows.sums(region)  # (B, P, F)
+        if config.pooling == "max":  # all activations are increasing
+            largest = graph.op("ReduceMax", sums, axes=[1], keepdims=0)
+            pooled.append(_activated(largest + bias, config.activation))
+            continue
+        responses = _activated(sums + bias, config.activation)
+        if config.pooling == "average":
+            pooled.append(graph.op("ReduceMean", responses, axes=[1], keepdims=0))
+            continue
+        by_map = graph.op("Transpose", responses, perm=[0, 2, 1])  # (B, F, P)
+        values = _k_largest(by_map, graph.op("Min", windows.count(region), config.k))
+        flat = graph.op("Reshape", graph.op("Transpose", values, perm=[0, 2, 1]), [0, -1])
+        pooled.append(_filled(flat, config.k * config.feature_maps))
+    return graph.op("Concat", *pooled, axis=1)
+
+
+def dcnn(windows: Windows, scorer: DCNNScorer) -> Value:
+    """Add the DCNN (`textcnn.inference.dcnn_scorer`)."""
+    graph, layers = windows.graph, scorer.row_layers
+    x = graph.op("Reshape", windows.sums(), [0, 0, *scorer.biases[0].shape])  # (B, P, F, D)
+    x = graph.op("Transpose", x, perm=[0, 3, 2, 1])  # (B, D, F, P)
+    count = windows.count()
+    for layer, bias in enumerate(scorer.biases, 1):
+        if layer > 1:
+            filters = scorer.deeper[layer - 2]  # (F, m, F', 2 D)
+            x = _convolved_rows(x, filters)
+            count = count + (filters.shape[1] - 1)
+        share = (windows.length * (layers - layer) + (layers - 1)) // layers  # rounded up
+        count = graph.op("Min", count, graph.op("Max", share, scorer.config.k_top))
+        x = graph.op("Tanh", _k_largest(x, count) + bias.T[:, :, None])
+    flat = graph.op("Reshape", graph.op("Transpose", x, perm=[0, 3, 2, 1]), [0, -1])  # (B, k F D)
+    return _filled(flat, scorer.config.features)
+
+
+def stacked(windows: Windows, scorer: StackedScorer) -> Value:
+    """Add stacked convolutions (`textcnn.inference.stacked_scorer`)."""
+    graph, config = windows.graph, scorer.config
+    x = _activated(windows.sums() + scorer.bias[0], config.activation)
+    x = graph.op("Transpose", x, perm=[0, 2, 1])  # (B, F, P)
+    count = windows.count()
+    for filters, bias in scorer.deeper:  # (h, F', F)
+        margin, below = len(filters) - 1, filters.shape[1]
+        size = graph.op("Min", count, config.pool_size)
+        groups = (count + size - 1) // size
+        filled = graph.op("Concat", [0, 0, 0, 0, 0], groups * size - count, axis=0)
+        x = graph.op("Pad", x, filled, -np.inf)
+        x = graph.op("Reshape", x, graph.op("Concat", [0, below], groups, size, axis=0))
+        x = graph.op("ReduceMax", x, axes=[3], keepdims=0)
+        x = graph.op("Conv", x, np.ascontiguousarray(filters.transpose(2, 1, 0)), bias, pads=[margin, margin])
+        x = _activated(x, config.activation)
+        count = groups + margin
+    return graph.op("ReduceMax" if config.global_pooling == "max" else "ReduceMean", x, axes=[2], keepdims=0)
+
+
+def _activated(x: Value, activation: str) -> Value:
+    kinds = {"relu": "Relu", "tanh": "Tanh"}
+    return x.graph.op(kinds[activation], x) if activation in kinds else x
+
+
+def _k_largest(x: Value, k: Value) -> Value:
+    """Return the k largest values along the last axis in their order; ties go to the smaller index."""
+    graph: Graph = x.graph
+    _, places = graph.ops("TopK", x, k, outputs=2, sorted=0)
+    rising, _ = graph.ops("TopK", places, k, outputs=2, largest=0)
+    return graph.op("GatherElements", x, rising, axis=-1)
+
+
+def _filled(x: Value, width: int) -> Value:
+    """Put zeros after rows, to (B, width)."""
+    graph = x.graph
+    missing = graph.op("Sub", width, graph.op("Shape", x).cut(1))
+    return graph.op("Pad", x, graph.op("Concat", [0, 0, 0], missing, axis=0))
+
+
+def _convolved_rows(x: Value, filters: np.ndarray) -> Value:
+    """Return the wide convolution of each row by itself, folded: (B, 2 D, F', P) to (B, D, F, P + m - 1).
+
+    Args:
+        x: (B, 2 D, F', P).
+        filters: (F, m, F', 2 D).
+    """
+    graph = x.graph
+    maps, size, below, rows = filters.shape
+    x = graph.op("Reshape", x, [0, rows * below, -1])
+    weights = filters.transpose(3, 0, 2, 1).reshape(rows * maps, below, size)
+    x = graph.op("Conv", x, np.ascontiguousarray(weights), group=rows, pads=[size - 1, size - 1])
+    return graph.op("ReduceSum", graph.op("Reshape", x, [0, rows // 2, 2, maps, -1]), axes=[2], keepdims=0)
