@@ -59,6 +59,7 @@ ALLOWED = {
         "targets",
         "text",
         "training",
+        "vectors",
     },
     "tuning": {"data", "errors", "inference", "report", "run", "settings", "training"},
     "cli": {

@@ -342,10 +342,9 @@ def test_a_file_that_is_there_is_kept(tiny_bert, output):
 
 
 def test_transformers_is_asked_for_by_name(tiny_bert, output, monkeypatch):
-    monkeypatch.setattr("textcnn.vectors._encoder.find_spec", lambda _name: None)
+    monkeypatch.setattr("textcnn.vectors.transformer_files.find_spec", lambda _name: None)
     assert message(ConfigError, tiny_bert, output) == (
-        "expected the library transformers, which runs the encoder, found none; install it: "
-        "pip install 'textcnn[teacher]'"
+        "expected the library transformers, which runs it, found none; install it: pip install 'textcnn[teacher]'"
     )
 
 

@@ -113,7 +113,7 @@ def make_teacher(given: Any, classes: Sequence[str], target: Target, *, device: 
 
     Raises:
         ConfigError: it is none of these, its classes are others, or a library is missing.
-        ModelError: a saved model cannot be read.
+        ModelError: a saved model or a transformer cannot be read.
     """
     each = list(given) if isinstance(given, (list, tuple)) else [given]
     if len(each) == 1 and isinstance(each[0], Teacher):
@@ -128,7 +128,7 @@ def make_teacher(given: Any, classes: Sequence[str], target: Target, *, device: 
     name = str(each[0])
     if _FUNCTION.fullmatch(name) and not Path(name).exists():
         return Function(_imported(name), name, classes, target)
-    if not (Path(name) / "config.json").is_file() and (Path(name).exists() or not _HUB_NAME.fullmatch(name)):
+    if not Path(name).is_dir() and (Path(name).exists() or not _HUB_NAME.fullmatch(name)):
         raise ConfigError(
             "expected a teacher: the folder of a saved model or of a transformer, its name on the Hugging Face hub, or "
             f"module:function, found {quoted(name)}{nearest_files(Path(name))}"

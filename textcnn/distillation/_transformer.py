@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from textcnn.distillation._teacher import Teacher, order_of
-from textcnn.errors import ConfigError, one_line
+from textcnn.errors import ModelError, listed, one_line
 from textcnn.targets import ONE_CLASS, Target
 from textcnn.training.devices import choose_device, multiplies_bf16
+from textcnn.vectors.transformer_files import LOCAL, check_transformer, quiet, transformer_folder
 
 _LONGEST = 512  # pieces of a text: most encoders know no more positions
 _POSITIONS = 1 << 13  # of a padded batch
@@ -30,33 +31,40 @@ class Transformer(Teacher):
         device: where it computes.
 
     Raises:
-        ConfigError: `transformers` is missing, it cannot be loaded, or its classes are others.
+        ConfigError: `transformers` is missing, or its classes are others.
+        ModelError: it cannot be fetched or read, or was not trained to classify.
     """
 
     def __init__(self, name: str, classes: Sequence[str], target: Target, *, device: str = "auto") -> None:
-        try:
-            from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
-        except ImportError:
-            raise ConfigError(
-                "expected the library transformers for such a teacher, found none; "
-                "install it: pip install 'textcnn[teacher]'"
-            ) from None
         import torch
 
+        check_transformer(name, ModelError)
+        from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
+
         self.name, self.target = name, target
+        folder = transformer_folder(name, ModelError)
         try:
-            config = AutoConfig.from_pretrained(name)
-            own = [str(config.id2label[i]) for i in range(len(config.id2label))]
-            self._order = order_of(own, classes, name)
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(name)
-            self._model: Any = AutoModelForSequenceClassification.from_pretrained(name, use_safetensors=True)
-        except (OSError, ValueError, KeyError) as error:
-            if isinstance(error, ConfigError):
-                raise
-            raise ConfigError(
-                f"{name}: expected a transformer that classifies sequences, with weights as safetensors, found none: "
-                f"{one_line(error)[:300]}"
+            with quiet():
+                config = AutoConfig.from_pretrained(folder, **LOCAL)
+                own = [str(config.id2label[i]) for i in range(len(config.id2label))]
+                self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, **LOCAL)
+                loaded: Any = AutoModelForSequenceClassification.from_pretrained(
+                    folder, use_safetensors=True, output_loading_info=True, **LOCAL
+                )
+        except MemoryError:
+            raise
+        except Exception as error:
+            raise ModelError(
+                f"{name}: expected a transformer that classifies sequences, with its tokenizer and weights in "
+                f"safetensors, found: {one_line(error)}; give another"
             ) from error
+        self._model, info = loaded
+        if info["missing_keys"]:  # they start at random
+            raise ModelError(
+                f"{name}: expected a transformer that was trained to classify, found no weights of "
+                f"{listed(sorted(info['missing_keys']), 3)}; train it first"
+            )
+        self._order = order_of(own, classes, name)
         self._device = choose_device(device)
         self._model.to(self._device).eval()
         self._bf16 = multiplies_bf16(self._device)

@@ -2,51 +2,17 @@
 
 from __future__ import annotations
 
-import re
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from textcnn.errors import ConfigError, VectorsError, listed, one_line
-from textcnn.files import nearest_files
+from textcnn.errors import VectorsError, listed, one_line
+from textcnn.vectors.transformer_files import LOCAL, check_transformer, quiet, transformer_folder
 
-_HUB_NAME = re.compile(r"(?:[\w-][\w.-]*/)?[\w-][\w.-]*", re.ASCII)
-_HUB_FILES = ("*.json", "*.txt", "*.model", "*.safetensors")  # settings, tokenizers, weights; nothing that can run code
 _LONGEST = 64  # pieces of a word that are read, a few special ones included
 _BATCH = 4096  # pieces that are encoded at once: more is no faster on a CPU
-
-
-def check_encoder(name: str) -> None:
-    """Check what can be checked of an encoder before it is loaded.
-
-    Raises:
-        ConfigError: `transformers` is not installed.
-        VectorsError: It is no folder of a model, and cannot be a name on the hub.
-    """
-    if find_spec("transformers") is None:
-        raise ConfigError(
-            "expected the library transformers, which runs the encoder, found none; install it: "
-            "pip install 'textcnn[teacher]'"
-        )
-    path = Path(name)
-    if path.is_dir():
-        if not (path / "config.json").exists():
-            raise VectorsError(
-                f"{name}: expected the folder of a transformers model, found no config.json there; "
-                "give the folder that save_pretrained wrote"
-            )
-    elif path.exists():
-        raise VectorsError(f"{name}: expected the folder of a transformers model, found a file; give its folder")
-    elif not _HUB_NAME.fullmatch(name):
-        raise VectorsError(
-            f"{name}: expected the folder of a transformers model, found nothing there{nearest_files(path)}; "
-            "check the path, or give a name on the Hugging Face hub"
-        )
 
 
 class WordEncoder:
@@ -67,12 +33,11 @@ class WordEncoder:
         from transformers import AutoModel, AutoTokenizer
 
         self.name = name
-        check_encoder(name)
-        folder = name if Path(name).is_dir() else _fetched(name)
-        local: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-        with _quiet(), self._explained("files of a transformers model with its tokenizer and model.safetensors"):
-            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, **local)
-            loaded: Any = AutoModel.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **local)
+        check_transformer(name, VectorsError)
+        folder = transformer_folder(name, VectorsError)
+        with quiet(), self._explained("files of a transformers model with its tokenizer and model.safetensors"):
+            self._tokenizer: Any = AutoTokenizer.from_pretrained(folder, **LOCAL)
+            loaded: Any = AutoModel.from_pretrained(folder, use_safetensors=True, output_loading_info=True, **LOCAL)
         model, info = loaded
         # What is missing starts at random. The pooler comes after the last hidden states, which are all that is used.
         missing = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))
@@ -157,57 +122,3 @@ def _batches(lengths: np.ndarray) -> Iterator[np.ndarray]:
         rows = np.flatnonzero(lengths == length)
         size = max(1, _BATCH // int(length))
         yield from (rows[start : start + size] for start in range(0, len(rows), size))
-
-
-def _fetched(name: str) -> str:
-    """Return the folder into which the files of a model on the hub are fetched."""
-    from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.utils import LocalEntryNotFoundError, RepositoryNotFoundError
-
-    try:
-        with _quiet():
-            return snapshot_download(name, allow_patterns=[*_HUB_FILES], ignore_patterns=["*/*"])
-    except RepositoryNotFoundError as error:
-        raise VectorsError(
-            f"expected a model on the Hugging Face hub, but there is no {name}, or it is not public; "
-            "correct the name or log in to the hub; for a folder, give its path"
-        ) from error
-    except LocalEntryNotFoundError as error:
-        reason = "HF_HUB_OFFLINE is set, and it was not fetched before"
-        if not constants.HF_HUB_OFFLINE:
-            reason = f"cannot reach the Hugging Face hub ({one_line(error.__cause__ or error)})"
-        raise VectorsError(
-            f"{name}: expected a folder or a model on the hub, found no such folder, and {reason}; "
-            "check the path or the network"
-        ) from error
-    # The exceptions of the hub's client depend on its HTTP library, and that on its version.
-    except Exception as error:
-        raise VectorsError(
-            f"{name}: the Hugging Face hub did not give it: {one_line(error)}; try again, or give a folder"
-        ) from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the messages, warnings and progress bars of the libraries from the user."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
-    from transformers.utils import logging
-
-    level, loading, fetching = (
-        logging.get_verbosity(),
-        logging.is_progress_bar_enabled(),
-        not are_progress_bars_disabled(),
-    )
-    logging.set_verbosity(logging.CRITICAL)
-    logging.disable_progress_bar()
-    disable_progress_bars()
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.set_verbosity(level)
-        if loading:
-            logging.enable_progress_bar()
-        if fetching:
-            enable_progress_bars()

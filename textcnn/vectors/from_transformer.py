@@ -22,14 +22,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from textcnn.errors import ConfigError
+from textcnn.errors import ConfigError, VectorsError
 from textcnn.settings.config import TextConfig
 from textcnn.text.columns import Texts
 from textcnn.text.tokenizer import Tokenizer
 from textcnn.text.tokens import Tokens
 from textcnn.text.vocabulary import count_words
 from textcnn.vectors._block_stream import counted
-from textcnn.vectors._encoder import WordEncoder, check_encoder
+from textcnn.vectors._encoder import WordEncoder
 from textcnn.vectors._output import (
     StepProgress,
     check_whole_number,
@@ -41,6 +41,7 @@ from textcnn.vectors._output import (
     write_vectors,
 )
 from textcnn.vectors._word_rows import MAX_DIMENSION
+from textcnn.vectors.transformer_files import check_transformer
 
 _BLOCK = 4096  # rows that are in double precision at once
 
@@ -130,7 +131,7 @@ def transformer_vectors(
     grammar = Tokenizer(TextConfig(tokenizer=tokenizer, lowercase=lowercase))
     begin = time.monotonic()
     path, name, show = Path(output), os.fspath(encoder), progress or no_progress
-    check_encoder(name)
+    check_transformer(name, VectorsError)
     with vectors_file(path, overwrite=overwrite) as file:
         show("loading the encoder", 0.0)
         loaded = WordEncoder(name)
