@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from textcnn.errors import ModelError
-from textcnn.inference._threads import in_order
+from textcnn.inference.threads import in_order
 from textcnn.inference.artifact import Artifact, save_artifact
 from textcnn.inference.bag_scorer import BagScorer
 from textcnn.inference.class_ids import as_labels, class_ids
