@@ -47,6 +47,7 @@ ALLOWED = {
     "selection": {"data", "inference", "model", "text"},
     "estimator": {"data", "errors", "explain", "inference", "model", "settings", "targets", "text", "training"},
     "run": {"data", "errors", "files", "inference", "model", "report", "settings", "training"},
+    "serving": {"errors", "inference", "model", "report", "targets", "version"},
     "tuning": {"data", "errors", "inference", "report", "run", "settings", "training"},
     "cli": {
         "audit",
@@ -62,6 +63,7 @@ ALLOWED = {
         "report",
         "run",
         "selection",
+        "serving",
         "settings",
         "targets",
         "text",
@@ -86,7 +88,10 @@ FOREIGN = {
     "rich": {"cli"},
     "click": {"cli"},
     "optuna": {"tuning"},
+    "prometheus_client": {"serving"},
     "sqlalchemy": {"tuning"},
+    "starlette": {"serving"},
+    "uvicorn": {"serving"},
     "pickle": set(),
 }
 FILES = sorted(ROOT.rglob("*.py"))

@@ -1,0 +1,207 @@
+"""How many requests does `textcnn serve` answer, how fast, and what does replacing the model under load cost?
+
+    pip install fasttext-wheel
+    python -m experiments.serving
+
+Models of the sample corpus: the default network, and behind the same server code fastText (uni- and bigrams), TF-IDF
+with logistic regression, and a model that computes nothing, which shows what the server itself costs. A request has one
+text of the sample's test texts and asks for all probabilities; each client keeps one connection and sends its next
+request when it has the answer. Client and server are two processes on one machine and take turns with the others, so
+that a slow moment affects all. Then the model's folder is replaced again and again under load, each time followed by
+SIGHUP; every answer must be that of one of the two models.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments import shared
+from experiments.serving.client import Load, request_of, run_load
+from experiments.serving.models import OTHERS, FastText, Linear
+from textcnn import TextCNNClassifier, load_corpus, load_model
+
+HERE = Path(__file__).parent
+CLIENTS = (1, 8, 32, 128)
+WORKERS = 2
+WARM_UP = 0.3  # seconds
+RELOADING = 32  # clients while the model is replaced
+
+
+def main() -> None:
+    """Measure, print the tables."""
+    parser = shared.make_parser(__doc__ or "", HERE)
+    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="[3]")
+    parser.add_argument("--seconds", type=float, default=3.0, metavar="S", help="of a run [3]")
+    parser.add_argument("--reloads", type=int, default=100, metavar="N", help="[100]")
+    arguments = shared.parse(parser)
+    path = arguments.output / "results.json"
+    if not arguments.show:
+        texts = train(arguments.work)
+        results = {"machine": shared.machine(), "rounds": arguments.rounds, "seconds": arguments.seconds}
+        results["load"] = by_turns(arguments.work, texts, arguments.rounds, arguments.seconds)
+        results["reloads"] = [reload(arguments.work, texts, arguments.reloads, workers) for workers in (1, WORKERS)]
+        shared.write_json(path, results)
+    print(markdown(shared.read_json(path)))
+
+
+def train(work: Path) -> list[str]:
+    """Train and save what is not there yet; return the texts to send."""
+    corpus = load_corpus("sample")
+    texts, labels = list(corpus["train"]["text"]), np.array(corpus["train"]["label"])
+    names = np.array(corpus["train"].features["label"].names)
+    for seed in (0, 1):
+        if not (work / f"textcnn-{seed}").exists():
+            TextCNNClassifier(random_state=seed, device="cpu").fit(texts, names[labels]).save(work / f"textcnn-{seed}")
+    for other, file in ((Linear, work / "TF-IDF + LR"), (FastText, work / "fastText")):
+        if not file.exists():
+            other.train(texts, labels, file)
+    return list(corpus["test"]["text"])
+
+
+@contextmanager
+def serving(arguments: Sequence[str], on_line: Callable[[dict[str, Any]], None] = lambda line: None) -> Iterator[Any]:
+    """Run a server; yields the process, with its `port`; its log goes to `on_line`."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    process: Any = subprocess.Popen(
+        [sys.executable, "-m", *arguments], env=environment, stderr=subprocess.PIPE, text=True
+    )
+    started = threading.Event()
+
+    def read() -> None:
+        for line in process.stderr:
+            entry = json.loads(line) if line.startswith("{") else {"message": line}
+            if entry["message"] == "serving":
+                process.port = int(entry["url"].rpartition(":")[2])
+                started.set()
+            on_line(entry)
+        started.set()
+
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
+    try:
+        started.wait()
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        if process.wait() != 0:
+            raise RuntimeError(f"the server ended with {process.returncode}")
+        reader.join()
+
+
+def commands(work: Path) -> dict[str, list[str]]:
+    """Return how each side is served."""
+    ours = ["textcnn", "serve", "--port", "0", "-m", str(work / "textcnn-0")]
+    others = {name: ["experiments.serving.models", name, str(work / name)] for name in OTHERS}
+    return {"textcnn": ours, f"textcnn, {WORKERS} workers": [*ours, "--workers", str(WORKERS)], **others}
+
+
+def measured(port: int, texts: Sequence[str], clients: int, seconds: float) -> Load:
+    """Return what a server does under the load of some clients for some seconds."""
+    requests = [request_of([text], f"127.0.0.1:{port}") for text in texts]
+    deadline = time.perf_counter() + seconds
+    return asyncio.run(run_load(port, requests, clients=clients, until=lambda: time.perf_counter() > deadline))
+
+
+def by_turns(work: Path, texts: list[str], rounds: int, seconds: float) -> dict[str, dict[str, dict[str, float]]]:
+    """Return the medians of each side's figures by the number of clients."""
+    runs: dict[str, dict[str, list[dict[str, float]]]] = {}
+    for _ in range(rounds):
+        for name, arguments in commands(work).items():
+            with serving(arguments) as process:
+                measured(process.port, texts, max(CLIENTS), WARM_UP)
+                for clients in CLIENTS:
+                    figures = measured(process.port, texts, clients, seconds).figures()
+                    runs.setdefault(name, {}).setdefault(str(clients), []).append(figures)
+                    print(f"  {name}, {clients} clients: {figures}", file=sys.stderr)
+    return {
+        name: {
+            clients: {key: statistics.median(run[key] for run in found) for key in found[0]}
+            | {"failed": sum(run["failed"] for run in found)}
+            for clients, found in cells.items()
+        }
+        for name, cells in runs.items()
+    }
+
+
+def reload(work: Path, texts: list[str], times: int, workers: int) -> dict[str, Any]:
+    """Replace the model under load, and return what became of the requests and whose answers they got."""
+    models = [load_model(work / f"textcnn-{seed}") for seed in (0, 1)]
+    folder = work / "replaced"
+    models[0].save(folder, overwrite=True)
+    expected = [np.round(model.predict_proba(texts).astype(float), 4).tolist() for model in models]
+    counts, reloaded = [0, 0], threading.Semaphore(0)
+
+    def check(number: int, body: bytes) -> str | None:
+        (prediction,) = json.loads(body)["predictions"]
+        found = [prediction["probabilities"][name] for name in ("negative", "positive")]
+        for which, rows in enumerate(expected):
+            if np.abs(np.subtract(found, rows[number])).max() < 1e-4:
+                counts[which] += 1
+                return None
+        return f"the answer of neither model to text {number}: {found}"
+
+    def on_line(entry: dict[str, Any]) -> None:
+        if entry["message"] == "reloaded":
+            reloaded.release()
+
+    def replace(process: subprocess.Popen[str]) -> None:
+        for turn in range(times):
+            models[(turn + 1) % 2].save(folder, overwrite=True)
+            process.send_signal(signal.SIGHUP)
+            for _ in range(workers):
+                reloaded.acquire()
+        done.set()
+
+    done = threading.Event()
+    arguments = ["textcnn", "serve", "--port", "0", "-m", str(folder), "--workers", str(workers)]
+    with serving(arguments, on_line) as process:
+        measured(process.port, texts, RELOADING, WARM_UP)
+        requests = [request_of([text], "127.0.0.1") for text in texts]
+        threading.Thread(target=replace, args=(process,), daemon=True).start()
+        load = asyncio.run(run_load(process.port, requests, clients=RELOADING, until=done.is_set, check=check))
+    found = load.figures()
+    print(f"  {workers} workers, {times} reloads: {found}, {counts}, {load.failed[:3]}", file=sys.stderr)
+    return {"workers": workers, "reloads": times, "clients": RELOADING, **found, "answers": counts}
+
+
+def markdown(results: dict[str, Any]) -> str:
+    """Return the tables."""
+    rows = [
+        [name, *(f"{cells[str(c)]['rate']:,.0f}" for c in CLIENTS)]
+        + [f"{cells[str(c)]['p50']:.1f} / {cells[str(c)]['p99']:.1f}" for c in CLIENTS]
+        for name, cells in results["load"].items()
+    ]
+    header = ["model", *(f"{c} client{'s' * (c > 1)}, requests/s" for c in CLIENTS)]
+    header += [f"{c}, ms p50 / p99" for c in CLIENTS]
+    cells = [cell for side in results["load"].values() for cell in side.values()]
+    costs = [cell["client_microseconds"] for cell in cells]
+    failed = sum(cell["failed"] for cell in cells)
+    reloads = [
+        [str(run["workers"]), str(run["reloads"]), f"{run['requests']:,}", str(run["failed"])]
+        + [" / ".join(f"{count:,}" for count in run["answers"]), f"{run['rate']:,.0f}", f"{run['p50']:.1f} / {run['p99']:.1f}"]
+        for run in results["reloads"]
+    ]
+    heads = ["workers", "reloads", "requests", "failed", "answers of either model", "requests/s", "ms p50 / p99"]
+    return (
+        f"{shared.table(header, rows)}\n\nThe client costs {min(costs):.0f}-{max(costs):.0f} microseconds of processor "
+        f"time a request; {failed} requests failed.\n\n{shared.table(heads, reloads)}\n\n"
+        f"{shared.machine_line(results['machine'])}"
+    )
+
+
+if __name__ == "__main__":
+    main()
