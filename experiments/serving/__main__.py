@@ -7,8 +7,8 @@ Models of the sample corpus: the default network, and behind the same server cod
 with logistic regression, and a model that computes nothing, which shows what the server itself costs. A request has one
 text of the sample's test texts and asks for all probabilities; each client keeps one connection and sends its next
 request when it has the answer. Client and server are two processes on one machine and take turns with the others, so
-that a slow moment affects all. Then the model's folder is replaced again and again under load, each time followed by
-SIGHUP; every answer must be that of one of the two models.
+that a slow moment affects all. Then the model is replaced again and again under load, by another target of a link and a
+SIGHUP, a tenth of a second after the reload before; every answer must be that of one of the two models.
 """
 
 from __future__ import annotations
@@ -39,6 +39,8 @@ CLIENTS = (1, 8, 32, 128)
 WORKERS = 2
 WARM_UP = 0.3  # seconds
 RELOADING = 32  # clients while the model is replaced
+EQUAL = 1e-5  # probabilities that are no further apart
+PAUSE = 0.1  # seconds between a reload and the next
 
 
 def main() -> None:
@@ -140,19 +142,12 @@ def by_turns(work: Path, texts: list[str], rounds: int, seconds: float) -> dict[
 def reload(work: Path, texts: list[str], times: int, workers: int) -> dict[str, Any]:
     """Replace the model under load, and return what became of the requests and whose answers they got."""
     models = [load_model(work / f"textcnn-{seed}") for seed in (0, 1)]
-    folder = work / "replaced"
-    models[0].save(folder, overwrite=True)
-    expected = [np.round(model.predict_proba(texts).astype(float), 4).tolist() for model in models]
-    counts, reloaded = [0, 0], threading.Semaphore(0)
-
-    def check(number: int, body: bytes) -> str | None:
-        (prediction,) = json.loads(body)["predictions"]
-        found = [prediction["probabilities"][name] for name in ("negative", "positive")]
-        for which, rows in enumerate(expected):
-            if np.abs(np.subtract(found, rows[number])).max() < 1e-4:
-                counts[which] += 1
-                return None
-        return f"the answer of neither model to text {number}: {found}"
+    link, new = work / "current", work / "new"
+    expected = np.array([model.predict_proba(texts) for model in models])
+    apart = np.flatnonzero(np.abs(expected[0] - expected[1]).max(axis=1) > 100 * EQUAL)
+    texts, expected = [texts[row] for row in apart], expected[:, apart]
+    answers: list[tuple[int, bytes]] = []
+    reloaded = threading.Semaphore(0)
 
     def on_line(entry: dict[str, Any]) -> None:
         if entry["message"] == "reloaded":
@@ -160,22 +155,50 @@ def reload(work: Path, texts: list[str], times: int, workers: int) -> dict[str, 
 
     def replace(process: subprocess.Popen[str]) -> None:
         for turn in range(times):
-            models[(turn + 1) % 2].save(folder, overwrite=True)
+            time.sleep(PAUSE)
+            new.symlink_to(f"textcnn-{(turn + 1) % 2}")
+            new.replace(link)
             process.send_signal(signal.SIGHUP)
             for _ in range(workers):
                 reloaded.acquire()
         done.set()
 
     done = threading.Event()
-    arguments = ["textcnn", "serve", "--port", "0", "-m", str(folder), "--workers", str(workers)]
+    new.symlink_to("textcnn-0")
+    new.replace(link)
+    arguments = ["textcnn", "serve", "--port", "0", "-m", str(link), "--workers", str(workers)]
     with serving(arguments, on_line) as process:
         measured(process.port, texts, RELOADING, WARM_UP)
         requests = [request_of([text], "127.0.0.1") for text in texts]
         threading.Thread(target=replace, args=(process,), daemon=True).start()
-        load = asyncio.run(run_load(process.port, requests, clients=RELOADING, until=done.is_set, check=check))
+        load = asyncio.run(
+            run_load(process.port, requests, clients=RELOADING, until=done.is_set, keep=lambda *a: answers.append(a))
+        )
     found = load.figures()
+    counts = whose(answers, expected)
     print(f"  {workers} workers, {times} reloads: {found}, {counts}, {load.failed[:3]}", file=sys.stderr)
     return {"workers": workers, "reloads": times, "clients": RELOADING, **found, "answers": counts}
+
+
+def whose(answers: Sequence[tuple[int, bytes]], expected: np.ndarray) -> list[int]:
+    """Return how many answers are those of each model.
+
+    Args:
+        answers: the number of a text, and the body of the answer.
+        expected: the models' probabilities, (models, texts, classes).
+
+    Raises:
+        RuntimeError: one is that of neither model.
+    """
+    counts = [0] * len(expected)
+    for number, body in answers:
+        (prediction,) = json.loads(body)["predictions"]
+        found = [prediction["probabilities"][name] for name in ("negative", "positive")]
+        same = np.flatnonzero(np.abs(expected[:, number] - found).max(axis=1) < EQUAL)
+        if len(same) != 1:
+            raise RuntimeError(f"expected the answer of one of the models to text {number}, found {found}")
+        counts[same[0]] += 1
+    return counts
 
 
 def markdown(results: dict[str, Any]) -> str:

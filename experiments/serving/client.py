@@ -51,9 +51,9 @@ class _Connection(asyncio.Protocol):
         requests: Iterator[tuple[int, bytes]],
         load: Load,
         until: Callable[[], bool],
-        check: Callable[[int, bytes], str | None] | None,
+        keep: Callable[[int, bytes], object] | None,
     ) -> None:
-        self.requests, self.load, self.until, self.check = requests, load, until, check
+        self.requests, self.load, self.until, self.keep = requests, load, until, keep
         self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.buffer = b""
         self.waiting = False
@@ -73,13 +73,12 @@ class _Connection(asyncio.Protocol):
         if not end or len(body) < int(head.lower().partition(b"content-length: ")[2].split(b"\r\n", 1)[0]):
             return
         elapsed, self.buffer, self.waiting = time.perf_counter() - self.begin, b"", False
-        wrong = None if head.startswith(b"HTTP/1.1 200 ") else head.split(b"\r\n")[0].decode()
-        if wrong is None and self.check is not None:
-            wrong = self.check(self.number, body)
-        if wrong is None:
+        if head.startswith(b"HTTP/1.1 200 "):
             self.load.seconds.append(elapsed)
+            if self.keep is not None:
+                self.keep(self.number, body)
         else:
-            self.load.failed.append(wrong)
+            self.load.failed.append(head.split(b"\r\n")[0].decode())
         if self.until():
             self.transport.close()
         else:
@@ -104,7 +103,7 @@ async def run_load(
     *,
     clients: int,
     until: Callable[[], bool],
-    check: Callable[[int, bytes], str | None] | None = None,
+    keep: Callable[[int, bytes], object] | None = None,
 ) -> Load:
     """Send requests in turn, round and round, from several clients.
 
@@ -113,14 +112,14 @@ async def run_load(
         requests: their bytes.
         clients: connections.
         until: tells when to stop; requests that were sent are waited for.
-        check: says of a request's number and the body of its answer what is wrong, or None.
+        keep: called with a request's number and the body of its answer.
     """
     load = Load()
     order = itertools.cycle(enumerate(requests))
     loop = asyncio.get_running_loop()
     begin, cpu = time.perf_counter(), time.process_time()
     made = [
-        await loop.create_connection(lambda: _Connection(order, load, until, check), "127.0.0.1", port)
+        await loop.create_connection(lambda: _Connection(order, load, until, keep), "127.0.0.1", port)
         for _ in range(clients)
     ]
     await asyncio.gather(*(protocol.ended for _, protocol in made))

@@ -11,8 +11,8 @@ from threading import Lock
 from textcnn.errors import TextCNNError, one_line
 from textcnn.model import Model
 
-_WORDS = 20  # of the text that a new model predicts
-_MANY = 20  # texts that are more than a few, and times
+_WORDS = 20  # of each text that a new model predicts
+_MANY = 20  # texts, or calls with few texts, that are no longer a few for the predictor
 logger = logging.getLogger("textcnn.serving")
 
 
@@ -56,7 +56,9 @@ class LiveModel:
     def _try(self) -> Loaded:
         """Load a model and let it predict: one that cannot is refused, and no request waits for what is made once."""
         model = self._load()
-        text = " ".join(model.artifact.words[:_WORDS])
-        for texts in ([text] * _MANY, *[[text]] * _MANY):  # in columns, and often enough to make the tables of a few
-            model.scores(texts)
+        words = model.artifact.words
+        texts = [" ".join(words[begin : begin + _WORDS]) for begin in range(0, len(words), _WORDS)]
+        model.scores([*texts, *[""] * _MANY])  # all words meet the filters
+        for _ in range(_MANY):
+            model.scores(texts[:1])  # the tables for few texts are made when there were some
         return Loaded(model, time.time())
