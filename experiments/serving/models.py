@@ -16,6 +16,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow as pa
 
 from textcnn.inference.predictor import Scores
 from textcnn.serving import serve
@@ -34,10 +35,10 @@ class Other(ABC):
     def predict_proba(self, texts: list[str]) -> np.ndarray:
         """Return the probabilities, (N, 2)."""
 
-    def scores(self, texts: list[str]) -> Scores:
+    def scores(self, texts: pa.Array) -> Scores:
         """Return the probabilities; every word counts as known."""
         ones = np.ones(len(texts), np.int64)
-        return Scores(self.predict_proba(texts), tokens=ones, known=ones)
+        return Scores(self.predict_proba(texts.to_pylist()), tokens=ones, known=ones)
 
 
 class Constant(Other):

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from textcnn.cli.common import GroupedCommand, model_option, option
-from textcnn.serving import MAX_BODY, MAX_TEXTS
+from textcnn.serving import MAX_BODY, MAX_TEXTS, MOST_BODY
 
 _MB = 1 << 20
 
@@ -42,7 +42,7 @@ _MB = 1 << 20
 )
 @option(
     "--max-body",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, MOST_BODY // _MB),
     default=MAX_BODY // _MB,
     metavar="MB",
     show_default=True,

@@ -23,6 +23,7 @@ from textcnn.errors import DataError, quoted, shortened
 from textcnn.inference.decisions import NOTES, Decisions, notes, rounded
 from textcnn.inference.predictor import Scores
 from textcnn.targets import ONE_CLASS, Target
+from textcnn.text.columns import strings
 
 FORMATS = ("text", "json", "csv")
 _BREAKS = r"[\t\r\n]+"
@@ -237,20 +238,6 @@ def write_csv(stream: IO[bytes], columns: pa.Table | dict[str, pa.Array], *, hea
     csv.write_csv(table, stream, csv.WriteOptions(include_header=header, quoting_style="needed"))
 
 
-# pyarrow imports pandas to convert Python objects or numpy arrays; these two pass buffers instead.
-
-
-def strings(values: Sequence[str]) -> pa.StringArray:
-    """Return strings as an Arrow column.
-
-    Raises:
-        UnicodeEncodeError: a string holds a lone surrogate.
-    """
-    encoded = [value.encode() for value in values]
-    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
-    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
-
-
 _TAB, _NEWLINE, _EQUALS, _DASH, _NOTHING = strings(["\t", "\n", "=", "-", ""])
 _FOUR_DIGITS = strings([f"{i / 10_000:.4f}" for i in range(10_001)])
 
@@ -271,6 +258,7 @@ def _booleans(values: np.ndarray) -> pa.Array:
 
 
 def _numbers(values: np.ndarray) -> pa.Array:
+    """Return numbers as an Arrow column, from their buffer: pyarrow imports pandas to convert numpy arrays."""
     buffer = pa.py_buffer(np.ascontiguousarray(values))
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, buffer])
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from textcnn.model import Model
 
 MAX_BODY = 16 << 20  # bytes
+MOST_BODY = 1 << 30  # that MAX_BODY can be raised to: Arrow counts a column's bytes in 32 bits
 MAX_TEXTS = 10_000
 
 
@@ -43,11 +44,11 @@ def make_app(
 
     Args:
         model: a saved model's folder, or a function that loads a model.
-        max_body: bytes of a request's body; a larger one is refused (413).
+        max_body: bytes of a request's body, up to a gigabyte; a larger one is refused (413).
         max_texts: texts of a request; more are refused (422).
 
     Raises:
-        ConfigError: a library of the extra `serve` is missing.
+        ConfigError: a library of the extra `serve` is missing, or `max_body` is too large.
         ModelError: the folder has no model, or a damaged, altered or newer one.
 
     Example:
@@ -56,6 +57,8 @@ def make_app(
         ['/predict', '/explain', '/health', '/metrics', '/openapi.json', '/docs']
     """
     check_libraries()
+    if max_body > MOST_BODY:
+        raise ConfigError(f"max_body: expected at most {MOST_BODY:,} bytes, found {max_body:,}")
     from textcnn.model import load_model
     from textcnn.serving._app import build_app
 

@@ -27,6 +27,7 @@ from textcnn.serving._observing import TEXTS, Observed
 from textcnn.serving._openapi import docs, openapi
 from textcnn.serving._prometheus import CONTENT_TYPE, Metrics
 from textcnn.targets import SEVERAL_LABELS
+from textcnn.text.columns import strings
 from textcnn.version import __version__
 
 AT_ONCE = 1 << 13  # bytes of a body that is predicted in the event loop: a thread costs more than it saves
@@ -97,7 +98,7 @@ class _Service:
     def _predict(self, body: bytes, request: Request) -> Response:
         texts, options = _options.parse(body, _options.PREDICT, max_texts=self._max_texts)
         model = self._live.loaded.model
-        predictions = [*Decisions.of(model, **options).objects(model.scores(texts))]
+        predictions = [*Decisions.of(model, **options).objects(model.scores(strings(texts)))]
         request.scope[TEXTS] = len(texts)
         return _json({"predictions": predictions})
 
@@ -114,7 +115,7 @@ class _Service:
                 f"texts: expected at most {EXPLAINED:,} characters to explain, found {characters:,}; "
                 "send several requests, or parts of a text",
             )
-        explanations = [one.to_json() for one in self._live.loaded.model.explain(texts)]
+        explanations = [one.to_json() for one in self._live.loaded.model.explain(strings(texts))]
         request.scope[TEXTS] = len(texts)
         return _json({"explanations": explanations})
 

@@ -10,6 +10,7 @@ from threading import Lock
 
 from textcnn.errors import TextCNNError, one_line
 from textcnn.model import Model
+from textcnn.text.columns import strings
 
 _WORDS = 20  # of each text that a new model predicts
 _MANY = 20  # texts, or calls with few texts, that are no longer a few for the predictor
@@ -58,7 +59,7 @@ class LiveModel:
         model = self._load()
         words = model.artifact.words
         texts = [" ".join(words[begin : begin + _WORDS]) for begin in range(0, len(words), _WORDS)]
-        model.scores([*texts, *[""] * _MANY])  # all words meet the filters
+        model.scores(strings([*texts, *[""] * _MANY]))  # all words meet the filters
         for _ in range(_MANY):
-            model.scores(texts[:1])  # the tables for few texts are made when there were some
+            model.scores(strings(texts[:1]))  # the tables for few texts are made when there were some
         return Loaded(model, time.time())

@@ -93,8 +93,7 @@ def _check(key: str, value: Any, schema: Mapping[str, Any]) -> None:
     if right and (kind in ("boolean", "string") or least <= value <= most):
         return
     bounds = f" from {least} to {most}" if "maximum" in schema else f" of at least {least}" if "minimum" in schema else ""
-    found = f"{value:.6g}" if right and abs(value) < 1e300 else "one beyond them" if right else _kind(value)
-    raise Refusal(422, f"{key}: expected {_WORDS[kind]}{bounds}, found {found}")
+    raise Refusal(422, f"{key}: expected {_WORDS[kind]}{bounds}, found {quoted(value) if right else _kind(value)}")
 
 
 def _check_texts(texts: Any, most: int) -> None:
