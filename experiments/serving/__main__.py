@@ -214,8 +214,12 @@ def markdown(results: dict[str, Any]) -> str:
     costs = [cell["client_microseconds"] for cell in cells]
     failed = sum(cell["failed"] for cell in cells)
     reloads = [
-        [str(run["workers"]), str(run["reloads"]), f"{run['requests']:,}", str(run["failed"])]
-        + [" / ".join(f"{count:,}" for count in run["answers"]), f"{run['rate']:,.0f}", f"{run['p50']:.1f} / {run['p99']:.1f}"]
+        [
+            *(f"{run[key]:,}" for key in ("workers", "reloads", "requests", "failed")),
+            " / ".join(f"{count:,}" for count in run["answers"]),
+            f"{run['rate']:,.0f}",
+            f"{run['p50']:.1f} / {run['p99']:.1f}",
+        ]
         for run in results["reloads"]
     ]
     heads = ["workers", "reloads", "requests", "failed", "answers of either model", "requests/s", "ms p50 / p99"]

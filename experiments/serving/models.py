@@ -1,4 +1,4 @@
-"""Other models behind the same server: fastText, and TF-IDF with logistic regression; and none, for the server's own cost.
+"""Other models behind the same server: fastText, TF-IDF with logistic regression, and one that computes nothing.
 
     python -m experiments.serving.models NAME FILE
 
@@ -50,6 +50,7 @@ class Constant(Other):
         self.answer = np.array([[0.25, 0.75]], np.float32)
 
     def predict_proba(self, texts: list[str]) -> np.ndarray:
+        """Return the probabilities, (N, 2)."""
         return np.repeat(self.answer, len(texts), axis=0)
 
 
@@ -69,9 +70,12 @@ class Linear(Other):
         from sklearn.pipeline import make_pipeline
 
         words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-        file.write_bytes(pickle.dumps(make_pipeline(words, LogisticRegression(C=10, max_iter=10_000)).fit(texts, labels)))
+        file.write_bytes(
+            pickle.dumps(make_pipeline(words, LogisticRegression(C=10, max_iter=10_000)).fit(texts, labels))
+        )
 
     def predict_proba(self, texts: list[str]) -> np.ndarray:
+        """Return the probabilities, (N, 2)."""
         return self.pipeline.predict_proba(texts)
 
 
@@ -101,6 +105,7 @@ class FastText(Other):
         train_supervised(str(lines), wordNgrams=2, epoch=25, thread=1, verbose=0).save_model(str(file))
 
     def predict_proba(self, texts: list[str]) -> np.ndarray:
+        """Return the probabilities, (N, 2)."""
         out = np.zeros((len(texts), 2))
         found = self.model.predict([self.words(text) for text in texts], k=2)
         for row, (labels, probabilities) in enumerate(zip(*found, strict=True)):

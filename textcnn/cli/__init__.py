@@ -32,7 +32,14 @@ _COMMANDS = {
     "data": "List the named corpora, or describe a corpus.",
     "vectors": "Train word vectors on texts, or describe a file of them.",
 }
-_ALIASES = {"fit": "train", "learn": "train", "classify": "predict", "label": "predict", "test": "evaluate", "server": "serve"}
+_ALIASES = {
+    "fit": "train",
+    "learn": "train",
+    "classify": "predict",
+    "label": "predict",
+    "test": "evaluate",
+    "server": "serve",
+}
 
 
 class _Commands(click.Group):

@@ -57,6 +57,7 @@ def build_app(load: Callable[[], Model], *, max_body: int, max_texts: int) -> St
             expected = f"expected one of the paths {', '.join(endpoints)}, found {quoted(path)}{near}"
         return JSONResponse({"error": expected}, error.status_code, error.headers)
 
+    handlers: dict[Any, Any] = {HTTPException: not_found, Refusal: _refused, ModelError: _model_failed}
     app = Starlette(
         routes=[Route(path, endpoint, methods=[method]) for path, (method, endpoint) in endpoints.items()],
         middleware=[
@@ -64,7 +65,7 @@ def build_app(load: Callable[[], Model], *, max_body: int, max_texts: int) -> St
                 Observed, metrics=service.metrics, paths={endpoint: path for path, (_, endpoint) in endpoints.items()}
             )
         ],
-        exception_handlers={HTTPException: not_found, Refusal: _refused, ModelError: _model_failed},
+        exception_handlers=handlers,
     )
     app.router.redirect_slashes = False
     app.state.reload = service.reload

@@ -10,7 +10,7 @@ from textcnn.version import __version__
 
 _LABEL = {"description": "A class; null where none is probable enough, a list where a text may have several."}
 _PROBABILITY = {"description": "Its probability; a list of several."}
-_PREDICTION = {
+_PREDICTION: Schemas = {
     "prediction": _LABEL,
     "probability": _PROBABILITY,
     "top": {
@@ -30,7 +30,7 @@ _PREDICTION = {
     },
 }
 _NUMBERS = {"type": "array", "items": {"type": "number"}}
-_EXPLANATION = {
+_EXPLANATION: Schemas = {
     "text": {"type": "string"},
     "prediction": _LABEL,
     "classes": {"type": "array", "description": "All classes; numbers per class are in their order."},
@@ -44,7 +44,7 @@ _EXPLANATION = {
     "ngrams": {"type": "array", "description": "N-grams with their scores, the largest first."},
     "features": {"type": "array", "description": "The summands of the logits, a window of words each."},
 }
-_HEALTH = {
+_HEALTH: Schemas = {
     "status": {"type": "string", "enum": ["ok"]},
     "textcnn": {"type": "string", "description": "The version that answers."},
     "model": {"type": "object", "description": "Its architecture, its classes, and when it was loaded."},
@@ -84,7 +84,7 @@ def openapi(*, max_body: int, max_texts: int, explained: int) -> dict[str, Any]:
 
 
 def _object(properties: Schemas, required: list[str] | None = None) -> dict[str, Any]:
-    return {"type": "object", "properties": dict(properties)} | ({"required": required} if required else {})
+    return {"type": "object", "properties": properties} | ({"required": required} if required else {})
 
 
 def _content(description: str, schema: dict[str, Any], media: str = "application/json") -> dict[str, Any]:
@@ -95,9 +95,7 @@ def _got(summary: str, schema: dict[str, Any], media: str = "application/json") 
     return {"summary": summary, "responses": {"200": _content("The answer.", schema, media)}}
 
 
-def _posted(
-    summary: str, request: Schemas, key: str, answer: dict[str, Any], errors: dict[str, str]
-) -> dict[str, Any]:
+def _posted(summary: str, request: Schemas, key: str, answer: dict[str, Any], errors: dict[str, str]) -> dict[str, Any]:
     """Return an operation that takes texts and returns an object for each."""
     either = {"oneOf": [{"required": ["texts"]}, {"required": ["text"]}], "additionalProperties": False}
     body = {"schema": _object(request) | either, "example": EXAMPLE}

@@ -9,7 +9,7 @@ from typing import Any
 from textcnn.errors import listed, nearest_names, quoted
 from textcnn.serving._bodies import Refusal
 
-Schemas = Mapping[str, dict[str, Any]]
+Schemas = dict[str, dict[str, Any]]
 
 TEXTS: Schemas = {
     "texts": {"type": "array", "items": {"type": "string"}, "description": "The texts."},
@@ -67,7 +67,9 @@ def _object(body: bytes) -> dict[str, Any]:
     try:
         found = json.loads(body.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise Refusal(400, f"expected JSON in UTF-8, found the byte {body[error.start]:#04x} at {error.start}") from None
+        raise Refusal(
+            400, f"expected JSON in UTF-8, found the byte {body[error.start]:#04x} at {error.start}"
+        ) from None
     except json.JSONDecodeError as error:
         raise Refusal(
             400,
@@ -92,7 +94,9 @@ def _check(key: str, value: Any, schema: Mapping[str, Any]) -> None:
     right = isinstance(value, _TYPES[kind]) and (kind == "boolean") == isinstance(value, bool)
     if right and (kind in ("boolean", "string") or least <= value <= most):
         return
-    bounds = f" from {least} to {most}" if "maximum" in schema else f" of at least {least}" if "minimum" in schema else ""
+    bounds = (
+        f" from {least} to {most}" if "maximum" in schema else f" of at least {least}" if "minimum" in schema else ""
+    )
     raise Refusal(422, f"{key}: expected {_WORDS[kind]}{bounds}, found {quoted(value) if right else _kind(value)}")
 
 

@@ -26,9 +26,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         if FOLDER not in os.environ:
             ProcessCollector(registry=self._registry)
-        self._requests = Counter(
-            "textcnn_requests", "Requests answered.", ["path", "status"], registry=self._registry
-        )
+        self._requests = Counter("textcnn_requests", "Requests answered.", ["path", "status"], registry=self._registry)
         self._seconds = Histogram(
             "textcnn_request_seconds",
             "Time from a request's headers to the end of its answer.",

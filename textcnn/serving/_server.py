@@ -36,7 +36,9 @@ def listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"--host: expected a name or address of this machine, found {quoted(host)}: {reason}") from None
+        raise ConfigError(
+            f"--host: expected a name or address of this machine, found {quoted(host)}: {reason}"
+        ) from None
     try:
         made = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except OSError as error:
@@ -84,7 +86,7 @@ def run(app: Starlette, listener: socket.socket) -> None:
 
 
 def end_on_signals() -> None:
-    """Let SIGTERM and SIGINT raise SystemExit(0); uvicorn handles them while it runs, then lets them have this effect."""
+    """Let SIGTERM and SIGINT raise SystemExit(0); uvicorn handles them while it runs, then raises them again."""
 
     def end(number: int, frame: object) -> None:
         raise SystemExit(0)

@@ -144,6 +144,7 @@ def _work(app: Callable[[], Starlette], listener: socket.socket) -> None:
         logger.error("a worker cannot start: %s", error)  # noqa: TRY400
         raise SystemExit(1) from None
     reload_on_hangup(made.state.reload)
+    logger.info("worker ready")
     run(made, listener)
 
 
