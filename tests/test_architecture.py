@@ -47,7 +47,7 @@ ALLOWED = {
     "selection": {"data", "inference", "model", "text"},
     "estimator": {"data", "errors", "explain", "inference", "model", "settings", "targets", "text", "training"},
     "run": {"data", "errors", "files", "inference", "model", "report", "settings", "training"},
-    "serving": {"errors", "inference", "model", "report", "targets", "version"},
+    "serving": {"errors", "inference", "model", "report", "targets", "text", "version"},
     "tuning": {"data", "errors", "inference", "report", "run", "settings", "training"},
     "cli": {
         "audit",

@@ -16,12 +16,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import statistics
 import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +38,7 @@ from textcnn import TextCNNClassifier, load_corpus, load_model
 
 HERE = Path(__file__).parent
 CLIENTS = (1, 8, 32, 128)
+COST = (1, 32)  # clients at which the server's processor time is shown
 WORKERS = 2
 WARM_UP = 0.3  # seconds
 RELOADING = 32  # clients while the model is replaced
@@ -118,6 +121,13 @@ def measured(port: int, texts: Sequence[str], clients: int, seconds: float) -> L
     return asyncio.run(run_load(port, requests, clients=clients, until=lambda: time.perf_counter() > deadline))
 
 
+def cpu_seconds(port: int) -> float:
+    """Return the processor time that a server has used, by its own metrics; several processes do not tell it."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        found = re.search(r"^process_cpu_seconds_total (\S+)$", answer.read().decode(), re.MULTILINE)
+    return 0.0 if found is None else float(found[1])
+
+
 def by_turns(work: Path, texts: list[str], rounds: int, seconds: float) -> dict[str, dict[str, dict[str, float]]]:
     """Return the medians of each side's figures by the number of clients."""
     runs: dict[str, dict[str, list[dict[str, float]]]] = {}
@@ -126,7 +136,10 @@ def by_turns(work: Path, texts: list[str], rounds: int, seconds: float) -> dict[
             with serving(arguments) as process:
                 measured(process.port, texts, max(CLIENTS), WARM_UP)
                 for clients in CLIENTS:
+                    before = cpu_seconds(process.port)
                     figures = measured(process.port, texts, clients, seconds).figures()
+                    used = cpu_seconds(process.port) - before
+                    figures |= {"server_microseconds": 1e6 * used / figures["requests"]} if used else {}
                     runs.setdefault(name, {}).setdefault(str(clients), []).append(figures)
                     print(f"  {name}, {clients} clients: {figures}", file=sys.stderr)
     return {
@@ -206,10 +219,16 @@ def markdown(results: dict[str, Any]) -> str:
     rows = [
         [name, *(f"{cells[str(c)]['rate']:,.0f}" for c in CLIENTS)]
         + [f"{cells[str(c)]['p50']:.1f} / {cells[str(c)]['p99']:.1f}" for c in CLIENTS]
+        + [
+            ", ".join(
+                f"{cells[str(c)]['server_microseconds']:.0f}" for c in COST if "server_microseconds" in cells[str(c)]
+            )
+        ]
         for name, cells in results["load"].items()
     ]
     header = ["model", *(f"{c} client{'s' * (c > 1)}, requests/s" for c in CLIENTS)]
     header += [f"{c}, ms p50 / p99" for c in CLIENTS]
+    header += [f"server, microseconds a request at {' and '.join(map(str, COST))}"]
     cells = [cell for side in results["load"].values() for cell in side.values()]
     costs = [cell["client_microseconds"] for cell in cells]
     failed = sum(cell["failed"] for cell in cells)

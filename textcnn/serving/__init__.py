@@ -77,8 +77,8 @@ def serve(
 ) -> None:
     """Serve a model until SIGTERM or SIGINT, then answer the requests in flight and raise SystemExit(0).
 
-    SIGHUP loads the model again, in each worker; Windows has no such signal. Logs JSON lines on stderr. Must be called
-    in the main thread, whose handlers of these signals it replaces.
+    SIGHUP loads the model again, in each worker; Windows has no such signal, and ends workers at once. Logs JSON lines
+    on stderr. Must be called in the main thread, whose handlers of these signals it replaces.
 
     Args:
         model: as for `make_app`; with several workers a function must be picklable.

@@ -58,9 +58,9 @@ def url(address: Any) -> str:
 
 def serve_alone(app: Callable[[], Starlette], listener: socket.socket) -> None:
     """Serve in this process until a signal ends it; raises SystemExit(0)."""
+    end_on_signals()
     made = app()
     log_to_stderr()
-    end_on_signals()
     reload_on_hangup(made.state.reload)
     logger.info("serving", extra={"fields": {"url": url(listener.getsockname())}})
     run(made, listener)

@@ -49,6 +49,7 @@ def serve_together(app: Callable[[], Starlette], listener: socket.socket, worker
     Raises:
         TextCNNError: the app cannot be made, before any worker is started.
     """
+    end_on_signals()
     with tempfile.TemporaryDirectory(prefix="textcnn-metrics-") as folder:
         app()
         os.environ[FOLDER] = folder
