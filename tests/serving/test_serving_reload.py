@@ -4,6 +4,7 @@ import logging
 import re
 import shutil
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -79,6 +80,20 @@ def test_a_model_that_cannot_predict_is_refused(model, monkeypatch):
     assert not app.state.reload()
     assert not app.state.reload()
     assert TestClient(app).post("/predict", json={"text": TEXT}).status_code == 200
+
+
+def test_models_that_no_longer_answer_are_freed(model):
+    loaded = []
+
+    def load():
+        fresh = type(model)(model.artifact)
+        loaded.append(weakref.ref(fresh.scorer))
+        return fresh
+
+    app = make_app(load)
+    for _ in range(3):
+        assert app.state.reload()
+    assert [reference() is None for reference in loaded] == [True, True, True, False]
 
 
 def test_a_folder_without_a_model(tmp_path):
