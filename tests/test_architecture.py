@@ -61,6 +61,7 @@ ALLOWED = {
         "training",
         "vectors",
     },
+    "serving": {"errors", "inference", "model", "report", "targets", "text", "version"},
     "tuning": {"data", "errors", "inference", "report", "run", "settings", "training"},
     "cli": {
         "audit",
@@ -78,6 +79,7 @@ ALLOWED = {
         "report",
         "run",
         "selection",
+        "serving",
         "settings",
         "targets",
         "text",
@@ -106,7 +108,10 @@ FOREIGN = {
     "rich": {"cli"},
     "click": {"cli"},
     "optuna": {"tuning"},
+    "prometheus_client": {"serving"},
     "sqlalchemy": {"tuning"},
+    "starlette": {"serving"},
+    "uvicorn": {"serving"},
     "pickle": set(),
 }
 FILES = sorted(ROOT.rglob("*.py"))

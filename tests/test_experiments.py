@@ -27,6 +27,7 @@ RESULTS = {
     "deletion": "results",
     "structure": "results",
     "scale": "results",
+    "serving": "results",
     "benchmarks.training": "training",
     "benchmarks.prediction": "prediction",
     "benchmarks.command": "command",

@@ -17,7 +17,7 @@ import textcnn
 from textcnn.cli import _COMMANDS, cli
 
 README = Path(__file__).parents[1] / "README.md"
-WITH_EXAMPLES = ("textcnn.model", "textcnn.estimator", "textcnn.nn.kim", "textcnn.nn.dcnn")
+WITH_EXAMPLES = ("textcnn.model", "textcnn.estimator", "textcnn.nn.kim", "textcnn.nn.dcnn", "textcnn.serving")
 INSTALLING = re.compile(r"python3 -m venv|\. \.venv|pip install|pytest")
 SHELL = re.compile(r"&&|[|<>$]")
 NOT_HERE = re.compile(r"--data-dir|--from-transformer")  # the corpora's original files, a model on the hub
@@ -48,6 +48,11 @@ def working_in(path):
         os.chdir(before)
 
 
+def stop(server):
+    server.terminate()
+    assert server.wait(60) == 0
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A fresh folder with the files that the README takes for the reader's, in which all commands were run in order.
@@ -64,8 +69,11 @@ def folder(tmp_path_factory):
     (path / "unlabelled.txt").write_text("\n".join(rows), encoding="utf-8")
     search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = {**os.environ, "PATH": search}
-    with working_in(path):
+    with working_in(path), contextlib.ExitStack() as servers:
         for number, line in enumerate(commands()):
+            if line.endswith(" &"):  # a server
+                servers.callback(stop, subprocess.Popen(shlex.split(line)[:-1], env=environment))
+                continue
             if number and "textcnn train" in line:
                 line += " --no-report"  # a page costs seconds: one is enough
             if line.startswith("textcnn ") and not SHELL.search(line):

@@ -27,9 +27,9 @@ from experiments.benchmarks.usual import UsualDCNN, UsualKimCNN, padded_batches,
 from textcnn import load_corpus
 
 # Internals: predictors are made of random weights, and one of the rows is timed from ids.
-from textcnn.inference._threads import in_order
 from textcnn.inference.artifact import Artifact
 from textcnn.inference.predictor import PIECE, Predictor
+from textcnn.inference.threads import in_order
 from textcnn.settings.architectures import make_network
 from textcnn.settings.config import DCNNConfig, KimConfig, NetworkConfig, TextConfig
 from textcnn.text.tokens import Encoded

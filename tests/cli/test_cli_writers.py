@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textcnn.cli.writers import FORMATS, Writer, strings
+from textcnn.cli.writers import FORMATS, Writer
 from textcnn.errors import DataError
 from textcnn.inference.predictor import Scores
+from textcnn.text.columns import strings
 
 CLASSES = ["bad", "good", "so so"]
 PROBABILITIES = np.array([[0.2, 0.5, 0.3], [0.4, 0.4, 0.2], [0.0, 1.0, 0.0]], np.float32)

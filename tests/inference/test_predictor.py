@@ -6,7 +6,7 @@ import pytest
 from random_models import DCNN_SMALL, SMALL, STACKED, corpus, make
 
 from textcnn.errors import DataError, ModelError
-from textcnn.inference import _threads as threads
+from textcnn.inference import threads
 from textcnn.inference.predictor import Predictor
 from textcnn.model import Model, load_model
 from textcnn.text.tokenizer import Tokenizer

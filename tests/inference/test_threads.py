@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from textcnn.inference import _threads as threads
+from textcnn.inference import threads
 
 
 @pytest.fixture(params=[1, 2, 5])

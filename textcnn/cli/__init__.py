@@ -22,6 +22,7 @@ _COMMANDS = {
     "tune": "Search for settings within a budget of time, and save the best model.",
     "predict": "Label texts.",
     "explain": "Explain the labels that a model gives texts.",
+    "serve": "Answer requests over HTTP with a model.",
     "filters": "Show what a model's filters respond to.",
     "graph": "Draw the feature graph of a DCNN over a sentence.",
     "report": "Write an HTML report on a saved model.",
@@ -33,7 +34,14 @@ _COMMANDS = {
     "data": "List the named corpora, or describe a corpus.",
     "vectors": "Train word vectors on texts, or make, join or describe files of them.",
 }
-_ALIASES = {"fit": "train", "learn": "train", "classify": "predict", "label": "predict", "test": "evaluate"}
+_ALIASES = {
+    "fit": "train",
+    "learn": "train",
+    "classify": "predict",
+    "label": "predict",
+    "test": "evaluate",
+    "server": "serve",
+}
 
 
 class _Commands(click.Group):

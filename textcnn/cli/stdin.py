@@ -45,7 +45,7 @@ def argument_texts(texts: tuple[str, ...], advice: str) -> pa.StringArray:
     Raises:
         DataError: an argument holds bytes that are not text, or is the name of a file.
     """
-    from textcnn.cli.writers import strings
+    from textcnn.text.columns import strings
 
     _refuse_files(texts, advice)
 

@@ -8,11 +8,10 @@ row. In CSV and JSON a `note` marks a text that was `empty`, or `unknown`: the m
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -21,13 +20,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from textcnn.errors import DataError, quoted, shortened
+from textcnn.inference.decisions import NOTES, Decisions, notes, rounded
 from textcnn.inference.predictor import Scores
-from textcnn.targets import ONE_CLASS, SEVERAL_LABELS, Target
+from textcnn.targets import ONE_CLASS, Target
+from textcnn.text.columns import strings
 
 FORMATS = ("text", "json", "csv")
-DIGITS = 6
 _BREAKS = r"[\t\r\n]+"
-_NOTES = ("", "unknown", "empty")
 # The characters of OWASP's advice on CSV injection, with their full-width forms.
 _FORMULA = r"\A[=+\-@\t\r\n\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}]"
 _NUMBER = r"\A[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\z"
@@ -69,6 +68,11 @@ class Writer:
     _texts: Sequence[str] = field(default=(), init=False)  # those of the texts
     _kept: list[int] = field(default_factory=list, init=False)  # those that are written
 
+    def __post_init__(self) -> None:
+        self._decisions = Decisions(
+            self.classes, self.top_k, self.min_confidence, self.proba, self.target, self.thresholds
+        )
+
     def begin(self, names: Sequence[str], texts: Sequence[str] = ()) -> None:
         """Write what comes before the first row.
 
@@ -80,7 +84,7 @@ class Writer:
             DataError: a name is that of a prediction's column or, in JSON, occurs twice; or a label has the separator.
         """
         self._texts = texts
-        joined = [str(label) for label in self.classes if self._several and self.separator in str(label)]
+        joined = [str(label) for label in self.classes if self._decisions.several and self.separator in str(label)]
         if joined and self.form != "json":
             raise DataError(
                 f"expected labels without {self.separator!r}, which stands between them, found {quoted(joined[0])}; "
@@ -108,11 +112,10 @@ class Writer:
         if len(self._kept) < len(self._names):
             rows = rows.select(self._kept)
         probabilities = scores.probabilities
-        notes = np.where(scores.known > 0, 0, np.where(scores.tokens > 0, 1, 2))
         if self.form == "json":
-            self._write_json(rows, probabilities, [_NOTES[note] for note in notes.tolist()])
+            self._write_json(rows, scores)
         elif self.form == "csv":
-            added = self._columns(probabilities, notes)
+            added = self._columns(probabilities, notes(scores))
             columns = [_flat(column) for column in rows.columns]
             self._write_csv([*columns, *added.values()], [*rows.column_names, *added], header=False)
         else:
@@ -127,7 +130,7 @@ class Writer:
                 "prediction",
                 "probability",
                 "note",
-                *["top"] * ((self.top_k or 1) > 1 and not self._several),
+                *["top"] * ((self.top_k or 1) > 1 and not self._decisions.several),
                 *["probabilities"] * self.proba,
             )
             twice = [name for name in names if self._names.count(name) > 1]
@@ -158,69 +161,37 @@ class Writer:
             )
         self._take_names(names)
 
-    @property
-    def _several(self) -> bool:
-        return self.target is SEVERAL_LABELS
-
-    def _ranked(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return the ids of the best classes, (N, top_k), the predicted one first; ties go to the smaller id."""
-        order = probabilities.astype(np.float64)
-        if self.thresholds is not None and not self._several:
-            decided = self.target.decide(probabilities, self.thresholds)
-            order[np.flatnonzero(decided >= 0), decided[decided >= 0]] += 2.0
-        return np.argsort(-order, axis=1, kind="stable")[:, : self.top_k or 1]
-
-    def _abstains(self, probabilities: np.ndarray) -> np.ndarray:
-        """Return where no class is predicted: the best is not probable enough, or none reaches its threshold, (N,)."""
-        best = self._ranked(probabilities)[:, :1]
-        abstains: np.ndarray = np.take_along_axis(probabilities, best, axis=1)[:, 0] < self.min_confidence
-        if self.thresholds is not None:
-            abstains |= self.target.decide(probabilities, self.thresholds) < 0
-        return abstains
-
-    def _chosen(self, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the labels of texts that have several: ids, (M,), probabilities, (M,), and offsets, (N + 1,)."""
-        if self.top_k is None:
-            rows, ids = np.nonzero(self.target.decide(probabilities, self.thresholds))
-        else:
-            ranked = self._ranked(probabilities)
-            rows, ids = np.repeat(np.arange(len(ranked)), ranked.shape[1]), ranked.ravel()
-        values = probabilities[rows, ids]
-        kept = values >= self.min_confidence
-        offsets = np.cumsum([0, *np.bincount(rows[kept], minlength=len(probabilities))], dtype=np.int32)
-        return ids[kept], values[kept], offsets
-
     def _joined(self, probabilities: np.ndarray, names: Sequence[str], values: Callable[[np.ndarray], pa.Array]) -> Any:
         """Return the labels of texts that have several, and their probabilities, each joined by the separator."""
-        ids, found, offsets = self._chosen(probabilities)
+        ids, found, offsets = self._decisions.chosen(probabilities)
         own = _numbers(offsets)
         lists = [pa.ListArray.from_arrays(own, part) for part in (strings(names).take(_numbers(ids)), values(found))]
         return [pc.binary_join(part, self.separator) for part in lists]
 
-    def _columns(self, probabilities: np.ndarray, notes: np.ndarray) -> dict[str, pa.Array]:
+    def _columns(self, probabilities: np.ndarray, noted: np.ndarray) -> dict[str, pa.Array]:
         """Return the columns that a prediction adds."""
         names = [str(label) for label in self.classes]
         columns = {}
-        if self._several:
-            joined = self._joined(probabilities, names, lambda found: _numbers(_rounded(found)).cast(pa.string()))
+        if self._decisions.several:
+            joined = self._joined(probabilities, names, lambda found: _numbers(rounded(found)).cast(pa.string()))
             columns = dict(zip(("prediction", "probability"), joined, strict=True))
-        for rank, best in enumerate([] if self._several else self._ranked(probabilities).T, 1):
+        for rank, best in enumerate([] if self._decisions.several else self._decisions.ranked(probabilities).T, 1):
             suffix = f"_{rank}" if rank > 1 else ""
             predicted = strings(names).take(_numbers(best))
             if rank == 1:
                 predicted = self._without_abstentions(predicted, probabilities, pa.nulls(1, pa.string())[0])
             columns[f"prediction{suffix}"] = predicted
-            columns[f"probability{suffix}"] = _numbers(_rounded(probabilities[np.arange(len(best)), best]))
+            columns[f"probability{suffix}"] = _numbers(rounded(probabilities[np.arange(len(best)), best]))
         if self.proba:
             columns |= probability_columns(names, probabilities)
-        columns["note"] = strings(_NOTES).take(_numbers(notes))
+        columns["note"] = strings(NOTES).take(_numbers(noted))
         return columns
 
     def _without_abstentions(self, predicted: pa.Array, probabilities: np.ndarray, none: Any) -> pa.Array:
         """Put `none` where no class is predicted."""
         if not self.min_confidence and self.thresholds is None:
             return predicted
-        return pc.if_else(_booleans(self._abstains(probabilities)), none, predicted)
+        return pc.if_else(_booleans(self._decisions.abstains(probabilities)), none, predicted)
 
     def _write_csv(self, columns: list[pa.Array], names: list[str], *, header: bool) -> None:
         if self.escape_formulas:
@@ -228,44 +199,18 @@ class Writer:
             names = _without_formulas(strings(names)).to_pylist()
         write_csv(self.stream, pa.Table.from_arrays(columns, names), header=header)
 
-    def _write_json(self, rows: pa.Table, probabilities: np.ndarray, notes: Sequence[str]) -> None:
-        labels = [label.item() if isinstance(label, np.generic) else label for label in self.classes]
-        values = _rounded(probabilities).tolist()
-        lines = []
-        predictions = self._predictions(probabilities, labels)
-        for row, prediction, rounded, note in zip(rows.to_pylist(), predictions, values, notes, strict=True):
-            row |= prediction
-            if self.proba:
-                row["probabilities"] = {str(label): p for label, p in zip(labels, rounded, strict=True)}
-            if note:
-                row["note"] = note
-            lines.append(_to_json(row) + "\n")
-        self.stream.write("".join(lines).encode())
-
-    def _predictions(self, probabilities: np.ndarray, labels: Sequence[Any]) -> Iterator[dict[str, Any]]:
-        """Yield what a prediction adds to each text's object, but for the probabilities of all classes."""
-        if self._several:
-            ids, found, offsets = self._chosen(probabilities)
-            named, values = [labels[i] for i in ids.tolist()], _rounded(found).tolist()
-            for begin, end in itertools.pairwise(offsets.tolist()):
-                yield {"prediction": named[begin:end], "probability": values[begin:end]}
-            return
-        rounded = _rounded(probabilities).tolist()
-        abstains = self._abstains(probabilities).tolist()
-        for best, own, abstain in zip(self._ranked(probabilities).tolist(), rounded, abstains, strict=True):
-            out = {"prediction": None if abstain else labels[best[0]], "probability": own[best[0]]}
-            if len(best) > 1 or (self.top_k or 1) > 1:
-                out["top"] = [{"label": labels[i], "probability": own[i]} for i in best]
-            yield out
+    def _write_json(self, rows: pa.Table, scores: Scores) -> None:
+        pairs = zip(rows.to_pylist(), self._decisions.objects(scores), strict=True)
+        self.stream.write("".join(f"{_to_json(row | prediction)}\n" for row, prediction in pairs).encode())
 
     def _write_text(self, texts: pa.Array, probabilities: np.ndarray) -> None:
         names = [re.sub(_BREAKS, " ", str(label)) for label in self.classes]
         labels = strings(names)
         parts: list[Any] = []
-        if self._several:
+        if self._decisions.several:
             joined = self._joined(probabilities, names, _four_digits)
             parts = [pc.if_else(pc.equal(part, ""), _DASH, part) for part in joined]
-        for rank, best in enumerate([] if self._several else self._ranked(probabilities).T):
+        for rank, best in enumerate([] if self._decisions.several else self._decisions.ranked(probabilities).T):
             label = labels.take(_numbers(best))
             if rank == 0:
                 label = self._without_abstentions(label, probabilities, _DASH)
@@ -282,7 +227,7 @@ class Writer:
 def probability_columns(names: Sequence[str], probabilities: np.ndarray) -> dict[str, pa.Array]:
     """Return a column for each class, by the column's name, from probabilities, (N, K)."""
     columns = zip(names, probabilities.T, strict=True)
-    return {f"probability:{name}": _numbers(_rounded(column)) for name, column in columns}
+    return {f"probability:{name}": _numbers(rounded(column)) for name, column in columns}
 
 
 def write_csv(stream: IO[bytes], columns: pa.Table | dict[str, pa.Array], *, header: bool = True) -> None:
@@ -291,20 +236,6 @@ def write_csv(stream: IO[bytes], columns: pa.Table | dict[str, pa.Array], *, hea
 
     table = columns if isinstance(columns, pa.Table) else pa.table(columns)
     csv.write_csv(table, stream, csv.WriteOptions(include_header=header, quoting_style="needed"))
-
-
-# pyarrow imports pandas to convert Python objects or numpy arrays; these two pass buffers instead.
-
-
-def strings(values: Sequence[str]) -> pa.StringArray:
-    """Return strings as an Arrow column.
-
-    Raises:
-        UnicodeEncodeError: a string holds a lone surrogate.
-    """
-    encoded = [value.encode() for value in values]
-    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
-    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
 
 
 _TAB, _NEWLINE, _EQUALS, _DASH, _NOTHING = strings(["\t", "\n", "=", "-", ""])
@@ -327,12 +258,9 @@ def _booleans(values: np.ndarray) -> pa.Array:
 
 
 def _numbers(values: np.ndarray) -> pa.Array:
+    """Return numbers as an Arrow column, from their buffer: pyarrow imports pandas to convert numpy arrays."""
     buffer = pa.py_buffer(np.ascontiguousarray(values))
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, buffer])
-
-
-def _rounded(values: np.ndarray) -> np.ndarray:
-    return np.round(values.astype(np.float64), DIGITS)
 
 
 def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:

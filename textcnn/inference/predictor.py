@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from textcnn.errors import ModelError
-from textcnn.inference._threads import in_order
 from textcnn.inference.artifact import Artifact, save_artifact
 from textcnn.inference.bag_scorer import BagScorer
 from textcnn.inference.class_ids import as_labels, class_ids
 from textcnn.inference.label_sets import label_sets
+from textcnn.inference.threads import in_order
 from textcnn.settings.architectures import architecture_of
 from textcnn.targets import ONE_CLASS
 from textcnn.text.columns import Texts, as_column

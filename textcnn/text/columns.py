@@ -49,6 +49,17 @@ def as_column(texts: Texts, *, what: str = "texts") -> pa.ChunkedArray:
     return column
 
 
+def strings(values: Sequence[str]) -> pa.StringArray:
+    """Return strings as an Arrow column, from a buffer: pyarrow imports pandas to convert Python objects.
+
+    Raises:
+        UnicodeEncodeError: a string holds a lone surrogate.
+    """
+    encoded = [value.encode() for value in values]
+    offsets = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pa.StringArray.from_buffers(len(encoded), pa.py_buffer(offsets), pa.py_buffer(b"".join(encoded)))
+
+
 def _as_plain_strings(column: pa.ChunkedArray, what: str) -> pa.ChunkedArray:
     """Convert Arrow's dictionary and view forms of strings."""
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from textcnn import kernels
 from textcnn.errors import DataError
 from textcnn.settings.config import TextConfig
+from textcnn.text.columns import strings
 from textcnn.text.tokenizer import Tokenizer
 from textcnn.text.tokens import Token, Tokens
 
@@ -31,7 +32,7 @@ class Vocabulary:
 
     @cached_property
     def _column(self) -> pa.Array:
-        return pa.array(self.words, pa.string())
+        return strings(self.words)
 
     @cached_property
     def table(self) -> kernels.WordTable:
