@@ -55,7 +55,7 @@ _BASIC = (
 )
 @option(
     "--keep",
-    type=float,
+    type=click.FloatRange(min=0, min_open=True, max=1),
     default=1.0,
     metavar="SHARE",
     show_default=True,
@@ -134,7 +134,6 @@ def command(
     weights = keywords.pop("class_weight")
     with flags_in_errors():
         settings = make_settings(keywords, **word_vectors)
-        choice = AnswerChoice(keep, balance)
     if word_vectors["vectors"] is not None:
         check_vectors(word_vectors["vectors"])
     Destination(output).check(overwrite=overwrite or resume, resume=resume)
@@ -149,7 +148,7 @@ def command(
     common: dict[str, Any] = {
         "unlabelled": texts,
         "settings": dataclasses.replace(settings, training=training),
-        "choice": choice,
+        "choice": AnswerChoice(keep, balance),
         "source": data,
         "overwrite": overwrite,
         "resume": resume,
@@ -159,7 +158,11 @@ def command(
         if teacher:
             run = distill(corpus, output, teacher=teacher, answers=answers, progress=progress, **common)
         else:
-            run = self_train(corpus, output, members=members, rounds=rounds, progress=progress, **common)
+
+            def show(name: str, key: str, score: float) -> None:
+                progress.display.say(f"{name}: validation {key} {score:.4f}")
+
+            run = self_train(corpus, output, members=members, rounds=rounds, progress=progress, on_model=show, **common)
     show_run(run, output)
     if run.history.interrupted:
         click.echo("the best epoch's model is saved; call the command again with --resume to continue", err=True)

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
     from textcnn.data.labelled import Labelled
     from textcnn.data.soft_labels import SoftLabels
 
-logger = logging.getLogger(__name__)
-
 MEMBERS, ROUNDS = 3, 3
 
 
@@ -58,6 +55,7 @@ def self_train(
     resume: bool = False,
     report: bool = True,
     progress: Progress | None = None,
+    on_model: Callable[[str, str, float], None] = lambda name, score, value: None,
 ) -> Run:
     """Train models on labelled texts, students on these models' answers to unlabelled texts, and save the best student.
 
@@ -77,6 +75,7 @@ def self_train(
         resume: continue a run that was stopped.
         report: write the page on the student into its folder.
         progress: receives how each training goes.
+        on_model: is called with each model's name, and the name and value of its validation score.
 
     Raises:
         DataError: there are no unlabelled texts, or an unfinished run, or one of other texts or settings, is there.
@@ -95,12 +94,14 @@ def self_train(
     seen = {split: parts[split] for split in ("train", "validation")}
     folder = destination.rounds
     _begin(folder, seen, settings, members, overwrite=overwrite, resume=resume)
+    key, shown = target.headline
     teachers = []
     for number in range(1, members + 1):
         seed = settings.training.seed + number - 1
         own = dataclasses.replace(settings, training=dataclasses.replace(settings.training, seed=seed))
         teachers.append(_trained(folder / f"member-{number}", seen, names, own, progress))
-    key, best, score = target.headline[0], teachers[0], -np.inf
+        on_model(f"member {number} of {members}", shown, teachers[-1].artifact.metrics["validation"][key])
+    best, score = teachers[0], -np.inf
     for number in range(1, rounds + 1):
         student = folder / f"student-{number}"
         soft = None
@@ -109,7 +110,7 @@ def self_train(
             soft, _ = taught(answers, {"train": seen["train"]}, texts, target, choice or AnswerChoice(), progress)
         model = _trained(student, seen, names, settings, progress, soft=soft)
         found = model.artifact.metrics["validation"][key]
-        logger.info("round %d: validation %s %.4f", number, target.headline[1], found)
+        on_model(f"student {number}", shown, found)
         if found <= score:
             break
         best, score = model, found

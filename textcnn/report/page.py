@@ -73,6 +73,10 @@ def page(figures: Figures, artifact: Artifact) -> str:
     key, headline = figures.target.headline
     rivals = [("TF-IDF + logistic regression", figures.linear), ("most frequent class", figures.majority)]
     classes = figures.scores["classes"]
+    own = figures.source == artifact.training.get("source")  # the texts whose scores are saved
+    teacher = artifact.metrics.get(figures.split, {}).get("teacher") if own else None
+    if teacher is not None and not several:
+        rivals.insert(0, ("its teacher", teacher["accuracy"]))
     many = len(classes) > MATRIX
     if many:  # the worst first; classes without texts have no score
         classes = sorted(classes, key=lambda row: (not row["support"], row["f1"]))
@@ -84,6 +88,7 @@ def page(figures: Figures, artifact: Artifact) -> str:
         contents=_contents(several),
         several=several,
         headline=headline,
+        teacher=teacher,
         score=figures.scores[key],
         single="label" if several else "class",
         plural=figures.target.plural,
