@@ -86,6 +86,13 @@ def sentences(data_dir: str) -> list[str]:
     return [everything[i] for i in np.random.default_rng(0).permutation(len(everything))]
 
 
+def read(path: Path) -> tuple[list[str], list[str]]:
+    """Return the texts and labels of a CSV file."""
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    return [row["text"] for row in rows], [row["label"] for row in rows]
+
+
 def write_csv(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a CSV file."""
     path.parent.mkdir(parents=True, exist_ok=True)

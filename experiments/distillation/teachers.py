@@ -9,7 +9,6 @@ accuracy is kept. The task's test texts are not read.
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import time
@@ -21,17 +20,11 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from experiments import shared
+from experiments.distillation.tasks import read
 
 LENGTH = 128  # pieces of a text
 BATCH = 32
 POOL = 50  # batches sorted by length together
-
-
-def read(path: Path) -> tuple[list[str], list[str]]:
-    """Return the texts and labels of a CSV file."""
-    with path.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return [row["text"] for row in rows], [row["label"] for row in rows]
 
 
 def batches(lengths: np.ndarray, generator: np.random.Generator | None) -> Iterator[np.ndarray]:

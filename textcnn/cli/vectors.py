@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from textcnn.cli.common import CORPUS, GroupedCommand, corpus_options, option
+from textcnn.cli.common import CORPUS, FORM, GroupedCommand, corpus_options, option
 from textcnn.cli.display import make_display
 from textcnn.cli.suggestions import Source
 from textcnn.cli.vector_files import show_file, show_joined, show_trained, show_transformed
@@ -250,6 +250,8 @@ def _join(sources: Sequence[str], output: Path | None, keywords: dict[str, Any])
 def _texts(sources: Sequence[str], *, unsupervised: bool, **reading: Any) -> Iterator[pa.ChunkedArray | pa.Array]:
     """Yield the training texts of all sources, column by column."""
     from textcnn.data import corpus_names, load_corpus
+    from textcnn.data.local_files import read_batches
+    from textcnn.data.unlabelled import texts_in
 
     for source in sources:
         if source in corpus_names():
@@ -262,28 +264,14 @@ def _texts(sources: Sequence[str], *, unsupervised: bool, **reading: Any) -> Ite
                 **{**reading, **of_files},
             )
         elif Path(source).is_file():
-            yield from _texts_of_file(Path(source), **reading)
+            form = {name: reading[name] for name in FORM}
+            yield from texts_in(read_batches(source, **form), reading["text_column"], path=source)
             continue
         else:
             corpus = load_corpus(source, **reading)
         for split in ("train", "unsupervised"):
             if split in corpus:
                 yield corpus[split].with_format("arrow")[:]["text"]
-
-
-def _texts_of_file(
-    path: Path, *, text_column: str | None, encoding: str, delimiter: str | None, quoting: str, header: bool, **_: Any
-) -> Iterator[pa.Array]:
-    import pyarrow.compute as pc
-
-    from textcnn.data.local_files import read_batches
-    from textcnn.data.table_columns import joined_texts, pick_columns
-
-    row, names = 1, None
-    for batch in read_batches(path, encoding=encoding, delimiter=delimiter, quoting=quoting, header=header):
-        names = names or pick_columns(batch.schema.names, text_column, path=path, need_label=False).texts
-        yield pc.fill_null(joined_texts(batch, names, path=path, first_row=row), "")
-        row += len(batch)
 
 
 def _flag(name: str) -> str:

@@ -1,0 +1,258 @@
+r"""What does a student of a transformer know, and what does each text cost?
+
+    pip install '.[teacher]' fasttext-wheel
+    python -m experiments.distillation.tasks --data-dir DATA --work work
+    python -m experiments.distillation.teachers imdb-parts --base ENCODER --epochs 1 --texts 24000 --work work
+    python -m experiments.distillation.teachers mr --base work/imdb-parts/teacher --work work
+    python -m experiments.distillation --work work --tasks mr
+
+ENCODER is a folder of all-MiniLM-L6-v2; the teachers of MR and SST begin with IMDB's labels, TREC's with ENCODER
+itself. A run that is in the results is not repeated, and a teacher's answers are kept. What is chosen (the weight of
+the labels, the temperature, the number of feature maps) is chosen by validation texts of MR; test texts are scored once
+by each student.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from experiments import shared
+from experiments.distillation.tasks import FOLDS, SENTENCES, read
+
+SEEDS = (0, 1, 2)
+PART = 2048  # texts of a file of answers: numbers of sentences are multiples of it
+MOST = 20 * PART
+LABELS, TRAINING, OUTSIDE = "labels alone", "teacher's answers to the training texts", "and to 41,000 sentences"
+VECTORS, MERGED = "and a transformer's word vectors", "three students taught one"
+VARIANTS = (LABELS, TRAINING, OUTSIDE, VECTORS, MERGED)
+CURVE = (0, 2 * PART, 10 * PART, MOST, 60 * PART)
+CHOICES = {
+    "gold weight 0": ("--gold-weight", "0"),
+    "gold weight 0.25": ("--gold-weight", "0.25"),
+    "gold weight 0.5": (),
+    "gold weight 0.75": ("--gold-weight", "0.75"),
+    "temperature 2": ("--teacher-temperature", "2"),
+    "temperature 0.5": ("--teacher-temperature", "0.5"),
+    "300 feature maps": ("--feature-maps", "300"),
+    "learning rate 0.0003": ("--learning-rate", "0.0003"),
+}
+CHOSEN: tuple[str, ...] = ()  # of `textcnn distill`, by the validation texts of MR
+NAMES = {**shared.NAMES, **{fold: f"MR, fold {fold[-1]}" for fold in FOLDS}}
+
+
+class Run(NamedTuple):
+    """A student: its task and row of a table, its seed, and the command without its folder."""
+
+    task: str
+    row: str
+    seed: int
+    command: tuple[str, ...]
+
+
+def runs(work: Path, tasks: list[str], what: list[str]) -> Iterator[Run]:
+    """Yield the students of some tasks, the most telling first."""
+    for task in tasks:
+        folder = work / task
+        answers = str(folder / "answers")
+        ask = ("distill", str(folder), "--teacher", str(folder / "teacher"), "--answers", answers, *CHOSEN)
+        more = ("--unlabelled", str(work / SENTENCES), "--max-texts")
+        if "choices" in what:
+            for row, options in CHOICES.items():
+                yield Run(task, row, 0, (*ask, *more, str(10 * PART), *options))
+        if "curve" in what:
+            for size in CURVE:
+                yield Run(task, f"{size:,} sentences", 0, (*ask, *((*more, str(size)) if size else ())))
+        if "table" not in what:
+            continue
+        for seed in SEEDS:
+            yield Run(task, LABELS, seed, ("train", str(folder)))
+            yield Run(task, TRAINING, seed, ask)
+            yield Run(task, OUTSIDE, seed, (*ask, *more, str(MOST)))
+            if (folder / "vectors.bin").exists():
+                vectors = ("--vectors", str(folder / "vectors.bin"))
+                yield Run(task, VECTORS, seed, (*ask, *more, str(MOST), *vectors))
+        students = [part for seed in SEEDS for part in ("--teacher", str(student(work, task, OUTSIDE, seed)))]
+        own = ("distill", str(folder), *students, "--answers", str(folder / "students-answers"), *more, str(MOST))
+        yield Run(task, MERGED, 0, own)
+
+
+def student(work: Path, task: str, row: str, seed: int) -> Path:
+    """Return the folder of a student."""
+    return work / "students" / f"{task} {row} {seed}".replace(" ", "-").replace(",", "")
+
+
+def main() -> None:
+    """Run what is missing, then print the tables and draw the plots."""
+    parser = shared.make_parser(__doc__ or "", Path(__file__).parent)
+    parser.add_argument("--tasks", nargs="+", default=[], metavar="TASK", help="folders in the folder of --work")
+    parser.add_argument(
+        "--what", nargs="+", default=["table"], choices=("table", "choices", "curve", "speed"), help="[table]"
+    )
+    arguments = shared.parse(parser, "tasks")
+    path = arguments.output / "results.json"
+    results = shared.read_json(path) or {"students": {}, "speed": {}}
+    if not arguments.show:
+        for run in runs(arguments.work, arguments.tasks, arguments.what):
+            cell = results["students"].setdefault(run.task, {}).setdefault(run.row, {})
+            if str(run.seed) not in cell:
+                cell[str(run.seed)] = train(run, arguments.work)
+                results["machine"] = shared.machine()
+                shared.write_json(path, results)
+                print(run.task, run.row, run.seed, cell[str(run.seed)], file=sys.stderr, flush=True)
+        for task in arguments.tasks if "speed" in arguments.what else ():
+            results["speed"][task] = speeds(arguments.work, task)
+            results["speed machine"] = shared.machine()
+            shared.write_json(path, results)
+    print(markdown(results))
+    draw(results, arguments.output)
+
+
+def train(run: Run, work: Path) -> dict[str, float]:
+    """Train a student by the command line, and return its scores."""
+    folder = student(work, run.task, run.row, run.seed)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "textcnn", *run.command, "--seed", str(run.seed), "-o", str(folder)]
+    begin = time.perf_counter()
+    with folder.with_suffix(".log").open("w") as log:
+        subprocess.run([*command, "--no-report", "--overwrite"], check=True, stdout=log, stderr=log, env={**os.environ})
+    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    test, validation = metrics["test"], metrics["validation"]
+    found = {"test": test["accuracy"], "validation": validation["accuracy"], "seconds": time.perf_counter() - begin}
+    if "teacher" in test:
+        found |= {"teacher": test["teacher"]["accuracy"], "agreement": test["teacher"]["agreement"]}
+    return {key: round(value, 4) for key, value in found.items()}
+
+
+def speeds(work: Path, task: str) -> dict[str, dict[str, float]]:
+    """Return accuracy, texts a second and megabytes of the student, its teacher and the rivals, one after the other."""
+    import textcnn
+    from textcnn.distillation._teachers import make_teacher
+
+    (texts, labels), (others, truth) = (read(work / task / f"{split}.csv") for split in ("train", "test"))
+    folder = student(work, task, OUTSIDE, 0)
+    model = textcnn.load_model(folder)
+    place = work / task / "teacher"
+    teacher = make_teacher(str(place), [str(name) for name in model.classes_], model.target)
+    found = {
+        "student": (lambda: model.predict(others), size_of(folder)),
+        "teacher": (lambda: model.classes_[teacher.probabilities(others).argmax(axis=1)], size_of(place)),
+        **rivals(texts, labels, others),
+    }
+    return {name: measured(predict, size, truth) for name, (predict, size) in found.items()}
+
+
+def measured(predict: Any, size: float, truth: list[str]) -> dict[str, float]:
+    """Return a classifier's accuracy, its speed (the median of five calls, after one) and its size."""
+    accuracy = float((np.asarray(predict()) == np.array(truth)).mean())
+    seconds = []
+    for _ in range(5):
+        begin = time.perf_counter()
+        predict()
+        seconds.append(time.perf_counter() - begin)
+    return {"accuracy": accuracy, "texts_per_second": len(truth) / float(np.median(seconds)), "megabytes": size}
+
+
+def size_of(folder: Path) -> float:
+    """Return the size of a folder's files in MB."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+def rivals(texts: list[str], labels: list[str], others: list[str]) -> dict[str, Any]:
+    """Return TF-IDF with logistic regression, and fastText with bigrams."""
+    import pickle
+    import tempfile
+
+    from fasttext import train_supervised
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    linear = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(C=10, max_iter=1000))
+    linear.fit(texts, labels)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "train.txt"
+        lines = (f"__label__{label} {text}\n" for text, label in zip(texts, labels, strict=True))
+        path.write_text("".join(lines), encoding="utf-8")
+        model = train_supervised(str(path), wordNgrams=2, epoch=25, thread=1, verbose=0)
+        model.save_model(str(Path(folder) / "model.bin"))
+        size = (Path(folder) / "model.bin").stat().st_size / 1e6
+
+    def predict() -> list[str]:
+        return [model.f.predict(f"{text}\n", 1, 0.0, "strict")[0][1].removeprefix("__label__") for text in others]
+
+    return {
+        shared.BASELINE: (lambda: linear.predict(others), len(pickle.dumps(linear)) / 1e6),
+        "fastText": (predict, size),
+    }
+
+
+def markdown(results: dict[str, Any]) -> str:
+    """Return all tables."""
+    found = results["students"]
+    tasks = [task for task in NAMES if task in found]
+    rows = []
+    teachers = [first(found[task], "teacher") for task in tasks]
+    rows.append(["the teacher", *("" if score is None else f"{100 * score:.1f}" for score in teachers)])
+    for row in VARIANTS:
+        cells = [found[task].get(row, {}) for task in tasks]
+        rows.append([row, *(shared.spread([each["test"] for each in cell.values()]) if cell else "" for cell in cells)])
+    shares = []
+    for task, teacher in zip(tasks, teachers, strict=True):
+        own = [each["test"] for each in found[task].get(OUTSIDE, found[task].get(TRAINING, {})).values()]
+        shares.append(f"{100 * np.mean(own) / teacher:.1f}%" if own and teacher else "")
+    rows.append(["the last but two, of its teacher", *shares])
+    out = [shared.table(["accuracy, %", *(NAMES[task] for task in tasks)], rows)]
+    for task in tasks:
+        for title, names in (("validation, %", CHOICES), ("test, %", [f"{size:,} sentences" for size in CURVE])):
+            cells = {name: found[task][name]["0"] for name in names if name in found[task]}
+            key = title.partition(",")[0]
+            if cells:
+                lines = [[name, f"{100 * cell[key]:.1f}"] for name, cell in cells.items()]
+                out.append(shared.table([NAMES[task], title], lines))
+    for task, cells in results["speed"].items():
+        lines = [
+            [name, f"{100 * one['accuracy']:.1f}", f"{one['texts_per_second']:,.0f}", f"{one['megabytes']:.1f}"]
+            for name, one in cells.items()
+        ]
+        out.append(shared.table([NAMES[task], "accuracy, %", "texts a second", "MB"], lines))
+    return "\n\n".join([*out, shared.machine_line(results.get("machine"))])
+
+
+def first(cells: dict[str, Any], key: str) -> float | None:
+    """Return a figure of the first run that has it."""
+    return next((run[key] for cell in cells.values() for run in cell.values() if key in run), None)
+
+
+def draw(results: dict[str, Any], folder: Path) -> None:
+    """Draw accuracy against texts a second, a panel for each task."""
+    if not results["speed"]:
+        return
+    plt = shared.pyplot()
+    figure, axes = plt.subplots(1, len(results["speed"]), figsize=(4.5 * len(results["speed"]), 3.4), squeeze=False)
+    for axis, (task, cells) in zip(axes[0], results["speed"].items(), strict=True):
+        for name, one in cells.items():
+            axis.plot(one["texts_per_second"], 100 * one["accuracy"], "o")
+            axis.annotate(
+                name, (one["texts_per_second"], 100 * one["accuracy"]), textcoords="offset points", xytext=(4, 4)
+            )
+        axis.set_xscale("log")
+        axis.margins(0.25)
+        axis.set_title(NAMES[task])
+        axis.set_xlabel("texts a second")
+        axis.set_ylabel("accuracy, %")
+        axis.grid(alpha=0.3)
+    figure.tight_layout()
+    shared.save_plot(figure, folder / "speed.png")
+
+
+if __name__ == "__main__":
+    main()
