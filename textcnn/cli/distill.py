@@ -121,7 +121,7 @@ def command(
     from textcnn.data import check_source, load_corpus
     from textcnn.data.labelled import Labelled, label_names
     from textcnn.data.unlabelled import read_unlabelled
-    from textcnn.distillation.distilling import AnswerChoice, distill
+    from textcnn.distillation.distilling import AnswerChoice, as_texts, distill
     from textcnn.distillation.self_training import self_train
     from textcnn.run import Destination
     from textcnn.vectors import check_vectors
@@ -142,7 +142,7 @@ def command(
     with flags_in_errors():
         training = dataclasses.replace(settings.training, class_weight=ordered_class_weights(weights, names))
     form = {name: reading[name] for name in FORM}
-    texts = read_unlabelled(unlabelled, reading["text_column"], most=max_texts, **form)
+    texts = as_texts(read_unlabelled(unlabelled, reading["text_column"], most=max_texts, **form))
     describe_parts(data, names, {split: Labelled.from_dataset(part) for split, part in corpus.items()})
     say(f"{len(texts):,} unlabelled texts")
     common: dict[str, Any] = {
