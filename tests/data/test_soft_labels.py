@@ -62,7 +62,7 @@ def test_several_files_and_weights(tmp_path):
             None,
             "expected probabilities that sum to 1, found 0.9 in row 1; give the probability of every class",
         ),
-        ([("x", 1, 0), ("y", 1.5, -0.5)], None, "expected probabilities from 0 to 1, found 1.5 in row 2; correct it"),
+        ([("x", 1, 0), ("y", 1.5, 0)], None, "expected probabilities from 0 to 1, found 1.5 in row 2; correct it"),
         ([("x", -0.5, 1)], None, "expected probabilities from 0 to 1, found -0.5 in row 1; correct it"),
         ([("x", 1, 0), ("y", "", 1)], None, "expected probabilities from 0 to 1, found no number in row 2; correct it"),
         ([("x", "nan", 1)], None, "expected probabilities from 0 to 1, found no number in row 1; correct it"),

@@ -39,8 +39,8 @@ _BASIC = (
     multiple=True,
     metavar="TEACHER",
     group="Teacher",
-    help="Folder of a saved model (repeatable: the mean of several) or of a transformer, its name on the Hugging Face "
-    "hub, or module:function [models trained on DATA].",
+    help="Folder of a saved model or of a transformer, its name on the Hugging Face hub, or module:function; "
+    "repeatable: the mean of several [models trained on DATA].",
 )
 @option(
     "--unlabelled",

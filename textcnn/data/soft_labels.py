@@ -212,7 +212,8 @@ def joined(training: Labelled, soft: SoftLabels, *, temperature: float, gold_wei
     first = first_equal(texts)
     own, others = first[: len(training)], first[len(training) :]
     answer = np.full(len(texts), -1)  # the soft labels of a distinct text, by its first row
-    answer[others[::-1]] = np.arange(len(soft))[::-1]
+    distinct, where = np.unique(others, return_index=True)
+    answer[distinct] = where
     labels = target.as_probabilities(training.labels, given.shape[1]).astype(np.float32)
     both = answer[own] >= 0
     labels[both] = gold_weight * labels[both] + (1 - gold_weight) * given[answer[own][both]]

@@ -29,32 +29,45 @@ _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
-class SavedModels(Teacher):
-    """Models of this toolkit, whose probabilities are averaged.
+class SavedModel(Teacher):
+    """A model of this toolkit.
 
     Args:
-        models: at least one.
+        model: the model.
         classes: of the student, (K,).
         target: what the texts' labels are.
 
     Raises:
-        ConfigError: the classes of a model are others.
+        ConfigError: its classes or its target are others.
     """
 
-    def __init__(self, models: Sequence[Model], classes: Sequence[str], target: Target) -> None:
-        self.models = models
-        self.name = f"the mean of {len(models)} models" if len(models) > 1 else repr(models[0])
-        digests = [f"{digest_of(model.artifact)} {model.artifact.temperature}" for model in models]
-        self.digest = hashlib.sha256("\n".join(digests).encode()).hexdigest()
-        self._orders = [order_of([str(name) for name in model.classes_], classes, repr(model)) for model in models]
-        for model in models:
-            if model.target is not target:
-                raise ConfigError(f"expected a teacher of {_kind(target)}, found {model!r} of {_kind(model.target)}")
+    def __init__(self, model: Model, classes: Sequence[str], target: Target) -> None:
+        self.model, self.name = model, repr(model)
+        if model.target is not target:
+            raise ConfigError(f"expected a teacher of {_kind(target)}, found {self.name} of {_kind(model.target)}")
+        self.digest = _digest([digest_of(model.artifact), str(model.artifact.temperature)])
+        self._order = order_of([str(name) for name in model.classes_], classes, self.name)
 
     def probabilities(self, texts: list[str]) -> np.ndarray:
-        """Return the mean of the models' probabilities, (N, K)."""
-        found = [model.predict_proba(texts)[:, order] for model, order in zip(self.models, self._orders, strict=True)]
-        out: np.ndarray = np.mean(found, axis=0)
+        """Return the model's probabilities, (N, K)."""
+        return self.model.predict_proba(texts)[:, self._order]
+
+
+class Mean(Teacher):
+    """Several teachers, whose probabilities are averaged.
+
+    Args:
+        teachers: at least one.
+    """
+
+    def __init__(self, teachers: Sequence[Teacher]) -> None:
+        self.teachers = teachers
+        self.name = f"the mean of {len(teachers)} teachers"
+        self.digest = _digest([teacher.digest for teacher in teachers])
+
+    def probabilities(self, texts: list[str]) -> np.ndarray:
+        """Return the mean of the teachers' probabilities, (N, K)."""
+        out: np.ndarray = np.mean([teacher.probabilities(texts) for teacher in self.teachers], axis=0)
         return out
 
 
@@ -73,7 +86,7 @@ class Function(Teacher):
         source = name
         with suppress(OSError, TypeError):  # no source: a program, or something that is called
             source += Path(inspect.getsourcefile(inspect.unwrap(function)) or "").read_text(encoding="utf-8")
-        self.digest = hashlib.sha256(source.encode()).hexdigest()
+        self.digest = _digest([source])
 
     def probabilities(self, texts: list[str]) -> np.ndarray:
         """Return what the function returns; labels as probabilities of 0 and 1."""
@@ -105,8 +118,8 @@ def make_teacher(given: Any, classes: Sequence[str], target: Target, *, device: 
     """Return a teacher.
 
     Args:
-        given: a `Teacher`; a folder of a saved model, or several, or loaded ones; a folder of a transformer that
-            classifies sequences, or its name on the Hugging Face hub; a function, or `module:function`.
+        given: a `Teacher`; a saved model, loaded or its folder; the folder of a transformer that classifies sequences,
+            or its name on the Hugging Face hub; a function, or `module:function`; or a list of such, to be averaged.
         classes: of the student, (K,).
         target: what the texts' labels are.
         device: where a transformer computes: `auto`, `cpu`, `cuda` or `cuda:N`.
@@ -115,17 +128,17 @@ def make_teacher(given: Any, classes: Sequence[str], target: Target, *, device: 
         ConfigError: it is none of these, its classes are others, or a library is missing.
         ModelError: a saved model or a transformer cannot be read.
     """
-    each = list(given) if isinstance(given, (list, tuple)) else [given]
-    if len(each) == 1 and isinstance(each[0], Teacher):
-        return each[0]
-    if len(each) == 1 and callable(each[0]):
-        name = f"{getattr(each[0], '__module__', '')}:{getattr(each[0], '__qualname__', type(each[0]).__name__)}"
-        return Function(each[0], name, classes, target)
-    if all(isinstance(one, Model) or _is_saved_model(one) for one in each):
-        return SavedModels([one if isinstance(one, Model) else load_model(one) for one in each], classes, target)
-    if len(each) > 1:
-        raise ConfigError(f"expected one teacher, or several saved models, found {listed([str(one) for one in each])}")
-    name = str(each[0])
+    if isinstance(given, (list, tuple)) and given:
+        teachers = [make_teacher(one, classes, target, device=device) for one in given]
+        return teachers[0] if len(teachers) == 1 else Mean(teachers)
+    if isinstance(given, Teacher):
+        return given
+    if isinstance(given, Model) or _is_saved_model(given):
+        return SavedModel(given if isinstance(given, Model) else load_model(given), classes, target)
+    if callable(given):
+        name = f"{getattr(given, '__module__', '')}:{getattr(given, '__qualname__', type(given).__name__)}"
+        return Function(given, name, classes, target)
+    name = str(given)
     if _FUNCTION.fullmatch(name) and not Path(name).exists():
         return Function(_imported(name), name, classes, target)
     if not Path(name).is_dir() and (Path(name).exists() or not _HUB_NAME.fullmatch(name)):
@@ -136,6 +149,10 @@ def make_teacher(given: Any, classes: Sequence[str], target: Target, *, device: 
     from textcnn.distillation._transformer import Transformer
 
     return Transformer(name, classes, target, device=device)
+
+
+def _digest(parts: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _is_saved_model(given: Any) -> bool:

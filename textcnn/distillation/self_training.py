@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from textcnn.distillation._answers import Answers
-from textcnn.distillation._teachers import SavedModels
+from textcnn.distillation._teachers import make_teacher
 from textcnn.distillation.distilling import AnswerChoice, as_texts, splits_of, taught
 from textcnn.errors import DataError
 from textcnn.files import written_whole
@@ -106,7 +106,7 @@ def self_train(
         student = folder / f"student-{number}"
         soft = None
         if not (student / "config.json").exists():
-            answers = Answers(folder / f"answers-{number}", SavedModels(teachers, names, target), names)
+            answers = Answers(folder / f"answers-{number}", make_teacher(teachers, names, target), names)
             soft, _ = taught(answers, {"train": seen["train"]}, texts, target, choice or AnswerChoice(), progress)
         model = _trained(student, seen, names, settings, progress, soft=soft)
         found = model.artifact.metrics["validation"][key]
