@@ -40,11 +40,8 @@ VARIANTS = (LABELS, VECTORS, TRAINING, OUTSIDE, MERGED)
 CURVE = (0, 2 * PART, 10 * PART, MOST, 60 * PART)
 CHOICES = {
     "gold weight 0": ("--gold-weight", "0"),
-    "gold weight 0.25": ("--gold-weight", "0.25"),
     "gold weight 0.5": (),
-    "gold weight 0.75": ("--gold-weight", "0.75"),
     "temperature 2": ("--teacher-temperature", "2"),
-    "temperature 0.5": ("--teacher-temperature", "0.5"),
     "300 feature maps": ("--feature-maps", "300"),
     "learning rate 0.0003": ("--learning-rate", "0.0003"),
 }
