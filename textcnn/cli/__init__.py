@@ -34,6 +34,23 @@ _COMMANDS = {
     "data": "List the named corpora, or describe a corpus.",
     "vectors": "Train word vectors on texts, or make, join or describe files of them.",
 }
+_PACKAGES = {
+    "datasets": "datasets",
+    "gensim": "gensim",
+    "huggingface_hub": "datasets",
+    "jinja2": "jinja2",
+    "markupsafe": "jinja2",
+    "matplotlib": "matplotlib",
+    "numpy": "numpy",
+    "pyarrow": "pyarrow",
+    "rich": "rich",
+    "safetensors": "safetensors",
+    "scipy": "scipy",
+    "sklearn": "scikit-learn",
+    "torch": "torch",
+    "yaml": "pyyaml",
+}
+"""What to install for a module that is not there: each command needs only some of the libraries."""
 _ALIASES = {
     "fit": "train",
     "learn": "train",
@@ -114,6 +131,9 @@ def main() -> None:
     except TextCNNError as error:
         _fail(str(error), 2)
     except (MemoryError, RuntimeError, ImportError) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name in _PACKAGES:
+            package = _PACKAGES[error.name]
+            _fail(f"expected the library {package}, which is not installed; install it: pip install {package}", 2)
         if not is_of_memory(error):
             raise
         _fail(f"not enough memory ({one_line(error) or 'an allocation failed'}); give less at once, or free some", 1)

@@ -134,12 +134,10 @@ def command(
 
 def _read(data: str, test: str | None, reading: dict[str, Any]) -> Parts:
     """Return the texts of each split, the classes, and the numbers of the texts."""
-    from textcnn.data import load_corpus
-    from textcnn.data.labelled import Labelled, label_names
+    from textcnn.data import load_tables
 
-    corpus = load_corpus(data, test=test, row_numbers=True, **reading)
-    numbers = {split: texts.with_format("arrow")[:]["row"].to_numpy() for split, texts in corpus.items()}
-    return {split: Labelled.from_dataset(texts) for split, texts in corpus.items()}, label_names(corpus), numbers
+    corpus = load_tables(data, test=test, row_numbers=True, **reading)
+    return corpus.parts(), corpus.classes, {split: table["row"].to_numpy() for split, table in corpus.tables.items()}
 
 
 def _audit(data: str, read: Parts, folds: int, vectors: Path | None, seed: int) -> Audit:

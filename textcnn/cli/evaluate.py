@@ -56,9 +56,9 @@ def command(
 
     trained = load_model(model)
     data = data_or_sample(data, trained, model)
-    corpus, split = scored_corpus(data, split, reading, trained)
-    figures = trained.evaluate(*labelled_split(corpus[split], trained))
-    figures = {"model": str(model), "data": data, "split": split if len(corpus) > 1 else "all", **figures}
+    corpus, split, name = scored_corpus(data, split, reading, trained)
+    figures = trained.evaluate(*labelled_split(corpus, split, trained))
+    figures = {"model": str(model), "data": data, "split": name, **figures}
     if as_json:
         click.echo(neutralize(json.dumps(figures, ensure_ascii=False)))
     else:
