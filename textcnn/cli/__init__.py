@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from textcnn.errors import LONGEST, DataError, TextCNNError, is_of_memory, nearest_names, one_line, quoted, shortened
+from textcnn.errors import LONGEST, TextCNNError, is_of_memory, nearest_names, one_line, quoted, shortened
 from textcnn.version import __version__
 
 INTERRUPTED = 130  # exit code of a program ended by Ctrl-C
@@ -160,9 +161,8 @@ class _ClosedOutput(io.RawIOBase):
         return True
 
     def write(self, data: object) -> int:
-        raise DataError(
-            "expected an open standard output to write to, found it closed; open it, or give an output file"
-        )
+        message = "expected an open standard output to write to, found it closed; open it, or give an output file"
+        raise OSError(errno.EBADF, message)
 
 
 def _terminate(number: int, frame: object) -> None:

@@ -121,7 +121,7 @@ def command(
     _print(found)
     if table is not None:
         from textcnn.audit.corrections import findings_table
-        from textcnn.cli.writers import write_csv
+        from textcnn.cli.cells import write_csv
 
         with replacing(table, overwrite=overwrite) as file:
             write_csv(file, findings_table(found.findings))
@@ -175,7 +175,7 @@ def _correct(read: Parts, findings: Path, output: Path, split: str, *, overwrite
     import pyarrow as pa
 
     from textcnn.audit.corrections import correct
-    from textcnn.cli.writers import write_csv
+    from textcnn.cli.cells import write_csv
 
     parts, names, numbers = read
     if split not in parts:

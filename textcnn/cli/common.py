@@ -229,7 +229,7 @@ def output_form_option(command: Decorated) -> Decorated:
     return option(
         "--format",
         "form",
-        type=click.Choice(("text", "json", "csv")),
+        type=click.Choice(("text", "json", "csv", "parquet", "arrow")),
         group="Output",
         help="Form of the output [by the output's name, else csv for an input with columns, else text].",
     )(command)

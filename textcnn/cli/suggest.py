@@ -17,7 +17,7 @@ from textcnn.cli.common import (
     output_options,
     text_column_option,
 )
-from textcnn.cli.predict import default_form, target
+from textcnn.cli.prediction_files import form_of, target
 
 
 @click.command(cls=GroupedCommand)
@@ -75,8 +75,8 @@ def command(
 
     trained = load_model(model)
     batches = read_batches(source, **reading)
-    form = form or default_form(source, output)
-    with target(output, source, overwrite=overwrite) as stream:
+    form = form_of(form, source, output)
+    with target(output, [source], overwrite=overwrite) as stream:
         with make_counter("texts", stream) as advance:
             found = suggest(trained, texts_in(batches, text_column, path=source), number, seed=seed, on_batch=advance)
         if form == "text":
@@ -94,6 +94,7 @@ def command(
             writer.begin(["row", "text"])
             columns = pa.table({"row": pa.array(found.rows), "text": found.texts})
             writer.write(columns, found.texts.combine_chunks(), found.scores)
+            writer.close()
         stream.flush()
     if len(found.rows) < number:
         say(f"{source}: only {len(found.rows):,} distinct texts; all are suggested")

@@ -278,7 +278,8 @@ def _write_probabilities(
     """Write a row a text: text, label, fold, prediction (of several labels at 0.5), the probability of each class."""
     import pyarrow as pa
 
-    from textcnn.cli.writers import probability_columns, write_csv
+    from textcnn.cli.cells import write_csv
+    from textcnn.cli.writers import probability_columns
     from textcnn.text.columns import strings
 
     target, form = target_of(texts.labels), {"separator": separator, "none": ""}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textcnn.data._batch_source import BatchSource, FileForm, SourcesBySplit, file_source, matching_files
+from textcnn.data._batch_source import BatchSource, FileForm, SourcesBySplit, file_source
 from textcnn.data._corpus import Corpus, CorpusOptions, Tables
 from textcnn.data._corpus_readers import read_corpus
 from textcnn.data._folders import folder_sources
@@ -21,7 +21,7 @@ from textcnn.data._named_corpora import CORPORA
 from textcnn.data._parts import SPLITS, Choice, RawPart, of_one_kind, read_parts, without_rare
 from textcnn.data.checks import doubts
 from textcnn.data.labelled import LabelledTables, is_list
-from textcnn.data.local_files import check_path
+from textcnn.data.local_files import check_path, matching_files, named_files
 from textcnn.data.table_columns import TextColumn
 from textcnn.errors import ConfigError, DataError, nearest_names, quoted
 from textcnn.files import nearest_files
@@ -180,8 +180,7 @@ def _check_local(source: str) -> None:
 
 def _named_files(path: str | Path, form: FileForm) -> list[BatchSource]:
     """Return the file of this name, or else those that it matches as a pattern."""
-    matching = [] if os.path.exists(path) else matching_files(str(path))  # noqa: PTH110
-    return [file_source(each, form) for each in matching or [Path(path)]]
+    return [file_source(each, form) for each in named_files([path])]
 
 
 def _classes(parts: list[RawPart]) -> list[str]:
