@@ -147,12 +147,11 @@ def command(
     for job in _jobs(sources, output, form, reading, overwrite=overwrite, resume=resume):
         with target(job.output, job.sources, overwrite=overwrite) as stream:
             classes = trained.classes_.tolist()
-            writer = Writer(stream, classes, job.form, target=trained.target, thresholds=limits, **options)
-            if job.sources:
-                _predict_files(writer, trained, job.sources, text_column, reading)
-            else:
-                _predict_texts(writer, trained, _columns(texts, reading["encoding"]))
-            writer.close()
+            with Writer(stream, classes, job.form, target=trained.target, thresholds=limits, **options) as writer:
+                if job.sources:
+                    _predict_files(writer, trained, job.sources, text_column, reading)
+                else:
+                    _predict_texts(writer, trained, _columns(texts, reading["encoding"]))
             stream.flush()
 
 

@@ -90,11 +90,10 @@ def command(
                 stream.write("\t".join(re.sub(r"[\t\r\n]+", " ", cell) for cell in cells).encode() + b"\n")
         else:
             limits = trained.artifact.thresholds
-            writer = Writer(stream, trained.classes_.tolist(), form, target=trained.target, thresholds=limits)
-            writer.begin(["row", "text"])
             columns = pa.table({"row": pa.array(found.rows), "text": found.texts})
-            writer.write(columns, found.texts.combine_chunks(), found.scores)
-            writer.close()
+            with Writer(stream, trained.classes_.tolist(), form, target=trained.target, thresholds=limits) as writer:
+                writer.begin(columns.column_names)
+                writer.write(columns, found.texts.combine_chunks(), found.scores)
         stream.flush()
     if len(found.rows) < number:
         say(f"{source}: only {len(found.rows):,} distinct texts; all are suggested")

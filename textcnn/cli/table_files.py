@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 import pyarrow as pa
@@ -48,6 +48,12 @@ class TableFile:
         with self._explained():
             self._writer.close()
 
+    def abandon(self) -> None:
+        """Let go of a file that is not to be complete."""
+        with suppress(pa.ArrowException, OSError):
+            if self._writer is not None:
+                self._writer.close()  # else it would be when the stream is closed
+
     def _begin(self, schema: pa.Schema) -> None:
         if self._writer is not None:
             return
@@ -84,7 +90,7 @@ class TableFile:
                 # An Arrow file has one dictionary for a column, to which later batches may only add.
                 if self._dictionaries is not None:
                     table = pa.concat_tables([self._dictionaries, table])
-                table = table.unify_dictionaries()
+                table = table.unify_dictionaries().combine_chunks()
                 self._dictionaries = table.slice(len(table))
             self._writer.write_table(table)
 

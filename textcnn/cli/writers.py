@@ -31,13 +31,13 @@ _BREAKS = r"[\t\r\n]+"
 
 @dataclass
 class Writer:
-    """Writes batches of predictions to a binary stream.
+    """Writes batches of predictions to a binary stream; a context, at whose end the output is complete.
 
     Args:
         stream: where they are written.
         classes: the labels, (K,).
         form: `text` (label, probability and text, separated by tabs), `json` (an object per line), `csv`, or `parquet`
-            or `arrow`, which keep the columns' types; these need `close`.
+            or `arrow`, which keep the columns' types.
         proba: write the probability of every class.
         top_k: number of classes to write, best first; all if there are fewer. None is 1, or all labels that reach
             their thresholds.
@@ -123,12 +123,17 @@ class Writer:
         else:
             self._write_text(texts, probabilities)
 
-    def close(self) -> None:
-        """Write what comes after the last row."""
-        if self._table is not None:
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        """Write what comes after the last row, unless there was an error."""
+        if self._table is not None and kind is None:
             # Without any row, only lines of stdin were to be read.
             none = pa.table({name: pa.nulls(0, pa.string()) for name in self._names or ()})
             self._table.close(_beside(none, self._no_rows()))
+        elif self._table is not None:
+            self._table.abandon()
 
     def _take_names(self, names: Sequence[str]) -> None:
         """Take the input's columns; raise DataError for one that has the name of a prediction's and must be kept."""
