@@ -50,7 +50,7 @@ class Labelled:
         Raises:
             DataError: There are too many texts and labels for memory.
         """
-        return _from_table(split.with_format("arrow")[:], _label_feature(split).names)
+        return _from_table(split.with_format("arrow")[:], getattr(_label_feature(split), "names", ()))
 
     def take(self, rows: np.ndarray) -> Labelled:
         """Return the texts at the given indices, in their order.
