@@ -158,6 +158,15 @@ def test_a_run_goes_on_where_it_was_ended(textcnn, model, parts):
     assert textcnn(*args, "--resume").err == "3 of 3 files are finished\n"
     assert textcnn(*args, "--overwrite").code == 0
     assert Path("out/part-0.parquet").stat().st_mtime > 0
+    # One that replaces files goes on with its own alone.
+    Path("part-1.parquet").write_bytes(whole[:-4])
+    assert textcnn(*args, "--overwrite", "--proba").code == 2
+    assert names("out") == ["part-0.parquet"]
+    Path("part-1.parquet").write_bytes(whole)
+    assert textcnn(*args, "--resume", "--proba").err == "1 of 3 files are finished\n"
+    schemas = [pq.read_schema(f"out/part-{part}.parquet") for part in range(3)]
+    assert schemas[0] == schemas[1] == schemas[2]
+    assert "probability:positive" in schemas[0].names
 
 
 def test_a_run_goes_on_only_with_the_same_model_and_options(textcnn, model, parts, reviews, tiny):
@@ -186,7 +195,7 @@ def test_a_run_goes_on_only_with_the_same_model_and_options(textcnn, model, part
 
 
 def test_a_folder_of_other_files_stays_as_it_is(textcnn, model, parts):
-    args = ("predict", "-m", model, "--input", "part-*.parquet", "--output")
+    args = ("predict", "-m", model, "--input", "part-*.parquet", "--format", "csv", "--output")
     before = {path: path.read_bytes() for path in parts.iterdir()}
     for more in ((), ("--overwrite",), ("--resume",)):
         ended = textcnn(*args, f"{parts}/", *more)
@@ -196,7 +205,14 @@ def test_a_folder_of_other_files_stays_as_it_is(textcnn, model, parts):
             "'part-0.parquet' and 2 more; choose another\n",
         )
     assert {path: path.read_bytes() for path in parts.iterdir()} == before
+    args = (*args[:5], "--output")
     assert textcnn(*args, "out/").code == 0
+    ended = textcnn("predict", "-m", model, "--input", "out/part-*.parquet", "--output", "out/", "--overwrite")
+    assert (ended.code, ended.err) == (
+        2,
+        "Error: out/part-0.parquet: expected a file other than the input; choose another --output\n",
+    )
+    assert names("out") == ["part-0.parquet", "part-1.parquet", "part-2.parquet"]
     Path("out/notes.md").touch()
     for more in (("--overwrite",), ("--resume",)):
         assert "found 'notes.md'; choose another" in textcnn(*args, "out/", *more).err

@@ -93,6 +93,15 @@ def test_predict_files(textcnn, model, files, form):
     same(slim(*args), textcnn, *args)
 
 
+def test_predict_writes_tables(textcnn, model, files, tmp_path):
+    args = ("predict", "-m", model, "--input", files["parquet"], "--proba", "--output")
+    assert textcnn(*args, tmp_path / "full.parquet").code == 0
+    for name, read in (("slim.parquet", pq.read_table), ("slim.arrow", pa.feather.read_table)):
+        ended = slim(*args, tmp_path / name)
+        assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
+        assert read(tmp_path / name).equals(pq.read_table(tmp_path / "full.parquet"))
+
+
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_evaluate_files(textcnn, model, files, form):
     rows = pq.read_table(files["parquet"]).filter(pa.array([text != "" for text, _ in ROWS]))

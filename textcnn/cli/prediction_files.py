@@ -75,9 +75,14 @@ def target(output: Path | None, sources: Sequence[Path], *, overwrite: bool) -> 
     """
     if output is None:
         return nullcontext(safe_stream(sys.stdout.buffer))
+    _check_apart(output, sources)
+    return replacing(output, overwrite=overwrite)
+
+
+def _check_apart(output: Path, sources: Sequence[Path]) -> None:
+    """Raise DataError if a file to write is one of those that are read."""
     if any(output.exists() and source.exists() and output.samefile(source) for source in sources):
         raise DataError(f"{output}: expected a file other than the input; choose another --output")
-    return replacing(output, overwrite=overwrite)
 
 
 class OutputFolder:
@@ -91,7 +96,7 @@ class OutputFolder:
         form: of the output files; None for that of each input file, or else CSV where it has columns.
 
     Raises:
-        DataError: two input files would be written to the same file.
+        DataError: two input files would be written to the same file, or one to an input file.
     """
 
     def __init__(self, folder: Path, sources: Sequence[Path], form: str | None) -> None:
@@ -106,6 +111,8 @@ class OutputFolder:
                     f"for {job.output}; rename one"
                 )
             self._jobs[name] = job
+        for name in self._jobs:
+            _check_apart(folder / name, sources)
 
     @property
     def jobs(self) -> Sequence[Job]:
@@ -117,7 +124,7 @@ class OutputFolder:
 
         Args:
             settings: the model and options, as JSON.
-            overwrite: replace the files of an earlier run.
+            overwrite: remove the files of an earlier run.
             resume: leave out what is finished.
 
         Raises:
@@ -139,10 +146,14 @@ class OutputFolder:
                     f"{self._folder}: expected to go on with the same model and options, found another {other[0]}; "
                     "give the same, or replace the files (--overwrite)"
                 )
+        if overwrite:  # before the record: what is there is of the settings that it holds
+            for name in found:
+                (self._folder / name).unlink()
+            found = set()
         self._folder.mkdir(exist_ok=True)
         with written_whole(record) as file:
             file.write(content.encode())
-        return [job for name, job in self._jobs.items() if overwrite or name not in found]
+        return [job for name, job in self._jobs.items() if name not in found]
 
     def _found(self) -> set[str]:
         """Return the names of the output files that are there."""
