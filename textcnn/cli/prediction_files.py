@@ -75,14 +75,16 @@ def target(output: Path | None, sources: Sequence[Path], *, overwrite: bool) -> 
     """
     if output is None:
         return nullcontext(safe_stream(sys.stdout.buffer))
-    _check_apart(output, sources)
+    _check_apart([output], sources)
     return replacing(output, overwrite=overwrite)
 
 
-def _check_apart(output: Path, sources: Sequence[Path]) -> None:
+def _check_apart(outputs: Sequence[Path], sources: Sequence[Path]) -> None:
     """Raise DataError if a file to write is one of those that are read."""
-    if any(output.exists() and source.exists() and output.samefile(source) for source in sources):
-        raise DataError(f"{output}: expected a file other than the input; choose another --output")
+    read = {(found.st_dev, found.st_ino) for found in (source.stat() for source in sources if source.exists())}
+    for output in outputs:
+        if output.exists() and (output.stat().st_dev, output.stat().st_ino) in read:
+            raise DataError(f"{output}: expected a file other than the input; choose another --output")
 
 
 class OutputFolder:
@@ -111,8 +113,7 @@ class OutputFolder:
                     f"for {job.output}; rename one"
                 )
             self._jobs[name] = job
-        for name in self._jobs:
-            _check_apart(folder / name, sources)
+        _check_apart([folder / name for name in self._jobs], sources)
 
     @property
     def jobs(self) -> Sequence[Job]:
