@@ -94,14 +94,14 @@ ALLOWED = {
 # Libraries that cost seconds to import, or that a room must not know, and the rooms that use them.
 FOREIGN = {
     "torch": {"distillation", "nn", "training", "explain", "targets", "vectors"},
-    "sklearn": {"metrics", "model", "estimator", "report", "selection", "targets"},
+    "sklearn": {"model", "estimator", "report", "selection"},
     "cleanlab": {"audit"},
     "onnx": {"export"},
     "onnxruntime": set(),
     "scipy": {"audit", "comparison", "text", "training"},
     "matplotlib": {"report"},
     "jinja2": {"explain", "report"},
-    "datasets": {"data", "cli", "distillation"},
+    "datasets": {"data", "distillation"},
     "gensim": {"vectors"},
     "transformers": {"distillation", "vectors"},
     "huggingface_hub": {"data", "vectors"},

@@ -135,3 +135,15 @@ def test_a_model_that_has_learned_nothing_is_doubted():
     assert doubt(truth * 0 + 1, constant, ["no", "yes"]) is None  # all texts are of it
     assert doubt(truth, wrong, ["no", "yes"]) == "the log-loss 4.84 is far above 0.69, that of equal probabilities"
     assert doubt(truth[:0], right[:0], ["no", "yes"]) is None
+
+
+@given(pairs=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=40))
+def test_the_figures_of_classes_are_those_of_scikit_learn(pairs):
+    from sklearn.metrics import f1_score, precision_recall_fscore_support
+
+    truth, predicted = map(np.array, zip(*pairs, strict=True))
+    figures = evaluate(truth, np.eye(6, dtype=np.float32)[predicted], list("abcdef"))
+    assert figures["macro_f1"] == pytest.approx(f1_score(truth, predicted, average="macro", zero_division=0))
+    expected = precision_recall_fscore_support(truth, predicted, labels=np.arange(6), zero_division=0)
+    for key, column in zip(("precision", "recall", "f1", "support"), expected, strict=True):
+        np.testing.assert_allclose([row[key] for row in figures["classes"]], column, rtol=1e-12)

@@ -19,6 +19,7 @@ from textcnn.errors import TextCNNError, nearest_names
 
 _RENAME_REFUSED = (errno.EBUSY, errno.EXDEV)  # a file that is a mount point, as containers have them
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS)  # of the file system
+_PART = ".textcnn-"  # of temporary files
 _BLOCK = 1 << 20
 _STALE = 60  # seconds
 
@@ -72,7 +73,12 @@ def discard(path: Path) -> None:
 
 def _own(target: Path) -> str:
     """Return how the names of a file's temporary files begin."""
-    return f".textcnn-{hashlib.sha256(target.name.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
+    return f"{_PART}{hashlib.sha256(target.name.encode('utf-8', 'surrogateescape')).hexdigest()[:12]}"
+
+
+def is_part(path: Path) -> bool:
+    """Return whether a path is that of a temporary file of `written_whole`."""
+    return path.match(f"{_PART}*.part")
 
 
 def _sweep(target: Path) -> None:

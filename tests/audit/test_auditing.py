@@ -10,7 +10,7 @@ from textcnn.audit.audit_page import write_page
 from textcnn.audit.auditing import Audit, audit
 from textcnn.audit.corrections import COLUMNS, correct, findings_table
 from textcnn.audit.finding import KINDS, Finding
-from textcnn.cli.writers import write_csv
+from textcnn.cli.cells import write_csv
 from textcnn.data.labelled import Labelled
 from textcnn.errors import ConfigError, DataError
 from textcnn.settings.options import make_settings

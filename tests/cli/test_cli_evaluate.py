@@ -175,3 +175,64 @@ def test_one_class_for_all_texts_is_told(model, caplog):
     assert [re.sub("'.*'", "...", message) for message in caplog.messages] == [
         "the model predicts ... for each of 12 texts"
     ]
+
+
+def test_figures_that_are_high_enough(textcnn, model, reviews):
+    plain = textcnn("evaluate", reviews, "-m", model)
+    figures = figures_of(textcnn("evaluate", reviews, "-m", model, "--json"), learned(reviews))
+    floors = (f"accuracy={figures['accuracy']}", f"macro_f1={figures['macro_f1']}", "macro_f1=0")
+    ended = textcnn("evaluate", reviews, "-m", model, *(arg for each in floors for arg in ("--at-least", each)))
+    assert ended == plain
+
+
+def test_figures_that_are_too_low(textcnn, model, tmp_path):
+    path = tmp_path / "wrong.csv"
+    path.write_text("text,label\nfine,positive\nfine,negative\nfine,negative\nfine,negative\n", encoding="utf-8")
+    plain = textcnn("evaluate", path, "-m", model)
+    args = ("evaluate", path, "-m", model, "--at-least", "accuracy=0.5", "--at-least", "macro_f1=0.1")
+    ended = textcnn(*args)
+    assert (ended.code, ended.out) == (1, plain.out)
+    assert ended.err == f"Error: {path}: expected accuracy of at least 0.5, found 0.25\n"
+    ended = textcnn(*args, "--at-least", "macro_f1=.9", "--json")
+    assert (ended.code, ended.err) == (
+        1,
+        f"Error: {path}: expected accuracy of at least 0.5, found 0.25; macro_f1 of at least 0.9, found 0.2\n",
+    )
+    assert json.loads(ended.out)["accuracy"] == 0.25
+
+
+KNOWN = "expected one of the figures accuracy, macro_f1, found"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("acuracy=0.9", f"{KNOWN} 'acuracy'; nearest to 'acuracy': accuracy"),
+        ("log_loss=0.5", f"{KNOWN} 'log_loss'"),
+        ("micro_f1=0.5", f"{KNOWN} 'micro_f1'; nearest to 'micro_f1': macro_f1"),
+        *(
+            (wrong, f"expected a figure and a number from 0 to 1, such as accuracy=0.9, found {wrong!r}")
+            for wrong in ("accuracy", "accuracy=", "accuracy=90", "accuracy=-1", "accuracy=nan", "0.9", "=x")
+        ),
+    ],
+)
+def test_what_is_no_figure_is_refused_before_any_text_is_scored(textcnn, model, given, message):
+    ended = textcnn("evaluate", "none.csv", "-m", model, "--at-least", given)
+    assert (ended.code, ended.out, ended.err) == (2, "", f"Error: --at-least: {message}\n")
+
+
+def test_figures_of_several_labels_that_are_too_low(textcnn, tmp_path, tiny):
+    path = tmp_path / "topics.csv"
+    rows = (f"{word} number {i},{label}\n" for i in range(20) for word, label in (("food", "a"), ("both", "a;b")))
+    path.write_text("text,label\n" + "".join(rows), encoding="utf-8")
+    separated = ("--label-separator", ";")
+    assert textcnn("train", path, *separated, "-o", tmp_path / "model", *tiny).code == 0
+    args = ("evaluate", path, *separated, "-m", tmp_path / "model", "--at-least")
+    known = "micro_f1, macro_f1, accuracy, samples_f1, average_precision"
+    assert f"expected one of the figures {known}, found 'majority'" in textcnn(*args, "majority=0.1").err
+    for name in known.split(", "):
+        assert textcnn(*args, f"{name}=0").code == 0
+    path = tmp_path / "one.csv"
+    path.write_text("text,label\nfood number 1,a\n", encoding="utf-8")
+    ended = textcnn("evaluate", path, *args[2:], "average_precision=0.1")
+    assert (ended.code, ended.err) == (1, f"Error: {path}: expected average_precision of at least 0.1, found none\n")

@@ -226,8 +226,8 @@ def test_an_output_is_replaced_only_with_overwrite(textcnn, model, tmp_path):
         (["fine", "--output", "{tmp}"], ["{tmp}: expected a file", "found a folder"]),
         (["fine", "--output", "{tmp}/none/out.txt"], ["{tmp}/none/out.txt: expected the folder {tmp}/none"]),
         (
-            ["fine", "--output", "{tmp}/out.parquet"],
-            ["{tmp}/out.parquet: expected a name that ends in .csv, .json, .jsonl, .ndjson, .txt", "--format"],
+            ["fine", "--output", "{tmp}/out.xlsx"],
+            ["{tmp}/out.xlsx: expected a name that ends in .csv, .json, .jsonl, .ndjson, .txt, .parquet", "--format"],
         ),
         (["--encoding", "utf-9"], ["encoding", "utf-8", "found 'utf-9'"]),
         (["fine", "f\udcffne"], ["expected text as arguments, found bytes"]),
@@ -271,7 +271,7 @@ def test_a_column_that_a_prediction_is_written_to_is_refused_at_once(textcnn, mo
     args = ("predict", "-m", model, "--input", path, "--output", out, "--top-k", "2", "--proba", "--format")
     ended = textcnn(*args, form)
     assert (ended.code, ended.out) == (2, "")
-    assert ended.err.startswith(f"Error: expected an input without the column {taken!r}")
+    assert ended.err.startswith(f"Error: {path}: expected an input without the column {taken!r}")
     assert ended.err.count("\n") == 1
     assert not out.exists()
     assert textcnn(*args, "text").code == 0

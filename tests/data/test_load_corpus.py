@@ -1,18 +1,20 @@
 from __future__ import annotations
 
 import gzip
+import inspect
 import json
 import subprocess
 import sys
 from pathlib import Path
 
 import datasets
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import textcnn
-from textcnn.data import corpus_names, load_corpus
+from textcnn.data import corpus_names, load_corpus, load_tables
 from textcnn.errors import ConfigError, DataError, quoted
 
 CSV = "text,label,other\ngood film,pos,1\nbad film,neg,2\nfine,pos,3\n"
@@ -460,3 +462,13 @@ def test_splits_that_have_labels_are_never_left_out():
     write("d/test.csv", "text\na\n")
     assert "['text', 'label']" in error("d", test="d/test.csv")
     assert "['text', 'label']" in error("d", known_classes=["-1", "1"])
+
+
+def test_the_tables_have_the_arguments_and_the_content_of_the_datasets():
+    keywords = [inspect.signature(function).parameters for function in (load_corpus, load_tables)]
+    assert keywords[0] == keywords[1]
+    path = write("a.csv", "text,label\na film,good\na meal,bad\n")
+    loaded, corpus = load_tables(path, row_numbers=True), load_corpus(path, row_numbers=True)
+    assert loaded.classes == corpus["train"].features["label"].names == ["bad", "good"]
+    assert {name: table.to_pydict() for name, table in loaded.tables.items()} == {"train": corpus["train"].to_dict()}
+    np.testing.assert_array_equal(loaded.part("train").labels, [1, 0])

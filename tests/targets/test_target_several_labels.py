@@ -154,3 +154,24 @@ def test_doubts():
     )
     assert SEVERAL_LABELS.doubt(labels[:9], same[:9], NAMES) is None
     assert SEVERAL_LABELS.doubt(np.repeat(labels[:1], 60, axis=0), same, NAMES) is None
+
+
+@given(
+    cases=st.lists(
+        st.tuples(st.booleans(), st.booleans(), st.booleans(), *[st.sampled_from([0.0, 0.2, 0.5, 0.5, 0.9, 1.0])] * 3),
+        min_size=2,
+        max_size=30,
+    )
+)
+def test_figures_of_equal_probabilities_are_those_of_scikit_learn(cases):
+    labels = np.array([case[:3] for case in cases])
+    probabilities = np.array([case[3:] for case in cases], np.float32)
+    predicted = probabilities >= 0.5
+    figures = SEVERAL_LABELS.evaluate(labels, probabilities, NAMES[:3])
+    assert figures["ranking_loss"] == pytest.approx(label_ranking_loss(labels, probabilities))
+    assert figures["samples_f1"] == pytest.approx(f1_score(labels, predicted, average="samples", zero_division=1))
+    for k, row in enumerate(figures["classes"]):
+        truth = labels[:, k]
+        assert row["f1"] == pytest.approx(f1_score(truth, predicted[:, k], zero_division=0))
+        if row["average_precision"] is not None:
+            assert row["average_precision"] == pytest.approx(average_precision_score(truth, probabilities[:, k]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from textcnn.errors import LONGEST, DataError, TextCNNError, is_of_memory, nearest_names, one_line, quoted, shortened
+from textcnn.errors import LONGEST, TextCNNError, is_of_memory, nearest_names, one_line, quoted, shortened
 from textcnn.version import __version__
 
 INTERRUPTED = 130  # exit code of a program ended by Ctrl-C
@@ -34,6 +35,23 @@ _COMMANDS = {
     "data": "List the named corpora, or describe a corpus.",
     "vectors": "Train word vectors on texts, or make, join or describe files of them.",
 }
+_PACKAGES = {
+    "datasets": "datasets",
+    "gensim": "gensim",
+    "huggingface_hub": "datasets",
+    "jinja2": "jinja2",
+    "markupsafe": "jinja2",
+    "matplotlib": "matplotlib",
+    "numpy": "numpy",
+    "pyarrow": "pyarrow",
+    "rich": "rich",
+    "safetensors": "safetensors",
+    "scipy": "scipy",
+    "sklearn": "scikit-learn",
+    "torch": "torch",
+    "yaml": "pyyaml",
+}
+"""What to install for a module that is not there: each command needs only some of the libraries."""
 _ALIASES = {
     "fit": "train",
     "learn": "train",
@@ -114,6 +132,9 @@ def main() -> None:
     except TextCNNError as error:
         _fail(str(error), 2)
     except (MemoryError, RuntimeError, ImportError) as error:
+        if isinstance(error, ModuleNotFoundError) and error.name in _PACKAGES:
+            package = _PACKAGES[error.name]
+            _fail(f"expected the library {package}, which is not installed; install it: pip install {package}", 2)
         if not is_of_memory(error):
             raise
         _fail(f"not enough memory ({one_line(error) or 'an allocation failed'}); give less at once, or free some", 1)
@@ -140,9 +161,8 @@ class _ClosedOutput(io.RawIOBase):
         return True
 
     def write(self, data: object) -> int:
-        raise DataError(
-            "expected an open standard output to write to, found it closed; open it, or give an output file"
-        )
+        message = "expected an open standard output to write to, found it closed; open it, or give an output file"
+        raise OSError(errno.EBADF, message)
 
 
 def _terminate(number: int, frame: object) -> None:

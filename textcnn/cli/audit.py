@@ -121,7 +121,7 @@ def command(
     _print(found)
     if table is not None:
         from textcnn.audit.corrections import findings_table
-        from textcnn.cli.writers import write_csv
+        from textcnn.cli.cells import write_csv
 
         with replacing(table, overwrite=overwrite) as file:
             write_csv(file, findings_table(found.findings))
@@ -134,12 +134,10 @@ def command(
 
 def _read(data: str, test: str | None, reading: dict[str, Any]) -> Parts:
     """Return the texts of each split, the classes, and the numbers of the texts."""
-    from textcnn.data import load_corpus
-    from textcnn.data.labelled import Labelled, label_names
+    from textcnn.data import load_tables
 
-    corpus = load_corpus(data, test=test, row_numbers=True, **reading)
-    numbers = {split: texts.with_format("arrow")[:]["row"].to_numpy() for split, texts in corpus.items()}
-    return {split: Labelled.from_dataset(texts) for split, texts in corpus.items()}, label_names(corpus), numbers
+    corpus = load_tables(data, test=test, row_numbers=True, **reading)
+    return corpus.parts(), corpus.classes, {split: table["row"].to_numpy() for split, table in corpus.tables.items()}
 
 
 def _audit(data: str, read: Parts, folds: int, vectors: Path | None, seed: int) -> Audit:
@@ -177,7 +175,7 @@ def _correct(read: Parts, findings: Path, output: Path, split: str, *, overwrite
     import pyarrow as pa
 
     from textcnn.audit.corrections import correct
-    from textcnn.cli.writers import write_csv
+    from textcnn.cli.cells import write_csv
 
     parts, names, numbers = read
     if split not in parts:

@@ -18,10 +18,10 @@ from textcnn.files import check_output, written_whole
 from textcnn.targets import SEVERAL_LABELS
 
 if TYPE_CHECKING:
-    import datasets
     import pyarrow as pa
     from rich.text import Text
 
+    from textcnn.data.labelled import LabelledTables
     from textcnn.model import Model
 
 DEFAULT_MODEL = "textcnn-model"
@@ -218,11 +218,9 @@ def replacing(path: Path, *, overwrite: bool) -> Iterator[IO[bytes]]:
         yield file
 
 
-def labelled_split(split: datasets.Dataset, model: Model) -> tuple[pa.ChunkedArray, Any]:
+def labelled_split(corpus: LabelledTables, split: str, model: Model) -> tuple[pa.ChunkedArray, Any]:
     """Return the texts of a split of `scored_corpus`, and their labels in a form that the model's methods take."""
-    from textcnn.data.labelled import Labelled
-
-    part = Labelled.from_dataset(split)
+    part = corpus.part(split)
     return part.texts, part.labels if model.target is SEVERAL_LABELS else model.classes_[part.labels]
 
 
@@ -231,7 +229,7 @@ def output_form_option(command: Decorated) -> Decorated:
     return option(
         "--format",
         "form",
-        type=click.Choice(("text", "json", "csv")),
+        type=click.Choice(("text", "json", "csv", "parquet", "arrow")),
         group="Output",
         help="Form of the output [by the output's name, else csv for an input with columns, else text].",
     )(command)
@@ -298,20 +296,21 @@ def split_option(command: Decorated) -> Decorated:
 
 def scored_corpus(
     data: str, split: str | None, reading: Mapping[str, Any], *trained: Model
-) -> tuple[datasets.DatasetDict, str]:
-    """Return DATA with the ids of the first model's classes, and the name of the split to score.
+) -> tuple[LabelledTables, str, str]:
+    """Return DATA with the ids of the first model's classes, the split to score, and its name for people.
 
     That a model was trained on these texts is said on stderr.
 
     Raises:
         DataError: DATA cannot be read, or has no such split.
     """
-    from textcnn.data import load_corpus
+    from textcnn.data import load_tables
 
     several = trained[0].target is SEVERAL_LABELS
-    corpus = load_corpus(data, known_classes=[str(label) for label in trained[0].classes_], several=several, **reading)
-    split = split or ("test" if "test" in corpus else "train")
-    if split not in corpus:
-        raise DataError(f"{data}: expected the split {split}, found only {', '.join(corpus)}; choose one of these")
+    corpus = load_tables(data, known_classes=[str(label) for label in trained[0].classes_], several=several, **reading)
+    splits = corpus.tables
+    split = split or ("test" if "test" in splits else "train")
+    if split not in splits:
+        raise DataError(f"{data}: expected the split {split}, found only {', '.join(splits)}; choose one of these")
     _warn_of_training_texts(data, split, trained)
-    return corpus, split
+    return corpus, split, split if len(splits) > 1 else "all"

@@ -66,8 +66,8 @@ def command(
 
     models = load_model(first), load_model(second)
     same_classes(*models)  # before the texts are read
-    corpus, split = scored_corpus(data, split, reading, *models)
-    column, labels = labelled_split(corpus[split], models[0])
+    corpus, split, name = scored_corpus(data, split, reading, *models)
+    column, labels = labelled_split(corpus, split, models[0])
     comparison = compare(*models, column, labels)
     rows = comparison.rows[:texts]
     own = models[0].label_ids(labels, len(column))[rows]
@@ -82,7 +82,7 @@ def command(
         }
         for row, each, *pair in zip(rows.tolist(), named, *(model.explain(column) for model in models), strict=True)
     ]
-    names = {"a": str(first), "b": str(second), "data": data, "split": split if len(corpus) > 1 else "all"}
+    names = {"a": str(first), "b": str(second), "data": data, "split": name}
     if as_json:
         for each in shown:
             each["explanations"] = [explanation.to_json() for explanation in each["explanations"]]

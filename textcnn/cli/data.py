@@ -76,19 +76,17 @@ def _describe_named(name: str, layout: TextLayout) -> None:
 def _describe_texts(source: str, reading: dict[str, Any], layout: TextLayout) -> None:
     import pyarrow.compute as pc
 
-    from textcnn.data import load_corpus
-    from textcnn.data.labelled import label_names
+    from textcnn.data import load_tables
     from textcnn.settings.config import TextConfig
     from textcnn.text.tokenizer import Tokenizer
     from textcnn.text.tokens import text_lengths
     from textcnn.text.vocabulary import count_words
 
-    corpus = load_corpus(source, **reading)
-    names = label_names(corpus)
+    corpus = load_tables(source, **reading)
+    names = corpus.classes
     shown = [*enumerate(names)][:_CLASSES]
     tokenizer = Tokenizer(TextConfig())
-    for split, texts in corpus.items():
-        table = texts.with_format("arrow")[:]
+    for split, table in corpus.tables.items():
         chunks = list(tokenizer.columns(table["text"]))
         lengths = sorted(text_lengths(chunks).tolist())
         words, _ = count_words(chunks)
@@ -104,7 +102,7 @@ def _describe_texts(source: str, reading: dict[str, Any], layout: TextLayout) ->
         layout.show(["", *layout.wrapped(layout.text(summary))])
         for line in details:
             layout.show(layout.wrapped(layout.text(line), 2))
-    first = next(iter(corpus.values()))
+    first = next(iter(corpus.tables.values()))
     layout.show(["", "examples:"])
-    for row in first.select(range(min(_EXAMPLES, len(first)))):
+    for row in first.slice(0, _EXAMPLES).to_pylist():
         layout.show([layout.shortened(f"{names[row['label']]}: {row['text']}", 2)])

@@ -1,4 +1,7 @@
-"""Progress on stderr: a bar on a terminal, lines in a log. rich draws the bar, and is imported for nothing else."""
+"""Progress on stderr: a bar on a terminal, lines in a log. rich draws the bar, and is imported for nothing else.
+
+Where rich is not installed, a terminal is shown what a log is.
+"""
 
 from __future__ import annotations
 
@@ -107,12 +110,21 @@ class StepBar(Display):
 
 def say(line: str) -> None:
     """Print a line on stderr, on a terminal broken between its figures or else between words."""
-    if not sys.stderr.isatty():
-        click.echo(line, err=True)
-        return
-    from rich.console import Console
+    if (console := _console()) is None:
+        click.echo(neutralize(line, sys.stderr), err=True)
+    else:
+        _print(line, console)
 
-    _print(line, Console(stderr=True))
+
+def _console() -> Console | None:
+    """Return the terminal that stderr is; None where it is none, or rich is not installed."""
+    if not sys.stderr.isatty():
+        return None
+    try:
+        from rich.console import Console
+    except ModuleNotFoundError:
+        return None
+    return Console(stderr=True)
 
 
 def _bar_width(console: Console) -> int:
@@ -140,14 +152,12 @@ def make_display(*, lines: bool = False) -> Iterator[Display]:
     Args:
         lines: print a line per step where stderr is no terminal.
     """
-    if not sys.stderr.isatty():
+    if (console := _console()) is None:
         yield StepLines() if lines else Display()
         return
-    from rich.console import Console
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bars
 
-    console = Console(stderr=True)
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=_bar_width(console)),

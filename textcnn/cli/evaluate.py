@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +22,7 @@ from textcnn.cli.common import (
 )
 from textcnn.cli.suggestions import Source
 from textcnn.cli.terminal import TextLayout, neutralize
+from textcnn.errors import ConfigError, nearest_names, quoted
 from textcnn.targets import SEVERAL_LABELS, Target
 
 if TYPE_CHECKING:
@@ -36,12 +39,22 @@ _HEAD = 8  # columns of a class name above the confusion matrix
 @corpus_options
 @split_option
 @option("--json", "as_json", is_flag=True, group="Output", help="Print all figures as one JSON object.")
+@option(
+    "--at-least",
+    "least",
+    multiple=True,
+    metavar="FIGURE=VALUE",
+    group="Output",
+    help="End with exit code 1 where a figure is lower, such as accuracy=0.9 or macro_f1=0.8. May be given several "
+    "times.",
+)
 def command(
     data: str | None,
     model: Path,
     reading: dict[str, Any],
     split: str | None,
     as_json: bool,
+    least: tuple[str, ...],
 ) -> None:
     """Score a saved model on DATA: a named corpus or a file of labelled texts.
 
@@ -51,19 +64,28 @@ def command(
     Examples:
       textcnn evaluate
       textcnn evaluate held-out.csv -m model --json
+      textcnn evaluate held-out.csv -m model --at-least accuracy=0.9
     """
     from textcnn.model import load_model
 
     trained = load_model(model)
+    floors = [_floor(each, trained.target) for each in least]
     data = data_or_sample(data, trained, model)
-    corpus, split = scored_corpus(data, split, reading, trained)
-    figures = trained.evaluate(*labelled_split(corpus[split], trained))
-    figures = {"model": str(model), "data": data, "split": split if len(corpus) > 1 else "all", **figures}
+    corpus, split, name = scored_corpus(data, split, reading, trained)
+    figures = trained.evaluate(*labelled_split(corpus, split, trained))
+    figures = {"model": str(model), "data": data, "split": name, **figures}
     if as_json:
         click.echo(neutralize(json.dumps(figures, ensure_ascii=False)))
     else:
         layout = TextLayout()
         layout.show(_lines(figures, layout, trained.target))
+    low = [(name, floor, figures[name]) for name, floor in floors if figures[name] is None or figures[name] < floor]
+    if low:
+        found = "; ".join(
+            f"{name} of at least {floor:g}, found {'none' if figure is None else figure}" for name, floor, figure in low
+        )
+        click.echo(neutralize(f"Error: {data}: expected {found}", sys.stderr), err=True)
+        sys.exit(1)
 
 
 _NAMES = {
@@ -72,6 +94,27 @@ _NAMES = {
     "average_precision": "average precision",
     "ranking_loss": "ranking loss",
 }
+_OF_SEVERAL = ("samples_f1", "average_precision")  # figures of several labels that are better when larger
+
+
+def _floor(given: str, target: Target) -> tuple[str, float]:
+    """Return the figure of `--at-least` and what it must reach."""
+    name, _, number = given.partition("=")
+    known = [*dict(target.shown), *(_OF_SEVERAL if target is SEVERAL_LABELS else ())]
+    try:
+        value = float(number)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise ConfigError(
+            f"--at-least: expected a figure and a number from 0 to 1, such as accuracy=0.9, found {quoted(given)}"
+        )
+    if name not in known:
+        raise ConfigError(
+            f"--at-least: expected one of the figures {', '.join(known)}, found {quoted(name)}"
+            f"{nearest_names(name, known)}"
+        )
+    return name, value
 
 
 def _lines(figures: dict[str, Any], layout: TextLayout, target: Target) -> list[str | Text]:

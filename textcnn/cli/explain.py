@@ -78,9 +78,8 @@ def command(
     trained = load_model(model)
     form = form or ("html" if output is not None and output.suffix in (".html", ".htm") else "text")
     columns = [argument_texts(texts, "give its lines on stdin")] if texts else stdin_lines(encoding)
-    lines = [text for column in columns for text in column.to_pylist()]
-    explanations = trained.explain(lines)
-    changes = [trained.counterfactual(line, budget=budget) if flip else None for line in lines]
+    explanations = [explanation for column in columns for explanation in trained.explain(column)]
+    changes = [trained.counterfactual(each.text, budget=budget) if flip else None for each in explanations]
     # Of several labels each one that is given; the change is that of the most probable.
     shown = [
         (each, None if number else change)

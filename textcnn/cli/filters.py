@@ -116,9 +116,9 @@ def _texts(data: str, reading: dict[str, Any]) -> pa.ChunkedArray:
     """Return all texts of a corpus."""
     import pyarrow as pa
 
-    from textcnn.data import load_corpus
+    from textcnn.data import load_tables
 
-    parts = [part.with_format("arrow")[:]["text"] for part in load_corpus(data, **reading).values()]
+    parts = [table["text"] for table in load_tables(data, **reading).tables.values()]
     return pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.string())
 
 

@@ -1,12 +1,11 @@
-"""`textcnn predict`: texts to labels, from arguments, stdin or a file."""
+"""`textcnn predict`: texts to labels, from arguments, stdin or files."""
 
 from __future__ import annotations
 
-import sys
+import os
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 import numpy as np
@@ -17,21 +16,18 @@ from textcnn.cli.common import (
     model_option,
     option,
     output_form_option,
-    replacing,
     text_column_option,
 )
 from textcnn.cli.stdin import argument_texts, stdin_lines
-from textcnn.cli.terminal import safe_stream
 from textcnn.errors import ConfigError, DataError, listed, quoted
 from textcnn.targets import ONE_CLASS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from textcnn.cli.prediction_files import Job
     from textcnn.cli.writers import Writer
     from textcnn.model import Model
-
-_FORM_OF_SUFFIX = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json", ".txt": "text"}
 
 
 @click.command(cls=GroupedCommand)
@@ -39,16 +35,27 @@ _FORM_OF_SUFFIX = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": 
 @model_option
 @option(
     "--input",
-    "source",
+    "sources",
     type=click.Path(path_type=Path),
+    multiple=True,
     metavar="FILE",
     group="Data",
-    help="File of texts to label: lines (.txt), CSV, TSV, JSON Lines or Parquet.",
+    help="File of texts to label: lines (.txt), CSV, TSV, JSON Lines, Parquet or Arrow; or a pattern, such as "
+    "'part-*.parquet'. May be given several times.",
 )
 @text_column_option
 @form_options
-@option("--output", type=click.Path(path_type=Path), metavar="FILE", group="Output", help="File to write to [stdout].")
-@option("--overwrite", is_flag=True, group="Output", help="Replace the output file if it exists.")
+@option(
+    "--output",
+    type=click.Path(),
+    metavar="FILE",
+    group="Output",
+    help="File to write to [stdout]; FOLDER/ for a file for each input file.",
+)
+@option("--overwrite", is_flag=True, group="Output", help="Replace the output files if they exist.")
+@option(
+    "--resume", is_flag=True, group="Output", help="Leave out the files of FOLDER/ that an earlier run has finished."
+)
 @output_form_option
 @option(
     "--escape-formulas",
@@ -99,72 +106,129 @@ _FORM_OF_SUFFIX = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": 
 def command(
     texts: tuple[str, ...],
     model: Path,
-    source: Path | None,
+    sources: tuple[Path, ...],
     text_column: str | None,
     reading: dict[str, Any],
-    output: Path | None,
+    output: str | None,
     overwrite: bool,
+    resume: bool,
     form: str | None,
-    escape_formulas: bool,
-    replace_columns: bool,
-    proba: bool,
-    top_k: int | None,
-    min_confidence: float,
     thresholds: tuple[str, ...],
-    separator: str,
+    **options: Any,
 ) -> None:
-    """Label TEXTs, the lines of stdin, or the texts of a file.
+    """Label TEXTs, the lines of stdin, or the texts of files.
 
-    Lines on stdin are answered as they arrive. A file is streamed: rows keep their
-    order and their other columns. A CSV is written with a header; columns of a
-    file without one have numbers there.
+    Lines on stdin are answered as they arrive. Files are streamed: rows keep their
+    order and their other columns, in Parquet and Arrow with their types. A CSV is
+    written with a header; columns of a file without one have numbers there.
+
+    Several files are written to one, or each to a file of its own in FOLDER/, which
+    appears when it is finished; with --resume a run that was killed goes on there.
 
     \b
     Examples:
       textcnn predict "not bad at all" "a waste of time"
       cat lines.txt | textcnn predict --format json
       textcnn predict --input reviews.csv --output labelled.csv
+      textcnn predict --input 'part-*.parquet' --output labelled/ --resume
     """
-    if not min_confidence >= 0:  # NaN
+    if not options["min_confidence"] >= 0:  # NaN
         raise ConfigError("--min-confidence: expected a probability from 0 to 1, found nan")
-    if texts and source is not None:
+    if texts and sources:
         raise ConfigError("expected texts or --input, found both; leave one out")
-    if source is None:
+    if not sources:
         _check_no_file_options(text_column, reading)
+    from textcnn.cli.prediction_files import target
     from textcnn.cli.writers import Writer
     from textcnn.model import load_model
 
     trained = load_model(model)
-    batches = _read(source, reading) if source is not None else ()
-    form = form or default_form(source, output)
-    if escape_formulas and form != "csv":
-        raise ConfigError(f"--escape-formulas: expected CSV to write, found {form}; leave it out")
     limits = _thresholds(thresholds, trained)
-    with target(output, source, overwrite=overwrite) as stream:
-        writer = Writer(
-            stream,
-            trained.classes_.tolist(),
-            form,
-            proba,
-            top_k,
-            min_confidence,
-            trained.target,
-            limits,
-            separator,
-            escape_formulas=escape_formulas,
-            replace_columns=replace_columns,
-        )
-        if source is not None:
-            _predict_file(writer, trained, source, batches, text_column)
-        else:
-            origins = "texts as arguments, on stdin or in a file (--input)"
-            columns = (
-                [argument_texts(texts, "read it with --input {}")]
-                if texts
-                else stdin_lines(reading["encoding"], origins=origins)
-            )
-            _predict_texts(writer, trained, columns)
-        stream.flush()
+    for job in _jobs(sources, output, form, reading, overwrite=overwrite, resume=resume):
+        with target(job.output, job.sources, overwrite=overwrite) as stream:
+            classes = trained.classes_.tolist()
+            with Writer(stream, classes, job.form, target=trained.target, thresholds=limits, **options) as writer:
+                if job.sources:
+                    _predict_files(writer, trained, job.sources, text_column, reading)
+                else:
+                    _predict_texts(writer, trained, _columns(texts, reading["encoding"]))
+            stream.flush()
+
+
+class _Rows(NamedTuple):
+    """Rows of a file.
+
+    Attributes:
+        source: the file.
+        first: the number of the first row, from 1.
+        batch: the rows.
+        names: the columns of the texts.
+    """
+
+    source: Path
+    first: int
+    batch: pa.RecordBatch
+    names: tuple[str, ...]
+
+
+def _jobs(
+    sources: Sequence[Path],
+    output: str | None,
+    form: str | None,
+    reading: dict[str, Any],
+    *,
+    overwrite: bool,
+    resume: bool,
+) -> Sequence[Job]:
+    """Return what to read and to write, once it is checked."""
+    from textcnn.cli.display import say
+    from textcnn.cli.prediction_files import Job, OutputFolder, form_of
+    from textcnn.data.local_files import named_files, read_batches
+
+    paths = named_files(sources)
+    for path in paths:
+        read_batches(path, **reading)  # which checks all but the content
+    file = None if output is None else Path(output)
+    if output is None or file is None or not (output.endswith(("/", os.sep)) or (paths and file.is_dir())):
+        if resume:
+            raise ConfigError("--resume: expected a folder to write to, found none; give one (--output FOLDER/)")
+        jobs = [Job(paths, file, form_of(form, paths[0] if paths else None, file))]
+        _check_escapes(jobs)
+        return jobs
+    if not paths:
+        raise ConfigError(f"{output}: expected files to read, found none; name them with --input, or an output file")
+    if resume and overwrite:
+        raise ConfigError("expected --resume or --overwrite, found both; leave one out")
+    folder = OutputFolder(file, paths, form)
+    _check_escapes(folder.jobs)
+    left = folder.begin(_settings(), overwrite=overwrite, resume=resume)
+    if len(left) < len(paths):
+        say(f"{len(paths) - len(left):,} of {len(paths):,} files are finished")
+    return left
+
+
+def _check_escapes(jobs: Sequence[Job]) -> None:
+    """Refuse --escape-formulas where no CSV is written."""
+    others = [job.form for job in jobs if job.form != "csv"]
+    if others and click.get_current_context().params["escape_formulas"]:
+        raise ConfigError(f"--escape-formulas: expected CSV to write, found {others[0]}; leave it out")
+
+
+def _settings() -> dict[str, Any]:
+    """Return what the content of the output depends on: the model, and the options by their flags."""
+    from textcnn.cli.prediction_files import digest_of
+
+    given = click.get_current_context().params
+    others = ("texts", "model", "sources", "output", "overwrite", "resume")
+    options = {each.opts[0]: given[str(each.name)] for each in command.params if each.name not in others}
+    return {"model": digest_of(given["model"]), **options}
+
+
+def _columns(texts: tuple[str, ...], encoding: str) -> Iterable[pa.StringArray]:
+    """Return the texts of arguments, or else the lines of stdin."""
+    if texts:
+        return [argument_texts(texts, "read it with --input {}")]
+    return stdin_lines(encoding, origins="texts as arguments, on stdin or in a file (--input)")
 
 
 def _check_no_file_options(text_column: str | None, reading: dict[str, Any]) -> None:
@@ -208,45 +272,6 @@ def _thresholds(given: Sequence[str], model: Model) -> np.ndarray | None:
     return limits
 
 
-def _read(source: Path, reading: dict[str, Any]) -> Iterable[pa.RecordBatch]:
-    from textcnn.data.local_files import read_batches
-
-    return read_batches(source, **reading)
-
-
-def default_form(source: Path | None, output: Path | None) -> str:
-    """Return the form to write: that of the output's name, else CSV for an input with columns, else text.
-
-    Raises:
-        ConfigError: the output's name has an unknown ending.
-    """
-    if output is not None and output.suffix:
-        form = _FORM_OF_SUFFIX.get(output.suffix.lower())
-        if form is None:
-            raise ConfigError(
-                f"{output}: expected a name that ends in {', '.join(_FORM_OF_SUFFIX)}; rename it or give --format"
-            )
-        return form
-    if source is None:
-        return "text"
-    from textcnn.data.local_files import has_columns
-
-    return "csv" if has_columns(source) else "text"
-
-
-def target(output: Path | None, source: Path | None, *, overwrite: bool) -> AbstractContextManager[IO[bytes]]:
-    """Return where to write: a file that appears whole, or stdout.
-
-    Raises:
-        DataError: the file exists, cannot be written, or is the input.
-    """
-    if output is None:
-        return nullcontext(safe_stream(sys.stdout.buffer))
-    if source is not None and output.exists() and source.exists() and output.samefile(source):
-        raise DataError(f"{output}: expected a file other than the input; choose another --output")
-    return replacing(output, overwrite=overwrite)
-
-
 def _predict_texts(writer: Writer, model: Model, columns: Iterable[pa.StringArray]) -> None:
     """Label columns of texts one by one, each as soon as it arrives."""
     import pyarrow as pa
@@ -257,30 +282,35 @@ def _predict_texts(writer: Writer, model: Model, columns: Iterable[pa.StringArra
         writer.stream.flush()
 
 
-def _predict_file(
-    writer: Writer, model: Model, source: Path, batches: Iterable[pa.RecordBatch], text_column: str | None
+def _predict_files(
+    writer: Writer, model: Model, sources: Sequence[Path], text_column: str | None, reading: dict[str, Any]
 ) -> None:
+    """Label the texts of files one after the other."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
     from textcnn.cli.display import make_counter
+    from textcnn.data.local_files import read_batches
     from textcnn.data.table_columns import joined_texts, pick_columns
 
-    def numbered() -> Iterator[tuple[int, pa.RecordBatch, tuple[str, ...]]]:
-        row, names = 1, None
-        for batch in batches:
-            if names is None:
-                names = pick_columns(batch.schema.names, text_column, path=source, need_label=False).texts
-                writer.begin(batch.schema.names, names)
-            yield row, batch, names
-            row += len(batch)
+    def numbered() -> Iterator[_Rows]:
+        for source in sources:
+            row = 1
+            names: tuple[str, ...] = ()
+            for batch in read_batches(source, **reading):
+                names = names or pick_columns(batch.schema.names, text_column, path=source, need_label=False).texts
+                yield _Rows(source, row, batch, names)
+                row += len(batch)
 
-    def texts(item: tuple[int, pa.RecordBatch, tuple[str, ...]]) -> pa.Array:
-        row, batch, names = item
-        return pc.fill_null(joined_texts(batch, names, path=source, first_row=row), "")
+    def texts(rows: _Rows) -> pa.Array:
+        return pc.fill_null(joined_texts(rows.batch, rows.names, path=rows.source, first_row=rows.first), "")
 
     with make_counter("texts", writer.stream) as advance:
-        for item, scores in model.stream(numbered(), texts):
-            batch = item[1]
-            writer.write(pa.Table.from_batches([batch]), texts(item), scores)
-            advance(len(batch))
+        for rows, scores in model.stream(numbered(), texts):
+            try:
+                if rows.first == 1:
+                    writer.begin(rows.batch.schema.names, rows.names)
+                writer.write(pa.Table.from_batches([rows.batch]), texts(rows), scores)
+            except DataError as error:
+                raise DataError(f"{rows.source}: {error}") from None
+            advance(len(rows.batch))

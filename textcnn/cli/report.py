@@ -72,17 +72,18 @@ def command(
     data = data_or_sample(data, trained, model)
     check_source(data, hub=reading["hub"])
     check_output(output, overwrite=overwrite, error=DataError)
-    corpus, chosen = scored_corpus(data, split, reading, trained)
-    texts, labels = labelled_split(corpus[chosen], trained)
+    corpus, chosen, name = scored_corpus(data, split, reading, trained)
+    texts, labels = labelled_split(corpus, chosen, trained)
+    learned = labelled_split(corpus, "train", trained) if chosen != "train" and "train" in corpus.tables else None
     with make_display() as display:
         display.announce("writing the report")
         figures = trained.report(
             output,
             texts,
             labels,
-            training=labelled_split(corpus["train"], trained) if chosen != "train" and "train" in corpus else None,
+            training=learned,
             source=data,
-            split=chosen if len(corpus) > 1 else "all",
+            split=name,
             overwrite=overwrite,
         )
     click.echo(f"report      {output}")

@@ -17,7 +17,7 @@ from textcnn.cli.common import (
     output_options,
     text_column_option,
 )
-from textcnn.cli.predict import default_form, target
+from textcnn.cli.prediction_files import form_of, target
 
 
 @click.command(cls=GroupedCommand)
@@ -75,8 +75,8 @@ def command(
 
     trained = load_model(model)
     batches = read_batches(source, **reading)
-    form = form or default_form(source, output)
-    with target(output, source, overwrite=overwrite) as stream:
+    form = form_of(form, source, output)
+    with target(output, [source], overwrite=overwrite) as stream:
         with make_counter("texts", stream) as advance:
             found = suggest(trained, texts_in(batches, text_column, path=source), number, seed=seed, on_batch=advance)
         if form == "text":
@@ -90,10 +90,10 @@ def command(
                 stream.write("\t".join(re.sub(r"[\t\r\n]+", " ", cell) for cell in cells).encode() + b"\n")
         else:
             limits = trained.artifact.thresholds
-            writer = Writer(stream, trained.classes_.tolist(), form, target=trained.target, thresholds=limits)
-            writer.begin(["row", "text"])
             columns = pa.table({"row": pa.array(found.rows), "text": found.texts})
-            writer.write(columns, found.texts.combine_chunks(), found.scores)
+            with Writer(stream, trained.classes_.tolist(), form, target=trained.target, thresholds=limits) as writer:
+                writer.begin(columns.column_names)
+                writer.write(columns, found.texts.combine_chunks(), found.scores)
         stream.flush()
     if len(found.rows) < number:
         say(f"{source}: only {len(found.rows):,} distinct texts; all are suggested")

@@ -1,19 +1,26 @@
 """Output for people: text made safe for a terminal, and lines fitted to its width. Widths and colours are rich's.
 
-rich is imported by `TextLayout` alone: `textcnn predict` needs it for nothing.
+rich is imported by `TextLayout` alone: `textcnn predict` needs it for nothing. Where it is not installed, lines have no
+colours, and every character counts as one column.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
 from codecs import getincrementaldecoder
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+import click
+
+from textcnn.cli.plain_text import PlainText
+
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.text import Text
 
 WIDTH = 80  # columns of what is no terminal
@@ -74,37 +81,40 @@ class TextLayout:
     """
 
     def __init__(self, output: Path | None = None) -> None:
-        from rich.console import Console
-
         self._terminal = output is None and sys.stdout.isatty()
-        asked = output is None and os.environ.get("COLUMNS", "").isdigit()
-        self._console = Console(width=None if self._terminal or asked else WIDTH, soft_wrap=True)
-        self.width = self._console.width
+        own = self._terminal or (output is None and os.environ.get("COLUMNS", "").isdigit())
+        self._console: Console | None = None
+        try:
+            from rich.console import Console
+            from rich.text import Text
+        except ModuleNotFoundError:
+            self._text: type[Text] = PlainText  # type: ignore[assignment]
+            self.width = shutil.get_terminal_size((WIDTH, 0)).columns if own else WIDTH
+        else:
+            self._text, self._console = Text, Console(width=None if own else WIDTH, soft_wrap=True)
+            self.width = self._console.width
 
     def text(self, text: object, style: str = "") -> Text:
         """Return a piece of a line: its white space as single spaces, neutralized for a terminal."""
-        from rich.text import Text
-
         plain = str(text)
         head, tail = " " * plain[:1].isspace(), " " * plain[-1:].isspace()
         words = plain.split()
         plain = (head + " ".join(words) + tail if words else head).translate(_DROPPED)
-        return Text(plain.translate(_UNSAFE) if self._terminal else plain, style)
+        return self._text(plain.translate(_UNSAFE) if self._terminal else plain, style)
 
     def wrapped(self, text: Text, indent: int = 0) -> list[Text]:
         """Break a text at its spaces, and within a word only where that fills a line by itself."""
-        from rich.text import Text
+        return [self._text(" " * indent).append_text(line) for line in self._broken(text, self.width - indent) if line]
 
-        lines = text.wrap(self._console, max(self.width - indent, 1), overflow="fold")
+    def _broken(self, text: Text, width: int) -> list[Text]:
+        lines = text.wrap(self._console, max(width, 1), overflow="fold")  # type: ignore[arg-type]
         for line in lines:
             line.rstrip()
-        return [Text(" " * indent).append_text(line) for line in lines if line]
+        return list(lines)
 
     def row(self, title: str, items: Sequence[str | Text], margin: int, between: str = "   ") -> list[Text]:
         """Return lines of a title and items, broken between items where they can be; none without items."""
-        from rich.text import Text
-
-        lines, joint = [Text(f"{title:<{margin}}")], ""
+        lines, joint = [self._text(f"{title:<{margin}}")], ""
         for item in items:
             piece = self.text(item) if isinstance(item, str) else item
             if lines[-1].cell_len + len(joint) + piece.cell_len <= self.width:
@@ -123,18 +133,15 @@ class TextLayout:
 
     def shortened(self, text: str, indent: int = 0) -> Text:
         """Return one line: a text that is too long ends in ` ...`, after a whole word where it can."""
-        from rich.text import Text
-
         room = self.width - indent
         line = self.text(text)
         if line.cell_len > room:
-            cut = line.wrap(self._console, room - 4, overflow="fold")[0]
-            cut.rstrip()
+            cut = self._broken(line, room - 4)[0]
             if cut.cell_len < room // 2:  # before a word that is longer than the line
                 cut = line
                 cut.truncate(room - 4, overflow="crop")
             line = cut.append(" ...")
-        return Text(" " * indent).append_text(line)
+        return self._text(" " * indent).append_text(line)
 
     def cell(self, text: object, width: int, *, right: bool = False) -> str:
         """Return a text cut or filled to `width` columns, for a table."""
@@ -145,4 +152,7 @@ class TextLayout:
     def show(self, lines: Iterable[str | Text]) -> None:
         """Print lines, which fit, to stdout."""
         for line in lines:
-            self._console.print(line, markup=False, highlight=False, emoji=False)
+            if self._console is None:
+                click.echo(line)
+            else:
+                self._console.print(line, markup=False, highlight=False, emoji=False)

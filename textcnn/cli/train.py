@@ -278,7 +278,8 @@ def _write_probabilities(
     """Write a row a text: text, label, fold, prediction (of several labels at 0.5), the probability of each class."""
     import pyarrow as pa
 
-    from textcnn.cli.writers import probability_columns, write_csv
+    from textcnn.cli.cells import write_csv
+    from textcnn.cli.writers import probability_columns
     from textcnn.text.columns import strings
 
     target, form = target_of(texts.labels), {"separator": separator, "none": ""}
@@ -314,11 +315,10 @@ def read_parts(data: str, **reading: Any) -> tuple[list[str], dict[str, Labelled
         data: the source.
         reading: keywords of `textcnn.data.load_corpus`, whose errors are raised.
     """
-    from textcnn.data import load_corpus
-    from textcnn.data.labelled import Labelled, label_names
+    from textcnn.data import load_tables
 
-    corpus = load_corpus(data, **reading)
-    return label_names(corpus), {split: Labelled.from_dataset(texts) for split, texts in corpus.items()}
+    corpus = load_tables(data, **reading)
+    return corpus.classes, corpus.parts()
 
 
 def describe_parts(data: str, names: list[str], parts: dict[str, Labelled]) -> None:

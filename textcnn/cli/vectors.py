@@ -249,7 +249,7 @@ def _join(sources: Sequence[str], output: Path | None, keywords: dict[str, Any])
 
 def _texts(sources: Sequence[str], *, unsupervised: bool, **reading: Any) -> Iterator[pa.ChunkedArray | pa.Array]:
     """Yield the training texts of all sources, column by column."""
-    from textcnn.data import corpus_names, load_corpus
+    from textcnn.data import corpus_names, load_tables
     from textcnn.data.local_files import read_batches
     from textcnn.data.unlabelled import texts_in
 
@@ -257,7 +257,7 @@ def _texts(sources: Sequence[str], *, unsupervised: bool, **reading: Any) -> Ite
         if source in corpus_names():
             # Of several sources, the options on files are meant for the others.
             of_files = {} if len(sources) == 1 else {"text_column": None, "header": True}
-            corpus = load_corpus(
+            corpus = load_tables(
                 source,
                 phrases=False,  # they only repeat parts of their sentences
                 unsupervised=unsupervised and source == "imdb",
@@ -268,10 +268,10 @@ def _texts(sources: Sequence[str], *, unsupervised: bool, **reading: Any) -> Ite
             yield from texts_in(read_batches(source, **form), reading["text_column"], path=source)
             continue
         else:
-            corpus = load_corpus(source, **reading)
+            corpus = load_tables(source, **reading)
         for split in ("train", "unsupervised"):
-            if split in corpus:
-                yield corpus[split].with_format("arrow")[:]["text"]
+            if split in corpus.tables:
+                yield corpus.tables[split]["text"]
 
 
 def _flag(name: str) -> str:

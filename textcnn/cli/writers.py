@@ -1,15 +1,13 @@
-"""Predictions as text, CSV or JSON Lines, batch by batch.
+"""Predictions as text, CSV, JSON Lines, Parquet or Arrow, batch by batch.
 
 A prediction is the best class and its probability; `top_k` adds the next best classes, `proba` the
 probability of every class. Where a text has several labels, it is all that reach their thresholds, and
-their probabilities: lists in JSON, joined by a separator elsewhere. The input's columns are kept, row by
-row. In CSV and JSON a `note` marks a text that was `empty`, or `unknown`: the model knows none of its words.
+their probabilities: joined by a separator in CSV and text, lists elsewhere. The input's columns are kept, row by
+row. In all but text a `note` marks a text that was `empty`, or `unknown`: the model knows none of its words.
 """
 
 from __future__ import annotations
 
-import json
-import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,28 +17,27 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textcnn.errors import DataError, quoted, shortened
+from textcnn.cli.cells import flat, to_json, without_formulas, write_csv
+from textcnn.cli.table_files import TABLES, TableFile
+from textcnn.errors import DataError, listed, quoted
 from textcnn.inference.decisions import NOTES, Decisions, notes, rounded
 from textcnn.inference.predictor import Scores
 from textcnn.targets import ONE_CLASS, Target
 from textcnn.text.columns import strings
 
-FORMATS = ("text", "json", "csv")
+FORMATS = ("text", "json", "csv", *TABLES)
 _BREAKS = r"[\t\r\n]+"
-# The characters of OWASP's advice on CSV injection, with their full-width forms.
-_FORMULA = r"\A[=+\-@\t\r\n\x{ff1d}\x{ff0b}\x{ff0d}\x{ff20}]"
-_NUMBER = r"\A[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\z"
-_STRING_TYPES = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view")
 
 
 @dataclass
 class Writer:
-    """Writes batches of predictions to a binary stream.
+    """Writes batches of predictions to a binary stream; a context, at whose end the output is complete.
 
     Args:
         stream: where they are written.
         classes: the labels, (K,).
-        form: `text` (label, probability and text, separated by tabs), `json` (an object per line) or `csv`.
+        form: `text` (label, probability and text, separated by tabs), `json` (an object per line), `csv`, or `parquet`
+            or `arrow`, which keep the columns' types.
         proba: write the probability of every class.
         top_k: number of classes to write, best first; all if there are fewer. None is 1, or all labels that reach
             their thresholds.
@@ -64,7 +61,7 @@ class Writer:
     separator: str = ";"
     escape_formulas: bool = False
     replace_columns: bool = False
-    _names: list[str] = field(default_factory=list, init=False)  # the input's columns
+    _names: list[str] | None = field(default=None, init=False)  # the input's columns
     _texts: Sequence[str] = field(default=(), init=False)  # those of the texts
     _kept: list[int] = field(default_factory=list, init=False)  # those that are written
 
@@ -72,28 +69,32 @@ class Writer:
         self._decisions = Decisions(
             self.classes, self.top_k, self.min_confidence, self.proba, self.target, self.thresholds
         )
+        self._table = TableFile(self.stream, self.form) if self.form in TABLES else None
 
     def begin(self, names: Sequence[str], texts: Sequence[str] = ()) -> None:
-        """Write what comes before the first row.
+        """Write what comes before the first row; of a later file check its columns.
 
         Args:
             names: the input's columns.
             texts: those of the texts, which are never left out.
 
         Raises:
-            DataError: a name is that of a prediction's column or, in JSON, occurs twice; or a label has the separator.
+            DataError: a name is that of a prediction's column or, in all but CSV, occurs twice; or a label has the
+                separator; or the columns are not those of the file before, and the form cannot hold that.
         """
         self._texts = texts
+        if self._names is not None:
+            self._change_names(list(names))
+            return
         joined = [str(label) for label in self.classes if self._decisions.several and self.separator in str(label)]
-        if joined and self.form != "json":
+        if joined and self.form in ("csv", "text"):
             raise DataError(
                 f"expected labels without {self.separator!r}, which stands between them, found {quoted(joined[0])}; "
                 "give another --label-separator, or write json"
             )
         self._take_names(names)
         if self.form == "csv":
-            added = self._columns(np.zeros((0, len(self.classes))), np.zeros(0, np.int64))
-            header = [*(names[i] for i in self._kept), *added]
+            header = [*(names[i] for i in self._kept), *self._no_rows()]
             self._write_csv([pa.nulls(0, pa.string())] * len(header), header, header=True)
 
     def write(self, rows: pa.Table, texts: pa.Array, scores: Scores) -> None:
@@ -107,19 +108,32 @@ class Writer:
         Raises:
             DataError: the columns are not those of the first batch, and the form cannot hold that.
         """
-        if rows.column_names != self._names:
-            self._change_names(rows.column_names)
-        if len(self._kept) < len(self._names):
+        self._change_names(rows.column_names)
+        if len(self._kept) < rows.num_columns:
             rows = rows.select(self._kept)
         probabilities = scores.probabilities
         if self.form == "json":
             self._write_json(rows, scores)
         elif self.form == "csv":
             added = self._columns(probabilities, notes(scores))
-            columns = [_flat(column) for column in rows.columns]
+            columns = [flat(column) for column in rows.columns]
             self._write_csv([*columns, *added.values()], [*rows.column_names, *added], header=False)
+        elif self._table is not None:
+            self._table.write(_beside(rows, self._columns(probabilities, notes(scores))))
         else:
             self._write_text(texts, probabilities)
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: object) -> None:
+        """Write what comes after the last row, unless there was an error."""
+        if self._table is not None and kind is None:
+            # Without any row, only lines of stdin were to be read.
+            none = pa.table({name: pa.nulls(0, pa.string()) for name in self._names or ()})
+            self._table.close(_beside(none, self._no_rows()))
+        elif self._table is not None:
+            self._table.abandon()
 
     def _take_names(self, names: Sequence[str]) -> None:
         """Take the input's columns; raise DataError for one that has the name of a prediction's and must be kept."""
@@ -133,11 +147,11 @@ class Writer:
                 *["top"] * ((self.top_k or 1) > 1 and not self._decisions.several),
                 *["probabilities"] * self.proba,
             )
-            twice = [name for name in names if self._names.count(name) > 1]
-            if twice:
-                raise DataError(f"expected each column once, found {quoted(twice[0])} twice; rename one, or write csv")
-        elif self.form == "csv":
-            added = list(self._columns(np.zeros((0, len(self.classes))), np.zeros(0, np.int64)))
+        elif self.form != "text":
+            added = list(self._no_rows())
+        twice = [name for name in names if self.form not in ("csv", "text") and self._names.count(name) > 1]
+        if twice:
+            raise DataError(f"expected each column once, found {quoted(twice[0])} twice; rename one, or write csv")
         taken = [name for name in added if name in names]
         texts = [name for name in taken if name in self._texts]
         if texts:
@@ -152,34 +166,49 @@ class Writer:
         self._kept = [i for i, name in enumerate(names) if name not in taken]
 
     def _change_names(self, names: list[str]) -> None:
-        """Accept other columns, which later rows of JSON Lines may have."""
-        if self.form == "csv":
-            further = ", ".join(name for name in names if name not in self._names)
+        """Accept other columns, which later rows of JSON Lines, or later files, may have."""
+        if names == self._names:
+            return
+        if self.form not in ("json", "text"):
+            further = [name for name in names if name not in (self._names or ())]
+            found = f"{listed(further)} too" if further else quoted(names)
             raise DataError(
-                f"expected the columns {quoted(self._names)} in all rows, found {shortened(further)} too in later "
-                "ones; write json"
+                f"expected the columns {quoted(self._names)} in all rows, found {found} in later ones; write json"
             )
         self._take_names(names)
 
-    def _joined(self, probabilities: np.ndarray, names: Sequence[str], values: Callable[[np.ndarray], pa.Array]) -> Any:
-        """Return the labels of texts that have several, and their probabilities, each joined by the separator."""
+    def _lists(self, probabilities: np.ndarray, labels: pa.Array, values: Callable[[np.ndarray], pa.Array]) -> Any:
+        """Return the labels of texts that have several, and their probabilities, as lists."""
         ids, found, offsets = self._decisions.chosen(probabilities)
         own = _numbers(offsets)
-        lists = [pa.ListArray.from_arrays(own, part) for part in (strings(names).take(_numbers(ids)), values(found))]
-        return [pc.binary_join(part, self.separator) for part in lists]
+        return [pa.ListArray.from_arrays(own, part) for part in (labels.take(_numbers(ids)), values(found))]
+
+    def _joined(self, probabilities: np.ndarray, names: Sequence[str], values: Callable[[np.ndarray], pa.Array]) -> Any:
+        """Return the same joined by the separator; `values` are strings."""
+        return [pc.binary_join(part, self.separator) for part in self._lists(probabilities, strings(names), values)]
+
+    def _no_rows(self) -> dict[str, pa.Array]:
+        """Return the columns that a prediction adds, without rows."""
+        return self._columns(np.zeros((0, len(self.classes))), np.zeros(0, np.int64))
 
     def _columns(self, probabilities: np.ndarray, noted: np.ndarray) -> dict[str, pa.Array]:
         """Return the columns that a prediction adds."""
         names = [str(label) for label in self.classes]
+        labels = strings(names)
         columns = {}
+        if self._table is not None and not all(isinstance(label, str) for label in self.classes):
+            labels = pa.array(self.classes)
         if self._decisions.several:
-            joined = self._joined(probabilities, names, lambda found: _numbers(rounded(found)).cast(pa.string()))
-            columns = dict(zip(("prediction", "probability"), joined, strict=True))
+            if self._table is not None:
+                both = self._lists(probabilities, labels, lambda found: _numbers(rounded(found)))
+            else:
+                both = self._joined(probabilities, names, lambda found: _numbers(rounded(found)).cast(pa.string()))
+            columns = dict(zip(("prediction", "probability"), both, strict=True))
         for rank, best in enumerate([] if self._decisions.several else self._decisions.ranked(probabilities).T, 1):
             suffix = f"_{rank}" if rank > 1 else ""
-            predicted = strings(names).take(_numbers(best))
+            predicted = labels.take(_numbers(best))
             if rank == 1:
-                predicted = self._without_abstentions(predicted, probabilities, pa.nulls(1, pa.string())[0])
+                predicted = self._without_abstentions(predicted, probabilities, pa.nulls(1, labels.type)[0])
             columns[f"prediction{suffix}"] = predicted
             columns[f"probability{suffix}"] = _numbers(rounded(probabilities[np.arange(len(best)), best]))
         if self.proba:
@@ -195,13 +224,13 @@ class Writer:
 
     def _write_csv(self, columns: list[pa.Array], names: list[str], *, header: bool) -> None:
         if self.escape_formulas:
-            columns = [_without_formulas(column) for column in columns]
-            names = _without_formulas(strings(names)).to_pylist()
+            columns = [without_formulas(column) for column in columns]
+            names = without_formulas(strings(names)).to_pylist()
         write_csv(self.stream, pa.Table.from_arrays(columns, names), header=header)
 
     def _write_json(self, rows: pa.Table, scores: Scores) -> None:
         pairs = zip(rows.to_pylist(), self._decisions.objects(scores), strict=True)
-        self.stream.write("".join(f"{_to_json(row | prediction)}\n" for row, prediction in pairs).encode())
+        self.stream.write("".join(f"{to_json(row | prediction)}\n" for row, prediction in pairs).encode())
 
     def _write_text(self, texts: pa.Array, probabilities: np.ndarray) -> None:
         names = [re.sub(_BREAKS, " ", str(label)) for label in self.classes]
@@ -230,12 +259,11 @@ def probability_columns(names: Sequence[str], probabilities: np.ndarray) -> dict
     return {f"probability:{name}": _numbers(rounded(column)) for name, column in columns}
 
 
-def write_csv(stream: IO[bytes], columns: pa.Table | dict[str, pa.Array], *, header: bool = True) -> None:
-    """Write columns as CSV."""
-    from pyarrow import csv
-
-    table = columns if isinstance(columns, pa.Table) else pa.table(columns)
-    csv.write_csv(table, stream, csv.WriteOptions(include_header=header, quoting_style="needed"))
+def _beside(rows: pa.Table, columns: dict[str, pa.Array]) -> pa.Table:
+    """Return a table with further columns."""
+    for name, column in columns.items():
+        rows = rows.append_column(name, column)
+    return rows
 
 
 _TAB, _NEWLINE, _EQUALS, _DASH, _NOTHING = strings(["\t", "\n", "=", "-", ""])
@@ -261,45 +289,3 @@ def _numbers(values: np.ndarray) -> pa.Array:
     """Return numbers as an Arrow column, from their buffer: pyarrow imports pandas to convert numpy arrays."""
     buffer = pa.py_buffer(np.ascontiguousarray(values))
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, buffer])
-
-
-def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray | pa.Array:
-    """Return a column that CSV can hold: lists and objects as JSON."""
-    if str(column.type) == "string_view":  # which Arrow's writer lacks
-        return column.cast(pa.large_string())
-    if not pa.types.is_nested(column.type):
-        return column
-    return pa.array([None if value is None else _to_json(value) for value in column.to_pylist()], pa.string())
-
-
-def _without_formulas(column: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray | pa.Array:
-    """Put an apostrophe before strings that a spreadsheet would run; numbers are none."""
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if str(kind) not in _STRING_TYPES:
-        return column
-    column = column.cast(pa.string())
-    formulas = pc.and_not(pc.match_substring_regex(column, _FORMULA), pc.match_substring_regex(column, _NUMBER))
-    if not pc.any(formulas).as_py():
-        return column
-    return pc.if_else(formulas, pc.binary_join_element_wise("'", column, ""), column)
-
-
-def _to_json(value: Any) -> str:
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_as_text)
-    except ValueError:  # JSON has no NaN
-        return json.dumps(_finite(value), ensure_ascii=False, default=_as_text)
-
-
-def _finite(value: Any) -> Any:
-    """Replace numbers that are not finite by null."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _as_text(value: object) -> str:
-    """Convert what JSON does not know, such as dates and bytes."""
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -75,13 +74,3 @@ def file_source(path: Path, form: FileForm) -> BatchSource:
             "Parquet or Arrow file, or begin each line with its label: __label__good A fine film"
         )
     return BatchSource(path, partial(read_batches, path, **form._asdict()))
-
-
-def matching_files(pattern: str) -> list[Path]:
-    """Return the files that a pattern with `*`, `?` or `[...]` matches, sorted by name; none if it is no pattern."""
-    if not glob.has_magic(pattern):
-        return []
-    try:
-        return sorted(Path(name) for name in glob.glob(pattern) if os.path.isfile(name))  # noqa: PTH113, PTH207
-    except ValueError:  # NUL
-        return []

@@ -50,14 +50,7 @@ class Labelled:
         Raises:
             DataError: There are too many texts and labels for memory.
         """
-        table = split.with_format("arrow")[:]
-        groups, weights = (
-            table[name].to_numpy() if name in table.column_names else None for name in ("sentence", "weight")
-        )
-        labels = table["label"]
-        if not is_list(labels.type):
-            return cls(table["text"], labels.to_numpy(), groups, weights)
-        return cls(table["text"], indicator(labels, len(_label_feature(split).names)), groups, weights)
+        return _from_table(split.with_format("arrow")[:], getattr(_label_feature(split), "names", ()))
 
     def take(self, rows: np.ndarray) -> Labelled:
         """Return the texts at the given indices, in their order.
@@ -71,6 +64,36 @@ class Labelled:
             None if self.groups is None else self.groups[rows],
             None if self.weights is None else self.weights[rows],
         )
+
+
+@dataclass(frozen=True)
+class LabelledTables:
+    """Labelled texts by split, as `textcnn.data.load_tables` loads them.
+
+    Attributes:
+        tables: By split, `train` first: the columns `text` and `label`, a class id or a list of such, and others.
+        classes: The names of the classes, in the order of their ids.
+    """
+
+    tables: dict[str, pa.Table]
+    classes: list[str]
+
+    def part(self, split: str) -> Labelled:
+        """Return the texts of a split, as `Labelled.from_dataset` does."""
+        return _from_table(self.tables[split], self.classes)
+
+    def parts(self) -> dict[str, Labelled]:
+        """Return the texts of every split."""
+        return {split: self.part(split) for split in self.tables}
+
+
+def _from_table(table: pa.Table, classes: Sequence[str]) -> Labelled:
+    groups, weights = (
+        table[name].to_numpy() if name in table.column_names else None for name in ("sentence", "weight")
+    )
+    labels = table["label"]
+    ids = indicator(labels, len(classes)) if is_list(labels.type) else labels.to_numpy()
+    return Labelled(table["text"], ids, groups, weights)
 
 
 def concatenate(parts: Sequence[Labelled]) -> Labelled:

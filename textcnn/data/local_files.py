@@ -10,6 +10,7 @@ into a time. Messages count rows from 1 without the header, and lines as the fil
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -176,6 +177,26 @@ def non_empty(batches: Iterable[pa.RecordBatch], path: str | Path) -> Iterator[p
             yield batch
     if empty:
         raise DataError(f"expected rows of text in {path}, but it is empty; check that it is the right file")
+
+
+def matching_files(pattern: str) -> list[Path]:
+    """Return the files that a pattern with `*`, `?` or `[...]` matches, sorted by name; none if it is no pattern."""
+    if not glob.has_magic(pattern):
+        return []
+    try:
+        return sorted(Path(name) for name in glob.glob(pattern) if os.path.isfile(name))  # noqa: PTH113, PTH207
+    except ValueError:  # NUL
+        return []
+
+
+def named_files(sources: Iterable[str | Path]) -> list[Path]:
+    """Return the files of these names, or else those that each matches as a pattern; a missing one as it is named."""
+    return [
+        path
+        for source in sources
+        # os.path, since pathlib raises for some names, such as overlong ones
+        for path in (not os.path.exists(source) and matching_files(str(source))) or [Path(source)]  # noqa: PTH110
+    ]
 
 
 def check_path(path: Path) -> None:

@@ -11,8 +11,9 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from textcnn.data._batch_source import FileForm, file_source, matching_files
+from textcnn.data._batch_source import FileForm, file_source
 from textcnn.data.labelled import Labelled, concatenate
+from textcnn.data.local_files import named_files
 from textcnn.data.repeats import first_equal
 from textcnn.data.table_columns import (
     TextColumn,
@@ -137,8 +138,7 @@ def read_soft_labels(
     form = FileForm(encoding, delimiter, quoting, header)
     parts = [
         _read_file(path, [PREFIX + str(name) for name in classes], target, text_column, weight_column, form)
-        for source in sources
-        for path in matching_files(str(source)) or [Path(source)]
+        for path in named_files(sources)
     ]
     return SoftLabels(
         pa.chunked_array([chunk for part in parts for chunk in part.texts.chunks], pa.string()),

@@ -10,8 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textcnn.data._batch_source import matching_files
-from textcnn.data.local_files import read_batches
+from textcnn.data.local_files import named_files, read_batches
 from textcnn.data.table_columns import TextColumn, joined_texts, pick_columns
 
 
@@ -31,7 +30,7 @@ def read_unlabelled(
     """
     found: list[pa.Array] = []
     left = np.inf if most is None else most
-    for path in [each for source in sources for each in matching_files(str(source)) or [Path(source)]]:
+    for path in named_files(sources):
         for texts in texts_in(read_batches(path, **form), text_column, path=path):
             found.append(texts.slice(0, int(min(left, len(texts)))))
             left -= len(found[-1])

@@ -39,9 +39,9 @@ def integrate(predictor: Predictor, ids: np.ndarray) -> tuple[np.ndarray, np.nda
     Returns:
         The words' parts, (L, K), and the logits of as many unknown words, (K,).
     """
-    import torch
-
     artifact, network = predictor.artifact, as_network(predictor.artifact)
+    import torch  # once it is known to be there
+
     rows = torch.from_numpy(np.ascontiguousarray(word_rows(artifact.model, artifact.weights)[ids]))  # (L, C, D)
     both = torch.stack([torch.zeros_like(rows), rows])
     with torch.no_grad():

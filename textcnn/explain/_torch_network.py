@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textcnn.errors import ConfigError
 from textcnn.inference.artifact import Artifact
 from textcnn.settings.architectures import make_network
 from textcnn.text.vocabulary import FIRST_WORD
@@ -13,8 +14,14 @@ if TYPE_CHECKING:
 
 
 def as_network(artifact: Artifact) -> TextNetwork:
-    """Return the model as a network in evaluation mode."""
-    import torch
+    """Return the model as a network in evaluation mode; raise ConfigError where torch is not installed."""
+    try:
+        import torch
+    except ModuleNotFoundError:
+        raise ConfigError(
+            "explain: expected the library torch, which finds the gradients of this network and is not installed; "
+            "install it: pip install torch"
+        ) from None
 
     from textcnn.nn.randomness import DrawingFrom
 

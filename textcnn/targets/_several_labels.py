@@ -112,36 +112,26 @@ class SeveralLabels(Target):
             text); `cardinality` (labels per text); `unlabelled` (texts without labels); and `classes`: of each label,
             precision, recall, F1, support, average precision (None if all or no texts have it) and threshold.
         """
-        from sklearn.metrics import f1_score, label_ranking_loss, precision_recall_fscore_support
-
         predicted = self.decide(probabilities, thresholds)
-        truth, found = labels.astype(np.uint8), predicted.astype(np.uint8)
-        precision, recall, f1, support = precision_recall_fscore_support(truth, found, zero_division=0)
+        by_label = metrics.of_counts(*(each.sum(axis=0) for each in (labels & predicted, labels, predicted)))
+        micro, macro = f1_scores(labels, predicted)
         average = [average_precision(labels[:, k], probabilities[:, k]) for k in range(len(names))]
         known = [each for each in average if each is not None]
         limits = np.full(len(names), 0.5) if thresholds is None else thresholds
         return {
             "examples": len(labels),
             "accuracy": float(self.right(labels, predicted).mean()),
-            "micro_f1": float(f1_score(truth, found, average="micro", zero_division=0)),
-            "macro_f1": float(f1.mean()),
-            "samples_f1": float(f1_score(truth, found, average="samples", zero_division=1)),
+            "micro_f1": micro,
+            "macro_f1": macro,
+            "samples_f1": _samples_f1(labels, predicted),
             "average_precision": float(np.mean(known)) if known else None,
-            "ranking_loss": float(label_ranking_loss(truth, probabilities)),
+            "ranking_loss": _ranking_loss(labels, probabilities),
             "log_loss": -float(self.log_likelihoods(labels, probabilities).mean()),
             "cardinality": float(labels.sum(axis=1).mean()),
             "unlabelled": int((~labels.any(axis=1)).sum()),
             "classes": [
-                {
-                    "name": str(name),
-                    "precision": float(precision[k]),
-                    "recall": float(recall[k]),
-                    "f1": float(f1[k]),
-                    "support": int(support[k]),
-                    "average_precision": average[k],
-                    "threshold": float(limits[k]),
-                }
-                for k, name in enumerate(names)
+                {**row, "average_precision": average[k], "threshold": float(limits[k])}
+                for k, row in enumerate(by_label.rows(names))
             ],
         }
 
@@ -225,12 +215,39 @@ def f1_scores(labels: np.ndarray, predicted: np.ndarray) -> tuple[float, float]:
 
 
 def average_precision(truth: np.ndarray, probabilities: np.ndarray) -> float | None:
-    """Return the average precision of a yes-or-no question, (N,); None if the answers are all the same."""
-    from sklearn.metrics import average_precision_score
+    """Return the average precision of a yes-or-no question, (N,); None if the answers are all the same.
 
+    It is the sum over the thresholds of the precision there times the recall that is gained.
+    """
     if truth.all() or not truth.any():
         return None
-    return min(float(average_precision_score(truth, probabilities)), 1.0)  # rounding can exceed 1
+    order = np.argsort(-probabilities, kind="stable")
+    right, last = np.cumsum(truth[order]), _ends_of_equals(probabilities[order])
+    gained = np.diff(right[last], prepend=0)
+    return min(float(((right[last] / (last + 1)) * gained).sum() / right[-1]), 1.0)  # rounding can exceed 1
+
+
+def _ends_of_equals(values: np.ndarray) -> np.ndarray:
+    """Return the last index of each run of equal values: a threshold does not divide it."""
+    return np.flatnonzero(np.append(values[:-1] != values[1:], True))
+
+
+def _samples_f1(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """Return the mean F1 of the texts, each by its own labels, (N, K) bool; without any, had or given, it is 1."""
+    both, either = (labels & predicted).sum(axis=1), labels.sum(axis=1) + predicted.sum(axis=1)  # (N,), (N,)
+    return float(np.where(either > 0, 2 * both / np.maximum(either, 1), 1.0).mean())
+
+
+def _ranking_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Return the mean share of pairs of a label that a text has and one that it lacks which are in the wrong order.
+
+    Equal probabilities are in the wrong order; a text without such pairs counts as 0.
+    """
+    losses = np.zeros(len(labels))
+    for row in np.flatnonzero(labels.any(axis=1) & ~labels.all(axis=1)).tolist():
+        had, lacked = probabilities[row, labels[row]], np.sort(probabilities[row, ~labels[row]])
+        losses[row] = 1 - np.searchsorted(lacked, had).mean() / len(lacked)
+    return float(losses.mean())
 
 
 def _enough(labels: np.ndarray) -> np.ndarray:
@@ -247,7 +264,7 @@ def _best_threshold(truth: np.ndarray, probabilities: np.ndarray) -> float:
     if not sorted_truth.any():
         return 0.5
     f1 = 2 * np.cumsum(sorted_truth) / (np.arange(1, len(found) + 1) + sorted_truth.sum())
-    last = np.append(found[:-1] > found[1:], True)  # a threshold does not divide equal probabilities
-    best = int(np.where(last, f1, -1.0).argmax())
+    last = _ends_of_equals(found)
+    best = int(last[f1[last].argmax()])
     below = found[best + 1] if best + 1 < len(found) else 0.0
     return float(np.clip((found[best] + below) / 2, _LEAST_THRESHOLD, 1.0))
