@@ -126,7 +126,7 @@ def test_a_wrong_call_is_one_line(textcnn, args, message):
     [
         (["trian"], "nearest to 'trian': train "),
         (["fit"], "nearest: train "),
-        (["xyz"], "expected train, tune, predict, "),
+        (["xyz"], "expected train, distill, tune, predict, "),
         (["predict", "--ouput", "x"], "'--ouput'; nearest: --output, --input "),
         (["train", "--epoch", "3"], "'--epoch'; nearest: --epochs "),
         (["train", "--lr", "0.1"], "'--lr'; nearest: --learning-rate "),

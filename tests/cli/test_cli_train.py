@@ -27,7 +27,7 @@ from textcnn.training.progress import Epoch, History, describe_epoch
 PLACES = {
     *("data", "output", "overwrite", "data_dir", "hub", "text_column", "label_column", "encoding", "delimiter"),
     *("quoting", "header", "skip_missing", "label_columns", "label_separator", "weight_column"),
-    *("least_texts", "merge_rare"),
+    *("least_texts", "merge_rare", "soft_labels"),
     *("validation", "test", "phrases", "preset", "resume", "folds", "cv_probabilities", "final", "report"),
 }
 

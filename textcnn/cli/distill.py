@@ -45,6 +45,7 @@ _BASIC = (
 @option(
     "--unlabelled",
     multiple=True,
+    type=click.Path(),
     metavar="FILE",
     group="Teacher",
     aliases=("unlabeled",),
@@ -104,15 +105,15 @@ def command(
     """Train a student on DATA and on a teacher's answers to unlabelled texts.
 
     The teacher answers DATA's training texts and the unlabelled ones: the student
-    learns its probabilities, averaged with the labels where there are such. The answers
-    stay in MODEL.answers, and another run with the same teacher and texts takes
-    them from there. On validation and test texts both are compared. Without a teacher,
-    models trained on DATA are the first one, and students of theirs the next. DATA is as
+    learns its probabilities, averaged with the labels where there are such. The
+    answers stay in MODEL.answers, and another run with the same teacher and texts
+    takes them from there. On validation and test texts both are compared. Without a
+    teacher, models trained on DATA teach first, then students of theirs. DATA is as
     for `textcnn train`.
 
     \b
     Examples:
-      textcnn distill reviews.csv --teacher big-model --unlabelled more.txt -o small
+      textcnn distill reviews.csv --teacher big --unlabelled more.txt -o small
       textcnn distill reviews.csv --teacher one --teacher two --teacher three
       textcnn distill reviews.csv --teacher labels:ask --unlabelled "more/*.csv"
       textcnn distill reviews.csv --unlabelled more.txt

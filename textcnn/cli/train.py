@@ -66,8 +66,8 @@ _BASIC = (
 )
 @option(
     "--soft-labels",
-    "soft_labels",
     multiple=True,
+    type=click.Path(),
     metavar="FILE",
     group="Data",
     help="File of more texts with the probability of each class, as `predict --proba` writes it; repeatable.",
