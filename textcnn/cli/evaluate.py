@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -38,7 +37,7 @@ _HEAD = 8  # columns of a class name above the confusion matrix
 @option("--json", "as_json", is_flag=True, group="Output", help="Print all figures as one JSON object.")
 def command(
     data: str | None,
-    model: Path,
+    model: str,
     reading: dict[str, Any],
     split: str | None,
     as_json: bool,

@@ -98,7 +98,7 @@ _FORM_OF_SUFFIX = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": 
 )
 def command(
     texts: tuple[str, ...],
-    model: Path,
+    model: str,
     source: Path | None,
     text_column: str | None,
     reading: dict[str, Any],
