@@ -13,7 +13,6 @@ from textcnn.report.plots import FAINT, FIRST, Draw, as_png, short_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.text import Text
 
 _MOST = 12  # classes of a matrix whose numbers can be read
 _BARS = 20
@@ -42,7 +41,8 @@ def card_picture(metrics: Mapping[str, Any]) -> tuple[bytes, str] | None:
 def _matrix(figures: Mapping[str, Any]) -> Draw:
     counts = confusion_matrix(figures)  # (K, K)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    names, places = [row["name"] for row in figures["classes"]], np.arange(len(counts))
+    names, places = _names(figures["classes"]), np.arange(len(counts))
+    slanted: Any = {"rotation": 45, "ha": "right"} if len(names) > 3 else {}
 
     def draw(axes: Axes) -> None:
         axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
@@ -51,10 +51,8 @@ def _matrix(figures: Mapping[str, Any]) -> Draw:
             color = "white" if shares[row, column] > 0.5 else "black"
             number = f"{counts[row, column]:,}"
             axes.text(column, row, number, ha="center", va="center", color=color, fontsize=7)
-        axes.set_xticks(places, names, rotation=45 if len(names) > 3 else 0, ha="right" if len(names) > 3 else "center")
-        axes.set_yticks(places, names)
-        _name(axes.get_xticklabels(), names)
-        _name(axes.get_yticklabels(), names)
+        axes.set_xticks(places, names, parse_math=False, **slanted)
+        axes.set_yticks(places, names, parse_math=False)
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")
 
@@ -62,13 +60,10 @@ def _matrix(figures: Mapping[str, Any]) -> Draw:
 
 
 def _bars(classes: list[dict[str, Any]]) -> Draw:
-    names = [row["name"] for row in classes]
-
     def draw(axes: Axes) -> None:
-        places = np.arange(len(names))[::-1]  # the lowest on top
+        places = np.arange(len(classes))[::-1]  # the lowest on top
         axes.barh(places, [row["f1"] for row in classes], color=FIRST)
-        axes.set_yticks(places, names, fontsize=6)
-        _name(axes.get_yticklabels(), names)
+        axes.set_yticks(places, _names(classes), fontsize=6, parse_math=False)
         axes.grid(visible=False, axis="y")
         axes.axvline(1, color=FAINT, lw=1)
         axes.set_xlim(0, 1.02)
@@ -77,8 +72,5 @@ def _bars(classes: list[dict[str, Any]]) -> Draw:
     return draw
 
 
-def _name(labels: list[Text], names: list[str]) -> None:
-    """Write class names as they are, cut to a length: no formula."""
-    for label, name in zip(labels, names, strict=True):
-        label.set_parse_math(False)
-        label.set_text(short_name(valid_xml(name)))
+def _names(classes: list[dict[str, Any]]) -> list[str]:
+    return [short_name(valid_xml(row["name"])) for row in classes]
