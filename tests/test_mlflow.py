@@ -24,7 +24,7 @@ LABELS = np.array(["yes", "yes", "no", "no"] * 12)
 SETS = [["good"], ["good", "fun"], ["bad"], ["bad", "fun"]] * 12
 NEW = ["such fun", "not a good film", ""]
 SMALL = {"dimension": 8, "feature_maps": 4, "region_sizes": (1, 2), "max_epochs": 3}
-# Otherwise MLflow spends seconds on finding the requirements, and uses skops, which takes no classes but its own list's.
+# Otherwise MLflow spends seconds on finding the requirements, and writes by skops, which knows none of our classes.
 OPTIONS = {"pip_requirements": ["textcnn"], "serialization_format": "cloudpickle"}
 FORMS = {
     "list": list,

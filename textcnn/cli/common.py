@@ -123,7 +123,7 @@ def model_option(command: Decorated) -> Decorated:
         metavar="MODEL",
         show_default=True,
         group="Model",
-        help="Folder of a saved model, or user/name[@revision] on the Hugging Face hub.",
+        help="Folder of a saved model, or user/name or user/name@revision on the Hugging Face hub.",
     )(command)
 
 

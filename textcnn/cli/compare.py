@@ -48,7 +48,7 @@ def command(
 ) -> None:
     """Compare the saved models A and B on DATA: a named corpus or a file of labelled texts.
 
-    A and B are folders, or user/name[@revision] on the Hugging Face hub.
+    A and B are folders, or user/name or user/name@revision on the Hugging Face hub.
     A difference is B's score less A's, with its 95% confidence interval (bootstrap over
     the texts). McNemar's exact test tells how probable the table of right and wrong
     labels, or one less even, would be if both models were equally good. The texts shown

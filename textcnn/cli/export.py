@@ -25,7 +25,7 @@ from textcnn.cli.common import DEFAULT_MODEL, GroupedCommand, option
 def command(model: str, output: Path, overwrite: bool) -> None:
     """Write MODEL, a saved model [textcnn-model], as an ONNX file (opset 12).
 
-    MODEL is its folder, or user/name[@revision] on the Hugging Face hub.
+    MODEL is its folder, or user/name or user/name@revision on the Hugging Face hub.
 
     It takes ids, (N,) int64, the tokens of all texts one after the other, and offsets,
     (B + 1,) int64, where each text begins and the last ends, and gives probabilities,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -28,14 +28,26 @@ class LookUpTable:
         self.rows = rows
         self.project = project
         self.shape = shape
+        self._clear()
+
+    def _clear(self) -> None:
+        """Start with an empty table, if that of the whole vocabulary is small enough to keep."""
         self.table: np.ndarray | None = None
-        if len(rows) * shape[0] * shape[1] * 4 <= TABLE_BYTES:
-            self.table = np.empty((len(rows), *shape), np.float32)
+        if len(self.rows) * self.shape[0] * self.shape[1] * 4 <= TABLE_BYTES:
+            self.table = np.empty((len(self.rows), *self.shape), np.float32)
             self.table[PAD] = 0
-        self.missing = np.ones(len(rows), dtype=bool)
+        self.missing = np.ones(len(self.rows), dtype=bool)
         self.missing[PAD] = False
         self.complete = False
         self.lock = Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what can be computed again, so that a pickled classifier stays small."""
+        return {name: vars(self)[name] for name in ("rows", "project", "shape")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._clear()
 
     def fits(self, ids: np.ndarray) -> bool:
         """Return whether the table of the words `ids` (N,) is kept or takes at most `MOST_BYTES`."""
