@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from local_hub import Hub, serving
 
-from textcnn import TextCNNClassifier, load_corpus
+from textcnn import TextCNNClassifier
 
 
 @pytest.fixture
@@ -27,17 +27,11 @@ def hub(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def classifier():
-    """A small model of the sample corpus."""
-    corpus = load_corpus("sample")["train"].select(range(200))
+def model():
+    """A small model."""
+    texts = ["a good film", "good fun for all", "a bad film", "bad jokes and no fun"] * 12
     small = {"dimension": 8, "feature_maps": 4, "region_sizes": (1, 2), "max_epochs": 2}
-    names = corpus.features["label"].int2str
-    return TextCNNClassifier(**small).fit(list(corpus["text"]), names(corpus["label"]))
-
-
-@pytest.fixture(scope="session")
-def model(classifier):
-    return classifier.model_
+    return TextCNNClassifier(**small).fit(texts, ["positive", "positive", "negative", "negative"] * 12).model_
 
 
 @pytest.fixture
