@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import logging
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textcnn.data.labelled import Labelled
-from textcnn.errors import DataError
+from textcnn.errors import ConfigError, DataError
 from textcnn.explain.explanation import Explanation, explain
 from textcnn.inference.artifact import load_artifact
 from textcnn.inference.predictor import Predictor
@@ -202,6 +203,55 @@ class Model(Predictor):
 
         to_onnx(self, Path(path), overwrite=overwrite)
 
+    def push_to_hub(
+        self,
+        name: str,
+        *,
+        private: bool | None = None,
+        revision: str | None = None,
+        commit_message: str | None = None,
+        token: str | None = None,
+        license: str | None = None,  # noqa: A002 (the hub's name)
+        language: str | Sequence[str] = (),
+        datasets: str | Sequence[str] = (),
+    ) -> str:
+        """Publish the model on the Hugging Face hub, in one commit; `load_model(name)` then loads it anywhere.
+
+        Beside the files of a saved model there are its card, which replaces one that is there, and a picture of its
+        scores. They show the words of its training texts, and these texts' source as it was named.
+
+        Args:
+            name: `user/name`; the repository is created if it does not exist.
+            private: whether a repository that is created is private; None leaves that to the hub, whose default for
+                users is public.
+            revision: the branch, which is created if it does not exist; None for `main`.
+            commit_message: of the commit; None for a usual one.
+            token: of a user who may write there; None for the one who has logged in (`hf auth login`, `HF_TOKEN`).
+            license: of the model, for the card: `mit`, `apache-2.0` ...
+            language: of the texts, for the card: an ISO 639 code such as `en`, or several.
+            datasets: name of the data on the hub, for the card, or several.
+
+        Returns:
+            The address of the commit.
+
+        Raises:
+            ConfigError: `huggingface_hub` is not installed, or the hub allows no such name.
+            ModelError: the hub cannot be reached, or does not take it.
+        """
+        from textcnn.publishing import publish
+
+        return publish(
+            self.artifact,
+            name,
+            private=private,
+            revision=revision,
+            commit_message=commit_message,
+            token=token,
+            license=license,
+            language=language,
+            datasets=datasets,
+        )
+
     def __repr__(self) -> str:
         return f"<textcnn model: {self.architecture}, {len(self.artifact.words):,} words, classes {self._shown(4)}>"
 
@@ -248,18 +298,29 @@ class Model(Predictor):
         )
 
 
-def load_model(path: str | PathLike[str]) -> Model:
+def load_model(path: str | PathLike[str], *, revision: str | None = None) -> Model:
     """Load a saved model; needs neither torch nor the training data.
 
     Args:
-        path: the model's folder.
+        path: the model's folder. A string that is no local path may also be `user/name` or `user/name@revision` on the
+            Hugging Face hub, from where the model's files are fetched, once for each version.
+        revision: of a model on the hub: branch, tag or commit; None for the branch `main`.
 
     Raises:
-        ModelError: `path` is no model, or a damaged, altered or newer one.
+        ConfigError: a revision of a local model, or one given twice, or `huggingface_hub` is not installed.
+        ModelError: `path` is no model, or a damaged, altered or newer one, or cannot be fetched.
 
     Example:
         >>> model = load_model("textcnn-model")
         >>> model.predict(["not bad at all"])
         array(['positive'], dtype='<U8')
     """
+    if isinstance(path, str):
+        from textcnn.inference.from_hub import load_from_hub, on_hub
+
+        found = on_hub(path, revision)
+        if found is not None:
+            return Model(load_from_hub(*found))
+    elif revision is not None:
+        raise ConfigError(f"expected user/name on the Hugging Face hub beside a revision ({revision}), found {path}")
     return Model(load_artifact(path))

@@ -6,7 +6,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from textcnn.inference._card import model_card
+from textcnn.inference.card import model_card
 from textcnn.settings.config import DCNNConfig, KimConfig, TextConfig, TrainingConfig, to_json
 
 TRAINING = {

@@ -233,7 +233,7 @@ def test_what_is_fetched_from_the_hub_has_no_pickle(tiny_bert, output, monkeypat
     monkeypatch.setattr("huggingface_hub.snapshot_download", fetch)
     transformer_vectors(TEXTS, "owner/tiny", output, dimension=2)
     patterns = {"allow_patterns": ["*.json", "*.txt", "*.model", "*.safetensors"], "ignore_patterns": ["*/*"]}
-    assert asked == [("owner/tiny", patterns)]
+    assert asked == [("owner/tiny", {"revision": None, **patterns})]
 
 
 def test_a_name_that_the_hub_does_not_have(output, monkeypatch):

@@ -118,12 +118,12 @@ def model_option(command: Decorated) -> Decorated:
     return option(
         "-m",
         "--model",
-        type=click.Path(path_type=Path),
+        type=click.Path(),  # a string: "./user/name" is never on the hub
         default=DEFAULT_MODEL,
         metavar="MODEL",
         show_default=True,
         group="Model",
-        help="Folder of a saved model.",
+        help="Folder of a saved model, or user/name or user/name@revision on the Hugging Face hub.",
     )(command)
 
 
@@ -264,7 +264,7 @@ def write_out(content: str | list[Text], output: Path | None, *, overwrite: bool
         TextLayout().show(content)
 
 
-def data_or_sample(data: str | None, model: Model, path: Path) -> str:
+def data_or_sample(data: str | None, model: Model, path: str) -> str:
     """Return DATA, or the sample corpus where it is left out for a model that was trained on that.
 
     Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -23,8 +22,8 @@ Shown = list[dict[str, Any]]
 
 
 @click.command(cls=GroupedCommand)
-@click.argument("first", metavar="A", type=click.Path(path_type=Path))
-@click.argument("second", metavar="B", type=click.Path(path_type=Path))
+@click.argument("first", metavar="A", type=click.Path())
+@click.argument("second", metavar="B", type=click.Path())
 @click.argument("data", type=Source())
 @corpus_options
 @split_option
@@ -39,8 +38,8 @@ Shown = list[dict[str, Any]]
 )
 @option("--json", "as_json", is_flag=True, group="Output", help="Print everything as one JSON object.")
 def command(
-    first: Path,
-    second: Path,
+    first: str,
+    second: str,
     data: str,
     reading: dict[str, Any],
     split: str | None,
@@ -49,6 +48,7 @@ def command(
 ) -> None:
     """Compare the saved models A and B on DATA: a named corpus or a file of labelled texts.
 
+    A and B are folders, or user/name or user/name@revision on the Hugging Face hub.
     A difference is B's score less A's, with its 95% confidence interval (bootstrap over
     the texts). McNemar's exact test tells how probable the table of right and wrong
     labels, or one less even, would be if both models were equally good. The texts shown
@@ -82,7 +82,7 @@ def command(
         }
         for row, each, *pair in zip(rows.tolist(), named, *(model.explain(column) for model in models), strict=True)
     ]
-    names = {"a": str(first), "b": str(second), "data": data, "split": name}
+    names = {"a": first, "b": second, "data": data, "split": name}
     if as_json:
         for each in shown:
             each["explanations"] = [explanation.to_json() for explanation in each["explanations"]]

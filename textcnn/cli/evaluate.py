@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,7 +49,7 @@ _HEAD = 8  # columns of a class name above the confusion matrix
 )
 def command(
     data: str | None,
-    model: Path,
+    model: str,
     reading: dict[str, Any],
     split: str | None,
     as_json: bool,

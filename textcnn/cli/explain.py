@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 )
 def command(
     texts: tuple[str, ...],
-    model: Path,
+    model: str,
     encoding: str,
     output: Path | None,
     overwrite: bool,

@@ -10,7 +10,7 @@ from textcnn.cli.common import DEFAULT_MODEL, GroupedCommand, option
 
 
 @click.command(cls=GroupedCommand)
-@click.argument("model", required=False, default=DEFAULT_MODEL, type=click.Path(path_type=Path))
+@click.argument("model", required=False, default=DEFAULT_MODEL, type=click.Path())
 @option(
     "-o",
     "--output",
@@ -22,8 +22,10 @@ from textcnn.cli.common import DEFAULT_MODEL, GroupedCommand, option
     help="File to write; its name ends in .onnx.",
 )
 @option("--overwrite", is_flag=True, group="Output", help="Replace files that exist.")
-def command(model: Path, output: Path, overwrite: bool) -> None:
-    """Write MODEL, the folder of a saved model [textcnn-model], as an ONNX file (opset 12).
+def command(model: str, output: Path, overwrite: bool) -> None:
+    """Write MODEL, a saved model [textcnn-model], as an ONNX file (opset 12).
+
+    MODEL is its folder, or user/name or user/name@revision on the Hugging Face hub.
 
     It takes ids, (N,) int64, the tokens of all texts one after the other, and offsets,
     (B + 1,) int64, where each text begins and the last ends, and gives probabilities,

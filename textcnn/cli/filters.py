@@ -67,7 +67,7 @@ _MARGIN = 9
 @output_options
 def command(
     data: str | None,
-    model: Path,
+    model: str,
     reading: dict[str, Any],
     most: int,
     ngrams: int,

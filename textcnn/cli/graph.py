@@ -32,7 +32,7 @@ from textcnn.cli.common import GroupedCommand, model_option, option, output_opti
 )
 @output_options
 def command(
-    text: str, model: Path, place: tuple[int, int] | None, form: str, output: Path | None, overwrite: bool
+    text: str, model: str, place: tuple[int, int] | None, form: str, output: Path | None, overwrite: bool
 ) -> None:
     """Draw the feature graph of a DCNN over TEXT.
 

@@ -105,7 +105,7 @@ if TYPE_CHECKING:
 )
 def command(
     texts: tuple[str, ...],
-    model: Path,
+    model: str,
     sources: tuple[Path, ...],
     text_column: str | None,
     reading: dict[str, Any],

@@ -47,7 +47,7 @@ from textcnn.files import check_output
 )
 def command(
     data: str | None,
-    model: Path,
+    model: str,
     reading: dict[str, Any],
     split: str | None,
     output: Path,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from textcnn.cli.common import GroupedCommand, model_option, option
@@ -58,7 +56,7 @@ _MB = 1 << 20
     group="Limits",
     help="Refuse requests with more texts.",
 )
-def command(model: Path, host: str, port: int, workers: int, max_body: int, max_texts: int) -> None:
+def command(model: str, host: str, port: int, workers: int, max_body: int, max_texts: int) -> None:
     """Answer requests over HTTP with a model, until Ctrl-C or SIGTERM.
 
     POST /predict labels texts and POST /explain explains their labels; GET /docs

@@ -43,7 +43,7 @@ from textcnn.cli.prediction_files import form_of, target
 @output_form_option
 def command(
     source: Path,
-    model: Path,
+    model: str,
     number: int,
     seed: int,
     text_column: str | None,

@@ -18,13 +18,14 @@ from textcnn.data._labels import declared_names, encode_labels, label_texts
 from textcnn.data.local_files import FORMATS, non_empty
 from textcnn.data.table_columns import pick_columns, texts_of
 from textcnn.errors import DataError, one_line
+from textcnn.hub import REPOSITORY
 
 if TYPE_CHECKING:
     import datasets
 
 logger = logging.getLogger(__name__)
 
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+(:[^/]+)?")
+_NAME = re.compile(rf"{REPOSITORY.pattern}(:[^/]+)?", re.ASCII)
 _PARQUET_BRANCH = "refs/convert/parquet"
 _SECONDS = 20
 

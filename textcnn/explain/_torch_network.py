@@ -23,9 +23,10 @@ def as_network(artifact: Artifact) -> TextNetwork:
             "install it: pip install torch"
         ) from None
 
+    from textcnn.nn.base import tensor_of
     from textcnn.nn.randomness import DrawingFrom
 
-    tables = {name: torch.from_numpy(array) for name, array in artifact.weights.items()}
+    tables = {name: tensor_of(array) for name, array in artifact.weights.items()}
     with DrawingFrom(torch.Generator()):  # weights that are replaced at once
         network: TextNetwork = make_network(
             artifact.model,

@@ -27,6 +27,10 @@ class SavedMetrics(MutableMapping[str, Any]):
         self._content, self._path, self._classes = content, path, classes
         self._scores: dict[str, Any] | None = None
 
+    def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
+        """Pickle the scores alone: the path means nothing elsewhere."""
+        return dict, (self._parsed(),)
+
     def _parsed(self) -> dict[str, Any]:
         if self._scores is None:
             scores = parse(self._content, self._path)

@@ -31,11 +31,12 @@ import numpy as np
 
 from textcnn.errors import ConfigError, ModelError
 from textcnn.files import nearest_files
-from textcnn.inference._card import model_card
+from textcnn.hub import REPOSITORY
 from textcnn.inference._metadata import check_training
 from textcnn.inference._model_folder import CONFIG, has_model, is_unused, read_files, write_files
 from textcnn.inference._saved_json import HASH, check_hash, dump, hash_of, parse
 from textcnn.inference._saved_metrics import SavedMetrics
+from textcnn.inference.card import Publication, model_card
 from textcnn.settings.architectures import architecture_named, architecture_of
 from textcnn.settings.config import NetworkConfig, TextConfig, from_json, to_json
 from textcnn.targets import ONE_CLASS, TARGETS, Target, Temperature
@@ -46,6 +47,7 @@ FORMAT, VERSION = "textcnn", 4
 # From each older version that is still read: config.json as the next version has it.
 UPGRADES: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 WEIGHTS, VOCABULARY, METRICS, CARD = "model.safetensors", "vocabulary.json", "metrics.json", "README.md"
+FILES = (CONFIG, WEIGHTS, VOCABULARY, METRICS)  # all that a prediction needs
 REPORT, SEARCH = "report.html", "tune.html"  # pages written by `textcnn.run` and `textcnn.tuning` on a saved model
 _FIELDS = {
     *("format", "version", "textcnn", "architecture", "text", "model", "classes", "temperature", "training", "files"),
@@ -134,16 +136,20 @@ def check_target(path: Path, *, overwrite: bool) -> None:
         raise ModelError(f"{path}: expected to write into the folder {folder}, found no permission; choose another")
 
 
-def save_artifact(artifact: Artifact, path: Path, *, overwrite: bool = False) -> None:
-    """Write a model's folder; a model that is there is replaced as one.
+def artifact_files(artifact: Artifact, path: Path, publication: Publication | None = None) -> dict[str, bytes]:
+    """Return the content of each file of a model's folder, by name.
+
+    Args:
+        artifact: the model.
+        path: the folder, for errors.
+        publication: what its card says besides, where it is published.
 
     Raises:
-        ModelError: something else is at `path`, or it cannot be written, or the model holds what no JSON file can: a
-            number that is not finite, or a string with half a character.
+        ModelError: the model holds what no JSON file can: a number that is not finite, or a string with half a
+            character.
     """
     from safetensors.numpy import save as tensors_to_bytes
 
-    check_target(path, overwrite=overwrite)
     _check_sizes(artifact.weights, path / WEIGHTS)
     contents = {
         WEIGHTS: tensors_to_bytes({name: np.ascontiguousarray(w) for name, w in artifact.weights.items()}),
@@ -164,16 +170,34 @@ def save_artifact(artifact: Artifact, path: Path, *, overwrite: bool = False) ->
     if artifact.thresholds is not None:
         config |= {"target": artifact.target.name, "thresholds": artifact.thresholds.tolist()}
     config = parse(dump(config, path / CONFIG), path / CONFIG)  # as it is read again
-    contents[CARD] = _card(artifact).encode()
+    contents[CARD] = _card(artifact, publication).encode()
     config["files"] = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
     config[HASH] = hash_of(config)
     contents[CONFIG] = dump(config, path / CONFIG, indent=2)
+    return contents
+
+
+def save_artifact(artifact: Artifact, path: Path, *, overwrite: bool = False) -> None:
+    """Write a model's folder; a model that is there is replaced as one.
+
+    Raises:
+        ModelError: something else is at `path`, or it cannot be written, or as in `artifact_files`.
+    """
+    check_target(path, overwrite=overwrite)
+    contents = artifact_files(artifact, path)
     try:
         write_files(path, contents, lambda content: _parse_config(content, path), overwrite=overwrite)
         for page in (REPORT, SEARCH):  # on the model that was there
             (path / page).unlink(missing_ok=True)
     except OSError as error:
         raise ModelError(f"{path}: could not save the model: {error.strerror or error}") from error
+
+
+def check_config(path: Path, *, shown: Path) -> None:
+    """Raise ModelError unless the config.json of a folder, which an error calls `shown`, is that of a model."""
+    if not (path / CONFIG).is_file():
+        raise ModelError(f"{shown}: expected a model of textcnn, found no {CONFIG}")
+    _parse_config((path / CONFIG).read_bytes(), shown)
 
 
 def load_artifact(path: str | PathLike[str]) -> Artifact:
@@ -184,7 +208,7 @@ def load_artifact(path: str | PathLike[str]) -> Artifact:
     """
     path = Path(path)
     _check_source(path)
-    config, contents = read_files(path, (WEIGHTS, VOCABULARY, METRICS), lambda content: _parse_config(content, path))
+    config, contents = read_files(path, FILES[1:], lambda content: _parse_config(content, path))
     words = parse(contents[VOCABULARY], path / VOCABULARY)
     try:
         text = from_json(TextConfig, config["text"], where="text")
@@ -270,11 +294,11 @@ def _check_source(path: Path) -> None:
     """Raise ModelError if there is no model at `path`."""
     if not path.exists():
         aside = path.absolute().with_name(f".{path.name}.old")
-        hint = (
-            f"an interrupted save left one in {aside}: rename it"
-            if aside.is_dir()
-            else "train one first (textcnn train)"
-        )
+        hint = "train one first (textcnn train)"
+        if aside.is_dir():
+            hint = f"an interrupted save left one in {aside}: rename it"
+        elif REPOSITORY.fullmatch(path.as_posix()):
+            hint += f", or give {path.as_posix()}@main for one on the Hugging Face hub"
         raise ModelError(f"{path}: expected a saved model, found nothing there{nearest_files(path)}; {hint}")
     if not path.is_dir() or not has_model(path):
         kind = "a folder without config.json" if path.is_dir() else "a file"
@@ -364,7 +388,7 @@ def _label_type(classes: np.ndarray) -> str:
     return kind
 
 
-def _card(artifact: Artifact) -> str:
+def _card(artifact: Artifact, publication: Publication | None) -> str:
     return model_card(
         text=artifact.text,
         model=artifact.model,
@@ -374,4 +398,5 @@ def _card(artifact: Artifact) -> str:
         metrics=artifact.metrics,
         temperature=artifact.temperature,
         target=artifact.target,
+        publication=publication,
     )

@@ -72,6 +72,10 @@ class Predictor:
             size = len(self.vocabulary)
             self.bag = BagScorer(*arrays, order=artifact.model.ngrams, vocabulary_size=size)
 
+    def __reduce__(self) -> tuple[type[Predictor], tuple[Artifact]]:
+        """Pickle and copy the model as plain data, without the tables that are made of it."""
+        return type(self), (self.artifact,)
+
     def predict(self, texts: Texts) -> Any:
         """Return the most probable label of each text, or the list of the labels that reach their thresholds.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -107,3 +108,8 @@ class TextNetwork(nn.Module):
             Features, (B, features).
         """
         raise NotImplementedError
+
+
+def tensor_of(array: np.ndarray) -> torch.Tensor:
+    """Return an array as a tensor: of one that is read-only, as arrays mapped from files are, a copy."""
+    return torch.from_numpy(array if array.flags.writeable else array.copy())

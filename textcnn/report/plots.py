@@ -37,7 +37,7 @@ _STYLE: Any = {
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
     "legend.frameon": False,
 }
-_LONGEST = 18  # characters of a class name in a legend
+_LONGEST = 18  # characters of a class name
 # For letters that matplotlib's own font lacks; those installed are tried in this order.
 _FONTS = (
     *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Micro Hei"),
@@ -122,6 +122,16 @@ def save(figures: Figures, folder: Path) -> list[Path]:
     return paths
 
 
+def as_png(draw: Draw) -> bytes:
+    """Return a plot as PNG."""
+    return _rendered(draw, "png")
+
+
+def short_name(name: str) -> str:
+    """Return a class name that fits into a plot."""
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
+
+
 def _rendered(draw: Draw, form: str) -> bytes:
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -193,10 +203,8 @@ def _name_curves(legend: Legend, figures: Figures, figure: str) -> None:
     matplotlib leaves curves with such labels out of a legend, so that the curves have other labels.
     """
     for text, curve in zip(legend.get_texts(), figures.roc, strict=True):
-        name = valid_xml(curve["name"])
-        name = name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…"
         text.set_parse_math(False)
-        text.set_text(f"{name} {curve[figure]:.3f}")
+        text.set_text(f"{short_name(valid_xml(curve['name']))} {curve[figure]:.3f}")
 
 
 def _roc(axes: Axes, figures: Figures) -> None:

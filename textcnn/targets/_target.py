@@ -16,7 +16,7 @@ Temperature: TypeAlias = "float | np.ndarray"
 
 
 class Target(ABC):
-    """What a text's labels are.
+    """What a text's labels are. A class has one object, also where one comes from a pickle, so that `is` tells targets.
 
     `labels` below, of N texts and K classes, have the form of the target; so have predictions.
 
@@ -31,6 +31,12 @@ class Target(ABC):
     headline: ClassVar[tuple[str, str]]
     shown: ClassVar[tuple[tuple[str, str], ...]]
     plural: ClassVar[str]
+    _object: ClassVar[Target]
+
+    def __new__(cls) -> Target:
+        if "_object" not in vars(cls):
+            cls._object = super().__new__(cls)
+        return cls._object
 
     @abstractmethod
     def counts(self, labels: np.ndarray, classes: int) -> np.ndarray:

@@ -388,7 +388,7 @@ def _environment(device: str) -> dict[str, str | int]:
 
     return {
         "python": platform.python_version(),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # a class of torch's, which a pickle would need
         "numpy": np.__version__,
         "machine": platform.machine(),
         "threads": torch.get_num_threads(),

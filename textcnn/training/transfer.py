@@ -19,7 +19,7 @@ import torch
 from textcnn.errors import ConfigError
 from textcnn.inference.artifact import NGRAMS, Artifact
 from textcnn.nn.bag import NgramBag
-from textcnn.nn.base import TextNetwork
+from textcnn.nn.base import TextNetwork, tensor_of
 from textcnn.settings.architectures import architecture_of
 from textcnn.settings.config import TextConfig, TrainingConfig
 from textcnn.settings.options import Settings
@@ -95,7 +95,7 @@ def start(
         elif name.startswith("ngrams."):
             continue
         elif same_classes or not name.startswith("softmax."):
-            weights[name].copy_(torch.from_numpy(saved))
+            weights[name].copy_(tensor_of(saved))
     if network.ngrams is not None and same_classes:
         _copy_ngrams(network.ngrams, initial, words)
     return {"words": len(known), "of": len(words), "softmax": same_classes}

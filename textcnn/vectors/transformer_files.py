@@ -8,15 +8,15 @@ a network, the one fetched last.
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from textcnn.errors import ConfigError, TextCNNError, one_line
+from textcnn.errors import ConfigError, TextCNNError
 from textcnn.files import nearest_files
+from textcnn.hub import fetched, quietly
 
 LOCAL: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
 """How `from_pretrained` is called with the folder."""
@@ -63,58 +63,21 @@ def transformer_folder(name: str, error: type[TextCNNError]) -> str:
         name: As of `check_transformer`.
         error: What is raised if they cannot be fetched.
     """
-    return name if Path(name).is_dir() else _fetched(name, error)
-
-
-def _fetched(name: str, error: type[TextCNNError]) -> str:
-    """Return the folder into which the files of a model on the hub are fetched."""
-    from huggingface_hub import constants, snapshot_download
-    from huggingface_hub.utils import LocalEntryNotFoundError, RepositoryNotFoundError
-
-    try:
-        with quiet():
-            return snapshot_download(name, allow_patterns=[*_HUB_FILES], ignore_patterns=["*/*"])
-    except RepositoryNotFoundError as problem:
-        raise error(
-            f"expected a model on the Hugging Face hub, but there is no {name}, or it is not public; "
-            "correct the name or log in to the hub; for a folder, give its path"
-        ) from problem
-    except LocalEntryNotFoundError as problem:
-        reason = "HF_HUB_OFFLINE is set, and it was not fetched before"
-        if not constants.HF_HUB_OFFLINE:
-            reason = f"cannot reach the Hugging Face hub ({one_line(problem.__cause__ or problem)})"
-        raise error(
-            f"{name}: expected a folder or a model on the hub, found no such folder, and {reason}; "
-            "check the path or the network"
-        ) from problem
-    # The exceptions of the hub's client depend on its HTTP library, and that on its version.
-    except Exception as problem:
-        raise error(
-            f"{name}: the Hugging Face hub did not give it: {one_line(problem)}; try again, or give a folder"
-        ) from problem
+    return name if Path(name).is_dir() else str(fetched(name, _HUB_FILES, error))
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
     """Keep the messages, warnings and progress bars of the libraries from the user."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
     from transformers.utils import logging
 
-    level, loading, fetching = (
-        logging.get_verbosity(),
-        logging.is_progress_bar_enabled(),
-        not are_progress_bars_disabled(),
-    )
+    level, shown = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity(logging.CRITICAL)
     logging.disable_progress_bar()
-    disable_progress_bars()
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with quietly():
             yield
     finally:
         logging.set_verbosity(level)
-        if loading:
+        if shown:
             logging.enable_progress_bar()
-        if fetching:
-            enable_progress_bars()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,13 +34,13 @@ _USE = """\
 The model gives {what}, with a probability for each, to a text like those it was trained on.
 
 ```bash
-textcnn predict -m FOLDER "a text"
+textcnn predict -m {name} "a text"
 ```
 
 ```python
 from textcnn import load_model
 
-load_model("FOLDER").predict(["a text"])
+load_model("{name}").predict(["a text"])
 ```
 """
 _LIMITS = """\
@@ -59,6 +60,25 @@ are on the hub, `datasets` to the header of this file, and say above who collect
 """
 
 
+@dataclass(frozen=True)
+class Publication:
+    """What the card of a published model says besides.
+
+    Attributes:
+        name: `user/name` on the Hugging Face hub.
+        license: the model's license, by the hub's name for it.
+        language: of the texts, as ISO 639 codes.
+        datasets: names of the data on the hub.
+        picture: the file name of a picture of the scores, and what it shows.
+    """
+
+    name: str
+    license: str | None = None
+    language: Sequence[str] = ()
+    datasets: Sequence[str] = ()
+    picture: tuple[str, str] | None = None
+
+
 def model_card(
     *,
     text: TextConfig,
@@ -69,6 +89,7 @@ def model_card(
     metrics: Mapping[str, Any],
     temperature: Temperature,
     target: Target = ONE_CLASS,
+    publication: Publication | None = None,
 ) -> str:
     """Return the card of a model.
 
@@ -81,6 +102,7 @@ def model_card(
         metrics: scores by split.
         temperature: what logits are divided by.
         target: what a text's labels are.
+        publication: where it is published; None for a folder.
     """
     several = target is SEVERAL_LABELS
     vectors = " and of its word vectors' file" if training.get("vectors") else ""
@@ -97,23 +119,37 @@ def model_card(
         what = f"one of its {len(classes):,} classes"
         always = "Every text gets one of the classes: a text of another subject or language, or an empty one, too."
     parts = [
-        _header(model, training, metrics),
+        _header(model, training, metrics, publication),
         _description(model, classes, training, target),
-        _USE.format(what=what),
+        _USE.format(what=what, name=publication.name if publication else "FOLDER"),
         _LIMITS.format(always=always, words=words, vectors=vectors, calibration=calibration),
         *_scores(metrics, target),
         _settings(text, model, training),
-        _PUBLISH,
     ]
+    if publication is None:
+        parts.append(_PUBLISH)
+    elif publication.picture:
+        file, caption = publication.picture
+        parts.insert(-1, f"![{_escaped(caption)}]({file})\n")
     return "\n".join(parts)
 
 
-def _header(model: NetworkConfig, training: Mapping[str, Any], metrics: Mapping[str, Any]) -> str:
+def _header(
+    model: NetworkConfig, training: Mapping[str, Any], metrics: Mapping[str, Any], publication: Publication | None
+) -> str:
     """Return the metadata (https://huggingface.co/docs/hub/model-cards#model-card-metadata)."""
     import yaml
 
     architecture = architecture_of(model).name
-    header: dict[str, Any] = {
+    header: dict[str, Any] = {}
+    if publication is not None:
+        given = {
+            "license": publication.license,
+            "language": [*publication.language],
+            "datasets": [*publication.datasets],
+        }
+        header |= {key: value for key, value in given.items() if value}
+    header |= {
         "library_name": "textcnn",
         "pipeline_tag": "text-classification",
         "tags": ["text-classification", "convolutional-neural-network", architecture],
@@ -122,7 +158,8 @@ def _header(model: NetworkConfig, training: Mapping[str, Any], metrics: Mapping[
     source = _one_line(training.get("source") or "")
     if source and metrics:
         results = [_result(source, _one_line(split), figures) for split, figures in metrics.items()]
-        header["model-index"] = [{"name": f"textcnn {architecture}", "results": results}]
+        name = publication.name if publication else f"textcnn {architecture}"
+        header["model-index"] = [{"name": name, "results": results}]
     return f"---\n{yaml.safe_dump(header, allow_unicode=True, sort_keys=False)}---\n"
 
 
