@@ -18,6 +18,7 @@ TABLES = ("recipe", "kim2014", "kalchbrenner2014")
 RESULTS = {
     "ablations": "results",
     "transfer": "results",
+    "distillation": "results",
     "audit": "results",
     "labels": "results",
     "onnx": "results",

@@ -211,6 +211,8 @@ def markdown(results: dict[str, Any]) -> str:
     rows.append(["the teacher", *("" if score is None else f"{100 * score:.1f}" for score in teachers)])
     for row in VARIANTS:
         cells = [found[task].get(row, {}) for task in tasks]
+        if not any(cells):
+            continue
         rows.append([row, *(shared.spread([each["test"] for each in cell.values()]) if cell else "" for cell in cells)])
     shares = []
     for task, teacher in zip(tasks, teachers, strict=True):
