@@ -144,7 +144,7 @@ def command(
 
     trained = load_model(model)
     limits = _thresholds(thresholds, trained)
-    for job in _jobs(sources, output, form, reading, overwrite=overwrite, resume=resume):
+    for job in _jobs(trained, sources, output, form, reading, overwrite=overwrite, resume=resume):
         with target(job.output, job.sources, overwrite=overwrite) as stream:
             classes = trained.classes_.tolist()
             with Writer(stream, classes, job.form, target=trained.target, thresholds=limits, **options) as writer:
@@ -172,6 +172,7 @@ class _Rows(NamedTuple):
 
 
 def _jobs(
+    trained: Model,
     sources: Sequence[Path],
     output: str | None,
     form: str | None,
@@ -201,7 +202,7 @@ def _jobs(
         raise ConfigError("expected --resume or --overwrite, found both; leave one out")
     folder = OutputFolder(file, paths, form)
     _check_escapes(folder.jobs)
-    left = folder.begin(_settings(), overwrite=overwrite, resume=resume)
+    left = folder.begin(_settings(trained), overwrite=overwrite, resume=resume)
     if len(left) < len(paths):
         say(f"{len(paths) - len(left):,} of {len(paths):,} files are finished")
     return left
@@ -214,14 +215,14 @@ def _check_escapes(jobs: Sequence[Job]) -> None:
         raise ConfigError(f"--escape-formulas: expected CSV to write, found {others[0]}; leave it out")
 
 
-def _settings() -> dict[str, Any]:
+def _settings(trained: Model) -> dict[str, Any]:
     """Return what the content of the output depends on: the model, and the options by their flags."""
-    from textcnn.cli.prediction_files import digest_of
+    from textcnn.inference.artifact import digest_of
 
     given = click.get_current_context().params
     others = ("texts", "model", "sources", "output", "overwrite", "resume")
     options = {each.opts[0]: given[str(each.name)] for each in command.params if each.name not in others}
-    return {"model": digest_of(given["model"]), **options}
+    return {"model": digest_of(trained.artifact), **options}
 
 
 def _columns(texts: tuple[str, ...], encoding: str) -> Iterable[pa.StringArray]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from collections.abc import Sequence
@@ -184,10 +183,3 @@ def _job(folder: Path, source: Path, form: str | None) -> Job:
         suffix = _SUFFIX[form]
     stem = name.removesuffix(Path(name).suffix) if Path(name).suffix.lower() in FORMATS else name
     return Job([source], folder / f"{stem}{suffix}", form)
-
-
-def digest_of(model: Path) -> str:
-    """Return a hash of a saved model, whose settings hold the hashes of its other files."""
-    from textcnn.inference.artifact import CONFIG
-
-    return hashlib.sha256((model / CONFIG).read_bytes()).hexdigest()

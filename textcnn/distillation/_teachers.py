@@ -19,11 +19,11 @@ from textcnn.data.soft_labels import checked_probabilities
 from textcnn.distillation._teacher import Teacher, order_of
 from textcnn.errors import ConfigError, DataError, listed, one_line, quoted
 from textcnn.files import nearest_files
+from textcnn.inference.artifact import digest_of
 from textcnn.inference.class_ids import as_labels, class_ids
 from textcnn.inference.label_sets import label_sets
 from textcnn.model import Model, load_model
 from textcnn.targets import ONE_CLASS, Target
-from textcnn.training.pipeline import digest_of
 
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
@@ -45,7 +45,7 @@ class SavedModel(Teacher):
         self.model, self.name = model, repr(model)
         if model.target is not target:
             raise ConfigError(f"expected a teacher of {_kind(target)}, found {self.name} of {_kind(model.target)}")
-        self.digest = _digest([digest_of(model.artifact), str(model.artifact.temperature)])
+        self.digest = digest_of(model.artifact)
         self._order = order_of([str(name) for name in model.classes_], classes, self.name)
 
     def probabilities(self, texts: list[str]) -> np.ndarray:

@@ -200,6 +200,15 @@ def check_config(path: Path, *, shown: Path) -> None:
     _parse_config((path / CONFIG).read_bytes(), shown)
 
 
+def digest_of(artifact: Artifact) -> str:
+    """Return a hash of a model's words, weights, temperature and thresholds."""
+    data = hashlib.sha256("\0".join(artifact.words).encode())
+    for name in sorted(artifact.weights):
+        data.update(artifact.weights[name].tobytes())
+    data.update(f"{artifact.temperature} {artifact.thresholds}".encode())
+    return data.hexdigest()
+
+
 def load_artifact(path: str | PathLike[str]) -> Artifact:
     """Read and check a model folder.
 

@@ -19,11 +19,11 @@ from textcnn.data.repeats import groups_for_split
 from textcnn.data.splits import stratified_folds
 from textcnn.errors import DataError
 from textcnn.files import read_plain, written_whole
-from textcnn.inference.artifact import load_artifact
+from textcnn.inference.artifact import digest_of, load_artifact
 from textcnn.inference.predictor import Predictor
 from textcnn.settings.options import Settings
 from textcnn.training.identity import differences
-from textcnn.training.pipeline import digest_of, train_model
+from textcnn.training.pipeline import train_model
 from textcnn.training.progress import Progress
 
 

@@ -19,7 +19,7 @@ from textcnn import kernels
 from textcnn.data.labelled import Labelled
 from textcnn.data.soft_labels import SoftLabels, joined, without
 from textcnn.errors import ConfigError, DataError, TrainingError, is_of_memory
-from textcnn.inference.artifact import Artifact, load_artifact, weight_shapes
+from textcnn.inference.artifact import Artifact, digest_of, load_artifact, weight_shapes
 from textcnn.inference.scorer import word_rows
 from textcnn.settings.architectures import make_network
 from textcnn.settings.config import TrainingConfig, to_json
@@ -370,14 +370,6 @@ def _identity(
         "data": data.hexdigest(),
         "word vectors": None if matrix is None else hashlib.sha256(matrix.tobytes()).hexdigest(),
     }
-
-
-def digest_of(initial: Artifact) -> str:
-    """Return a hash of a model's words and weights."""
-    data = hashlib.sha256("\0".join(initial.words).encode())
-    for name in sorted(initial.weights):
-        data.update(initial.weights[name].tobytes())
-    return data.hexdigest()
 
 
 def _environment(device: str) -> dict[str, str | int]:
