@@ -22,7 +22,10 @@ INSTALLING = re.compile(r"python3 -m venv|\. \.venv|pip install|pytest")
 SHELL = re.compile(r"&&|[|<>$]")
 NOT_HERE = re.compile(r"--data-dir|--from-transformer|user/name")  # the corpora's original files, models on the hub
 
-pytestmark = pytest.mark.skipif(not README.exists(), reason="the README is not here")
+pytestmark = [
+    pytest.mark.skipif(not README.exists(), reason="the README is not here"),
+    pytest.mark.xdist_group("readme"),  # in one process: its commands run once
+]
 
 
 def blocks(language):
