@@ -6,6 +6,7 @@ import importlib
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -22,10 +23,7 @@ INSTALLING = re.compile(r"python3 -m venv|\. \.venv|pip install|pytest")
 SHELL = re.compile(r"&&|[|<>$]")
 NOT_HERE = re.compile(r"--data-dir|--from-transformer|user/name")  # the corpora's original files, models on the hub
 
-pytestmark = [
-    pytest.mark.skipif(not README.exists(), reason="the README is not here"),
-    pytest.mark.xdist_group("readme"),  # in one process: its commands run once
-]
+pytestmark = pytest.mark.skipif(not README.exists(), reason="the README is not here")
 
 
 def blocks(language):
@@ -51,6 +49,12 @@ def working_in(path):
         os.chdir(before)
 
 
+def free_port():
+    """A port that nothing listens on: tests may run beside one another."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return str(found.getsockname()[1])
+
+
 def stop(server):
     server.terminate()
     assert server.wait(60) == 0
@@ -69,11 +73,13 @@ def folder(tmp_path_factory):
     columns = [row.split(",", 4) for row in rows[:60]]  # split, label, topic, kind, text
     several = [f"{label};{topic},{text}" for _, label, topic, _, text in columns]
     (path / "topics.csv").write_text("\n".join(["label,text", *several]) + "\n", encoding="utf-8")
-    (path / "unlabelled.txt").write_text("\n".join(rows[:300]), encoding="utf-8")
+    (path / "unlabelled.txt").write_text("\n".join(rows[:150]), encoding="utf-8")
     search = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     environment = {**os.environ, "PATH": search}
     with working_in(path), contextlib.ExitStack() as servers:
+        port = free_port()
         for number, line in enumerate(commands()):
+            line = line.replace("8000", port)
             if line.endswith(" &"):  # a server
                 servers.callback(stop, subprocess.Popen(shlex.split(line)[:-1], env=environment))
                 continue

@@ -18,7 +18,8 @@ from textcnn.errors import TextCNNError
 from textcnn.inference.predictor import Predictor
 from textcnn.targets import ONE_CLASS
 
-COMMANDS = cli.list_commands(click.Context(cli))
+GROUP = click.Context(cli, **cli.context_settings)
+COMMANDS = cli.list_commands(GROUP)
 HEAVY = {"torch", "sklearn", "datasets", "pandas", "gensim", "rich", "matplotlib"}
 
 
@@ -97,8 +98,8 @@ def test_help_fits_80_columns(textcnn, monkeypatch, name):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_shows_examples_groups_and_each_default_once(name):
-    found = cli.get_command(click.Context(cli), name)
-    context = click.Context(found, info_name=name)
+    found = cli.get_command(GROUP, name)
+    context = click.Context(found, GROUP, info_name=name)
     text = found.get_help(context)
     assert f"  textcnn {name}" in text.partition("Examples:\n")[2]
     assert "\nOther:\n  -h, --help" in text
@@ -153,7 +154,7 @@ def test_an_unknown_name_is_one_line_with_the_nearest(textcnn, args, near):
 
 def test_aliases_lead_to_one_option_each():
     for name in COMMANDS:
-        options = cli.get_command(click.Context(cli), name).params
+        options = cli.get_command(GROUP, name).params
         flags = [flag for option in options for flag in (*option.opts, *option.secondary_opts)]
         aliases = [f"--{alias}" for option in options for alias in {*getattr(option, "aliases", ())}]
         assert len(aliases) == len({*aliases})
@@ -198,7 +199,7 @@ def test_the_shell_completes_commands_options_and_files(tmp_path, words, complet
 
 def test_every_option_of_a_file_is_completed():
     for name in COMMANDS:
-        for parameter in cli.get_command(click.Context(cli), name).params:
+        for parameter in cli.get_command(GROUP, name).params:
             if parameter.metavar in ("FILE", "FOLDER", "MODEL") or parameter.name in ("data", "source", "sources"):
                 assert isinstance(parameter.type, click.Path | Source), parameter.name
 
@@ -209,8 +210,8 @@ def test_trains_help_shows_the_basic_options_and_help_all_the_others(textcnn):
     assert 10 <= len(short) <= 16
     assert {"--output", "--test", "--epochs", "--learning-rate", "--help", "--help-all"} <= {*short}
     assert {*short} < {*full}
-    train = cli.get_command(click.Context(cli), "train")
-    names = [option.opts[-1] for option in train.get_params(click.Context(train))]
+    train = cli.get_command(GROUP, "train")
+    names = [option.opts[-1] for option in train.get_params(click.Context(train, GROUP))]
     assert {*full} == {name for name in names if name.startswith("--")}
     assert {*train.basic} < {option.name for option in train.params}
 

@@ -340,7 +340,7 @@ assert client.post("/predict", json={{"text": "good"}}).status_code == 200
 assert client.post("/explain", json={{"text": "good"}}).status_code == 200
 assert client.get("/metrics").status_code == 200
 import textcnn.serving._workers, textcnn.serving._server
-print(*{{"torch", "sklearn", "datasets", "pandas", "gensim", "rich", "matplotlib"}} & set(sys.modules))
+print(*{{"torch", "sklearn", "datasets", "gensim", "rich", "matplotlib"}} & set(sys.modules))
 """
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ended.stdout == "\n"
