@@ -1,4 +1,5 @@
 import signal
+import socket
 import string
 
 import pytest
@@ -45,3 +46,18 @@ def tiny_bert(tmp_path_factory):
     BertModel(config).save_pretrained(folder)
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, **special).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """A network that refuses and records its calls."""
+    calls = []
+
+    def refuse(*args, **_options):
+        calls.append(args)
+        raise OSError("no network here")
+
+    for name in ("create_connection", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    return calls

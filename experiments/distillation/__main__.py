@@ -11,7 +11,7 @@ r"""What does a student of a transformer know, and what does each text cost?
 ENCODER is a folder of all-MiniLM-L6-v2. The teachers of MR and SST begin with IMDB's labels and have two epochs, on a
 random 25,000 (SST-2) or 40,000 (SST-1) phrases; TREC's begins with ENCODER and has five. What is in the results is not
 repeated, and a teacher's answers are kept. Test texts are scored once by each student; what settings are worth (`--what
-choices`) is told by validation texts of MR.
+choices`) is measured on validation texts of MR.
 """
 
 from __future__ import annotations

@@ -25,21 +25,6 @@ def message(kind, *args, **options):
     return str(caught.value)
 
 
-@pytest.fixture
-def no_network(monkeypatch):
-    """A network that refuses and records its calls."""
-    calls = []
-
-    def refuse(*args, **_options):
-        calls.append(args)
-        raise OSError("no network here")
-
-    for name in ("create_connection", "getaddrinfo"):
-        monkeypatch.setattr(socket, name, refuse)
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    return calls
-
-
 class Marker:
     """Leaves a mark when it is unpickled."""
 

@@ -7,7 +7,6 @@ import json
 import os
 import pickle
 import shutil
-import socket
 
 import numpy as np
 import pytest
@@ -173,21 +172,6 @@ def test_the_libraries_bars_and_messages_come_back(tiny_bert, output, capfd):
     transformer_vectors(TEXTS, tiny_bert, output, dimension=2)
     assert state() == before
     assert capfd.readouterr() == ("", "")
-
-
-@pytest.fixture
-def no_network(monkeypatch):
-    """A network that refuses and records its calls."""
-    calls = []
-
-    def refuse(*args, **_options):
-        calls.append(args)
-        raise OSError("no network here")
-
-    for name in ("create_connection", "getaddrinfo"):
-        monkeypatch.setattr(socket, name, refuse)
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    return calls
 
 
 def test_a_folder_makes_no_network_call(tiny_bert, output, no_network):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,10 +10,9 @@ from typing import Any
 
 import click
 
-from textcnn.cli import INTERRUPTED
 from textcnn.cli.common import FORM, GroupedCommand, option
 from textcnn.cli.suggestions import Source
-from textcnn.cli.train import describe_parts, show_run
+from textcnn.cli.train import describe_parts, end_run
 from textcnn.cli.training_options import (
     corpus_and_split_options,
     destination_options,
@@ -164,10 +162,7 @@ def command(
                 progress.display.say(f"{name}: validation {key} {score:.4f}")
 
             run = self_train(corpus, output, members=members, rounds=rounds, progress=progress, on_model=show, **common)
-    show_run(run, output)
-    if run.history.interrupted:
-        click.echo("the best epoch's model is saved; call the command again with --resume to continue", err=True)
-        sys.exit(INTERRUPTED)
+    end_run(run, output)
 
 
 @contextmanager

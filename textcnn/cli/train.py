@@ -197,10 +197,7 @@ def command(
             scores=scores,
             progress=progress,
         )
-    show_run(run, output)
-    if run.history.interrupted:
-        click.echo("the best epoch's model is saved; call the command again with --resume to continue", err=True)
-        sys.exit(INTERRUPTED)
+    end_run(run, output)
 
 
 def _read_soft_labels(
@@ -327,6 +324,14 @@ def describe_parts(data: str, names: list[str], parts: dict[str, Labelled]) -> N
 
     counts = ", ".join(f"{len(texts):,} {split}" for split, texts in parts.items())
     say(f"{data}: {counts}; {len(names):,} {target_of(parts['train'].labels).plural} ({listed(names)})")
+
+
+def end_run(run: Run, output: Path) -> None:
+    """Print what `show_run` does, and exit as after Ctrl-C if that ended the training."""
+    show_run(run, output)
+    if run.history.interrupted:
+        click.echo("the best epoch's model is saved; call the command again with --resume to continue", err=True)
+        sys.exit(INTERRUPTED)
 
 
 def show_run(run: Run, output: Path) -> None:

@@ -66,8 +66,9 @@ def taught_texts(
         )
     order = np.argsort(names)
     names, found = names[order], found[:, order]
-    has_label = np.array([not _is_missing(each) for each in _listed(labels, len(texts))], bool)
-    own = [each for each, has in zip(_listed(labels, len(texts)), has_label.tolist(), strict=True) if has]
+    of_texts = _listed(labels, len(texts))
+    has_label = np.array([not _is_missing(each) for each in of_texts], bool)
+    own = [each for each, has in zip(of_texts, has_label.tolist(), strict=True) if has]
     several = is_several(own)
     answered = np.flatnonzero(~np.isnan(found).all(axis=1))
     nothing = np.isnan(found).all(axis=1) & ~has_label
