@@ -117,8 +117,7 @@ def command(
       textcnn distill reviews.csv --unlabelled more.txt
     """
     from textcnn.cli.display import make_progress, say
-    from textcnn.data import check_source, load_corpus
-    from textcnn.data.labelled import Labelled, label_names
+    from textcnn.data import check_source, load_tables
     from textcnn.data.unlabelled import read_unlabelled
     from textcnn.distillation.distilling import AnswerChoice, as_texts, distill
     from textcnn.distillation.self_training import self_train
@@ -136,13 +135,12 @@ def command(
     if word_vectors["vectors"] is not None:
         check_vectors(word_vectors["vectors"])
     Destination(output).check(overwrite=overwrite or resume, resume=resume)
-    corpus = load_corpus(data, **reading)
-    names = label_names(corpus)
+    corpus = load_tables(data, **reading)
     with flags_in_errors():
-        training = dataclasses.replace(settings.training, class_weight=ordered_class_weights(weights, names))
+        training = dataclasses.replace(settings.training, class_weight=ordered_class_weights(weights, corpus.classes))
     form = {name: reading[name] for name in FORM}
     texts = as_texts(read_unlabelled(unlabelled, reading["text_column"], most=max_texts, **form))
-    describe_parts(data, names, {split: Labelled.from_dataset(part) for split, part in corpus.items()})
+    describe_parts(data, corpus.classes, corpus.parts())
     say(f"{len(texts):,} unlabelled texts")
     common: dict[str, Any] = {
         "unlabelled": texts,

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from textcnn.data.labelled import Labelled, label_names
+from textcnn.data.labelled import Labelled, LabelledTables, label_names
 from textcnn.data.soft_labels import SoftLabels
 from textcnn.distillation._answers import Answers
 from textcnn.distillation._teachers import make_teacher
@@ -70,7 +70,7 @@ class AnswerChoice:
 
 
 def distill(
-    corpus: datasets.DatasetDict,
+    corpus: datasets.DatasetDict | LabelledTables,
     output: str | Path,
     *,
     teacher: Any,
@@ -90,7 +90,7 @@ def distill(
     that. Its answers stay in a folder, from which another run with the same teacher and texts takes them.
 
     Args:
-        corpus: labelled texts, as `textcnn.load_corpus` returns them.
+        corpus: labelled texts, as `textcnn.load_corpus` or `textcnn.data.load_tables` returns them.
         output: folder to save the student in.
         teacher: as of `textcnn.distillation._teachers.make_teacher`.
         unlabelled: further texts.
@@ -160,8 +160,10 @@ def taught(
     return SoftLabels(column, np.concatenate([own.probabilities, more.probabilities])), found
 
 
-def splits_of(corpus: datasets.DatasetDict) -> tuple[list[str], dict[str, Labelled]]:
+def splits_of(corpus: datasets.DatasetDict | LabelledTables) -> tuple[list[str], dict[str, Labelled]]:
     """Return the classes of a corpus, and its labelled texts by split."""
+    if isinstance(corpus, LabelledTables):
+        return corpus.classes, corpus.parts()
     splits = [split for split in ("train", "validation", "test") if split in corpus]
     return label_names(corpus), {split: Labelled.from_dataset(corpus[split]) for split in splits}
 

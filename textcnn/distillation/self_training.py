@@ -35,14 +35,14 @@ from textcnn.training.validation import held_out
 if TYPE_CHECKING:
     import datasets
 
-    from textcnn.data.labelled import Labelled
+    from textcnn.data.labelled import Labelled, LabelledTables
     from textcnn.data.soft_labels import SoftLabels
 
 MEMBERS, ROUNDS = 3, 3
 
 
 def self_train(
-    corpus: datasets.DatasetDict,
+    corpus: datasets.DatasetDict | LabelledTables,
     output: str | Path,
     *,
     unlabelled: Texts,
@@ -63,7 +63,7 @@ def self_train(
     run makes on the way stays in a folder beside the student's.
 
     Args:
-        corpus: labelled texts, as `textcnn.load_corpus` returns them.
+        corpus: labelled texts, as `textcnn.load_corpus` or `textcnn.data.load_tables` returns them.
         output: folder to save the student in.
         unlabelled: further texts.
         settings: of every model, but for the seeds of the first; None for the defaults.
