@@ -66,6 +66,7 @@ ALLOWED = {
         "data",
         "errors",
         "files",
+        "hub",
         "inference",
         "model",
         "run",

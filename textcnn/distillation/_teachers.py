@@ -19,6 +19,7 @@ from textcnn.data.soft_labels import checked_probabilities
 from textcnn.distillation._teacher import Teacher, order_of
 from textcnn.errors import ConfigError, DataError, listed, one_line, quoted
 from textcnn.files import nearest_files
+from textcnn.hub import REPOSITORY
 from textcnn.inference.artifact import digest_of
 from textcnn.inference.class_ids import as_labels, class_ids
 from textcnn.inference.label_sets import label_sets
@@ -26,7 +27,6 @@ from textcnn.model import Model, load_model
 from textcnn.targets import ONE_CLASS, Target
 
 _FUNCTION = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
-_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 class SavedModel(Teacher):
@@ -141,7 +141,7 @@ def make_teacher(given: Any, classes: Sequence[str], target: Target, *, device: 
     name = str(given)
     if _FUNCTION.fullmatch(name) and not Path(name).exists():
         return Function(_imported(name), name, classes, target)
-    if not Path(name).is_dir() and (Path(name).exists() or not _HUB_NAME.fullmatch(name)):
+    if not Path(name).is_dir() and (Path(name).exists() or not REPOSITORY.fullmatch(name)):
         raise ConfigError(
             "expected a teacher: the folder of a saved model or of a transformer, its name on the Hugging Face hub, or "
             f"module:function, found {quoted(name)}{nearest_files(Path(name))}"
