@@ -40,6 +40,16 @@ def test_a_student_of_a_saved_model(textcnn, model, reviews, unlabelled, tiny, t
     assert "60 texts with soft labels" in again.err
 
 
+def test_a_student_starts_from_a_saved_model(textcnn, model, reviews, tiny, tmp_path):
+    command = ("distill", reviews, "--teacher", model, "--init-from", model, *tiny, "-o", tmp_path / "m", "--no-report")
+    ended = textcnn(*command)
+    assert ended.code == 0
+    assert ended.out.startswith("start       convolution and softmax, ")
+    refused = textcnn(*command, "--overwrite", "--arch", "dcnn")
+    assert refused.code == 2
+    assert "Error: " in refused.err
+
+
 def test_files_of_predictions_teach(textcnn, model, reviews, unlabelled, tiny, tmp_path):
     answers = tmp_path / "answers.csv"
     assert textcnn("predict", "-m", model, "--input", unlabelled, "--output", answers, "--proba").code == 0

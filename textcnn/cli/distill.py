@@ -17,6 +17,7 @@ from textcnn.cli.training_options import (
     corpus_and_split_options,
     destination_options,
     flags_in_errors,
+    init_from_option,
     settings_options,
     vectors_options,
 )
@@ -81,6 +82,7 @@ _BASIC = (
 @destination_options
 @corpus_and_split_options
 @vectors_options
+@init_from_option
 @settings_options
 def command(
     data: str,
@@ -98,6 +100,7 @@ def command(
     report: bool,
     reading: dict[str, Any],
     word_vectors: dict[str, Any],
+    init_from: Path | None,
     **keywords: Any,
 ) -> None:
     """Train a student on DATA and on a teacher's answers to unlabelled texts.
@@ -121,7 +124,7 @@ def command(
     from textcnn.data.unlabelled import read_unlabelled
     from textcnn.distillation.distilling import AnswerChoice, as_texts, distill
     from textcnn.distillation.self_training import self_train
-    from textcnn.run import Destination
+    from textcnn.run import Destination, check_start
     from textcnn.vectors import check_vectors
 
     check_source(data, hub=reading["hub"], files=(reading["validation"], reading["test"], *unlabelled))
@@ -131,7 +134,8 @@ def command(
         raise ConfigError("expected a teacher or unlabelled texts, found neither; give one (--teacher, --unlabelled)")
     weights = keywords.pop("class_weight")
     with flags_in_errors():
-        settings = make_settings(keywords, **word_vectors)
+        settings = make_settings(keywords, init_from=init_from, **word_vectors)
+        check_start(settings)
     if word_vectors["vectors"] is not None:
         check_vectors(word_vectors["vectors"])
     Destination(output).check(overwrite=overwrite or resume, resume=resume)

@@ -20,6 +20,7 @@ from textcnn.cli.training_options import (
     corpus_and_split_options,
     destination_options,
     flags_in_errors,
+    init_from_option,
     settings_options,
     vectors_options,
 )
@@ -50,13 +51,7 @@ _BASIC = (
 @destination_options
 @corpus_and_split_options
 @vectors_options
-@option(
-    "--init-from",
-    type=click.Path(path_type=Path),
-    metavar="MODEL",
-    group="Model",
-    help="Folder of a saved model to start from, whose settings are then taken.",
-)
+@init_from_option
 @option(
     "--preset",
     type=click.Choice(tuple(PRESETS)),

@@ -1,4 +1,4 @@
-"""What `textcnn train` and `tune` share: where to save, what to read, and the settings as flags.
+"""What `textcnn train`, `tune` and `distill` share: where to save, what to read, and the settings as flags.
 
 The flags are derived from the fields that declare the settings (`textcnn.settings`).
 """
@@ -121,6 +121,15 @@ vectors_options = collecting(
     },
 )
 """Adds the options on word vectors; the command receives them as `word_vectors`, keywords of `make_settings`."""
+
+
+init_from_option = option(
+    "--init-from",
+    type=click.Path(path_type=Path),
+    metavar="MODEL",
+    group="Model",
+    help="Folder of a saved model to start from, whose settings are then taken.",
+)
 
 
 def destination_options(command: Decorated) -> Decorated:
