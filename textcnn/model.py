@@ -203,6 +203,20 @@ class Model(Predictor):
 
         to_onnx(self, Path(path), overwrite=overwrite)
 
+    def compress(self, *, bits: int = 8, max_mb: float | None = None) -> Model:
+        """Return a smaller model that gives almost the same answers (`textcnn.inference.compression.compress`).
+
+        Args:
+            bits: of a number, 8 or 16.
+            max_mb: the most megabytes that the saved model may take; None keeps all words and n-grams.
+
+        Raises:
+            ConfigError: another number of bits, or `max_mb` is too little.
+        """
+        from textcnn.inference.compression import compress
+
+        return Model(compress(self.artifact, bits=bits, max_mb=max_mb))
+
     def push_to_hub(
         self,
         name: str,

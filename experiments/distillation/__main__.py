@@ -9,8 +9,9 @@ r"""What does a student of a transformer know, and what does each text cost?
     python -m experiments.distillation --work work --tasks mr
 
 ENCODER is a folder of all-MiniLM-L6-v2. The teachers of MR and SST begin with IMDB's labels and have two epochs, on a
-random 25,000 (SST-2) or 40,000 (SST-1) phrases; TREC's begins with ENCODER and has five. What is in the results is not
-repeated, and a teacher's answers are kept. Test texts are scored once by each student; what settings are worth (`--what
+random 25,000 (SST-2) or 40,000 (SST-1) phrases; TREC's begins with ENCODER and has five. IMDB's are three models of its
+own labels, which answer its 50,000 unlabelled reviews. What is in the results is not repeated, and a teacher's answers
+are kept. Test texts are scored once by each student; what settings are worth (`--what
 choices`) is measured on validation texts of MR.
 """
 
@@ -28,15 +29,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from experiments import shared
-from experiments.distillation.tasks import FOLDS, SENTENCES, read
+from experiments.distillation.tasks import FOLDS, REVIEWS, SENTENCES, read
 
 SEEDS = (0, 1, 2)
 PART = 2048  # texts of a file of answers: numbers of sentences are multiples of it
 MOST = 20 * PART
 LABELS, VECTORS = "labels alone", "and word vectors"
 TRAINING, OUTSIDE = "and the teacher's answers to the training texts", "and to 41,000 sentences"
-MERGED = "one student of three such"
-VARIANTS = (LABELS, VECTORS, TRAINING, OUTSIDE, MERGED)
+MIXED = "and these averaged with a model's answers"
+MERGED = "one student of three models of the labels"
+VARIANTS = (LABELS, VECTORS, TRAINING, MIXED, OUTSIDE, MERGED)
+# What the best of IMDB's models have (`experiments.recipe`).
+IMDB = ("--region-sizes", "5,7,9", "--vector-norm", "8", "--learning-rate", "0.0003", "--ngrams", "3")
+IMDB += ("--min-count", "5", "--skip-missing")
 CURVE = (0, 2 * PART, 10 * PART, MOST, 60 * PART)
 CHOICES: dict[str, tuple[str, ...]] = {
     "defaults": (),
@@ -67,24 +72,30 @@ def runs(work: Path, tasks: list[str], what: list[str], seeds: tuple[int, ...]) 
         teacher = ("--teacher", str(folder / "teacher"), "--answers", answers)
         ask = ("distill", str(folder), *vectors, *teacher)
         more = ("--unlabelled", str(work / SENTENCES), "--max-texts")
+        own = IMDB if task == "imdb" else ()
         if "choices" in what:
             for row, options in CHOICES.items():
                 yield Run(task, row, 0, (*ask, *options))
         if "curve" in what:
             for size in CURVE:
                 yield Run(task, f"{size:,} sentences", 0, (*ask, *((*more, str(size)) if size else ())))
-        for seed in seeds if "table" in what else ():
-            yield Run(task, LABELS, seed, ("train", str(folder)))
-            yield Run(task, VECTORS, seed, ("train", str(folder), *vectors))
-            yield Run(task, TRAINING, seed, ask)
-        if "outside" not in what:
-            continue
-        for seed in seeds:
+        for seed in seeds if {"table", "vectors"} & {*what} else ():
+            if "table" in what:
+                yield Run(task, LABELS, seed, ("train", str(folder), *own))
+            yield Run(task, VECTORS, seed, ("train", str(folder), *vectors, *own))
+            if "table" in what and task != "imdb":
+                yield Run(task, TRAINING, seed, ask)
+        for seed in seeds if "mixed" in what else ():
+            both = ("--teacher", str(folder / "teacher"), "--teacher", str(student(work, task, VECTORS, 0)))
+            kept = ("--answers", str(folder / "mixed-answers"))
+            yield Run(task, MIXED, seed, ("distill", str(folder), *vectors, *both, *kept))
+        for seed in seeds if "outside" in what else ():
             yield Run(task, OUTSIDE, seed, (*ask, *more, str(MOST)))
-        if seeds == SEEDS:
-            students = [part for seed in SEEDS for part in ("--teacher", str(student(work, task, OUTSIDE, seed)))]
-            own = ("distill", str(folder), *vectors, *students, "--answers", str(folder / "students-answers"))
-            yield Run(task, MERGED, 0, (*own, *more, str(MOST)))
+        for seed in seeds if "merged" in what else ():
+            models = [part for number in SEEDS for part in ("--teacher", str(student(work, task, VECTORS, number)))]
+            kept = ("--answers", str(folder / "models-answers"))
+            texts = ("--unlabelled", str(folder / REVIEWS)) if task == "imdb" else (*more, str(MOST))
+            yield Run(task, MERGED, seed, ("distill", str(folder), *vectors, *own, *models, *kept, *texts))
 
 
 def student(work: Path, task: str, row: str, seed: int) -> Path:
@@ -100,7 +111,7 @@ def main() -> None:
         "--what",
         nargs="+",
         default=["table"],
-        choices=("table", "outside", "choices", "curve", "speed"),
+        choices=("table", "vectors", "mixed", "outside", "merged", "choices", "curve", "speed"),
         help="[table]",
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, help="[0 1 2]")
@@ -207,8 +218,12 @@ def markdown(results: dict[str, Any]) -> str:
     found = results["students"]
     tasks = [task for task in NAMES if task in found]
     rows = []
-    teachers = [first(found[task], "teacher") for task in tasks]
-    rows.append(["the teacher", *("" if score is None else f"{100 * score:.1f}" for score in teachers)])
+    teachers = [teacher_of(found[task], (TRAINING, OUTSIDE, MERGED)) for task in tasks]
+    for name, scores in (
+        ("the teacher", teachers),
+        ("the mean of the teacher's and a model's answers", [teacher_of(found[task], (MIXED,)) for task in tasks]),
+    ):
+        rows.append([name, *("" if score is None else f"{100 * score:.1f}" for score in scores)])
     for row in VARIANTS:
         cells = [found[task].get(row, {}) for task in tasks]
         if not any(cells):
@@ -216,7 +231,8 @@ def markdown(results: dict[str, Any]) -> str:
         rows.append([row, *(shared.spread([each["test"] for each in cell.values()]) if cell else "" for cell in cells)])
     shares = []
     for task, teacher in zip(tasks, teachers, strict=True):
-        own = [each["test"] for each in found[task].get(OUTSIDE, found[task].get(TRAINING, {})).values()]
+        cells = next((found[task][row] for row in (OUTSIDE, TRAINING, MERGED) if found[task].get(row)), {})
+        own = [each["test"] for each in cells.values()]
         shares.append(f"{100 * np.mean(own) / teacher:.1f}%" if own and teacher else "")
     rows.append(["the student of most texts, of its teacher", *shares])
     out = [shared.table(["accuracy, %", *(NAMES[task] for task in tasks)], rows)]
@@ -236,9 +252,10 @@ def markdown(results: dict[str, Any]) -> str:
     return "\n\n".join([*out, shared.machine_line(results.get("machine"))])
 
 
-def first(cells: dict[str, Any], key: str) -> float | None:
-    """Return a figure of the first run that has it."""
-    return next((run[key] for cell in cells.values() for run in cell.values() if key in run), None)
+def teacher_of(cells: dict[str, Any], rows: tuple[str, ...]) -> float | None:
+    """Return the accuracy of the teacher of the first of some rows that has one."""
+    runs = (run for row in rows for run in cells.get(row, {}).values())
+    return next((run["teacher"] for run in runs if "teacher" in run), None)
 
 
 def draw(results: dict[str, Any], folder: Path) -> None:

@@ -6,7 +6,8 @@
 a tenth of its training part as validation texts. SST's training texts include phrases; TREC's validation texts are a
 tenth of its training texts, IMDB's an eighth of them. The text without labels is the sentences of IMDB's 75,000
 training and unlabelled reviews, in random order, each once. `imdb-parts` are runs of three sentences of IMDB's
-labelled training reviews with the review's label, for a teacher to begin with. MR and SST share sentences, and are
+labelled training reviews with the review's label, for a teacher to begin with. `imdb` has its 50,000 unlabelled
+reviews beside it. MR and SST share sentences, and are
 never used together.
 """
 
@@ -29,6 +30,7 @@ from textcnn.run import texts_for_folds
 FOLDS = ("mr-1", "mr-2", "mr-3")
 TASKS = ("mr", *FOLDS, "sst2", "sst1", "trec", "imdb")
 SENTENCES = "sentences.csv"  # without labels
+REVIEWS = "unlabelled.csv"  # in the folder of IMDB
 PARTS = "imdb-parts"
 RUN = 3  # sentences
 ENDS = re.compile(r"(?<=[.!?])\s+")
@@ -113,6 +115,9 @@ def main() -> None:
                 write_csv(arguments.work / task / f"{split}.csv", ("text", "label"), rows)
     if not (arguments.work / PARTS / "validation.csv").exists():
         parts_of_reviews(arguments.work)
+    if not (arguments.work / "imdb" / REVIEWS).exists():
+        corpus = textcnn.load_corpus("imdb", data_dir=arguments.data_dir, unsupervised=True)
+        write_csv(arguments.work / "imdb" / REVIEWS, ("text",), ((text,) for text in corpus["unsupervised"]["text"]))
     if not (arguments.work / SENTENCES).exists():
         write_csv(arguments.work / SENTENCES, ("text",), ((text,) for text in sentences(arguments.data_dir)))
 

@@ -98,6 +98,13 @@ CALLS = {
             **{"bias": floats(2, 3), "weights": floats(2, 6), "weights_bias": floats(2)},
         },
     ),
+    "code_logits": (
+        kernels.code_logits,
+        {
+            **{"table": np.ones((4, 5, 3), np.int8), "scales": floats(2, 3), **TEXTS, "sizes": SIZES, "wide": False},
+            **{"activation": "tanh", "bias": floats(2, 3), "weights": floats(2, 6), "weights_bias": floats(2)},
+        },
+    ),
     "row_logits": (
         kernels.row_logits,
         {
@@ -296,6 +303,13 @@ def test_wrong_texts_are_refused_or_give_the_right_answer(data):
         ("max_windows", {"sizes": int32(0, 5)}, r"sizes: .* found 0 at index 0"),
         ("max_windows", {"sizes": int32(5, 2**31 - 1)}, r"sizes: .* found 2147483647 at index 1"),
         ("max_logits", {"weights": floats(2, 5)}, r"weights: expected the shape \(2, 6\), found \(2, 5\)"),
+        ("code_logits", {"scales": floats(1, 3)}, "scales: expected 2 regions, found 1"),
+        ("code_logits", {"scales": floats(2, 4)}, r"scales: expected the shape \(2, 3\), found \(2, 4\)"),
+        (
+            "code_logits",
+            {"table": np.ones((4, 302, 3), np.int8), "sizes": np.array([2, 300], np.int32)},
+            "sizes: expected at most 256, found 300",
+        ),
         ("max_windows_back", {"where": np.full((3, 6), 3, np.int32)}, r"where: .* -1 to 2 in text 0"),
         ("max_windows_back", {"where": np.full((3, 6), -2, np.int32)}, r"where: .* -1 to 2 in text 0"),
         ("sum_windows", {"positions": 4}, r"positions: expected 5 or more, found 4"),

@@ -282,3 +282,31 @@ def test_ctrl_c_is_answered_within_a_long_text(name):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@settings(max_examples=60)
+@given(data=st.data(), case=convolutions(), kind=st.sampled_from([np.int8, np.int16]))
+@pytest.mark.parametrize("activation", ["identity", "relu", "tanh"])
+def test_logits_over_whole_numbers(data, case, kind, activation):
+    ids, offsets, sizes, _, wide, distinct = case
+    maps = data.draw(st.sampled_from([1, 3, 16, 17, 33, 64, 65, 129, 200]))  # fewer, as many and more than registers
+    rng = np.random.default_rng(data.draw(st.integers(0, 1 << 16)))
+    most = np.iinfo(kind).max
+    table = rng.integers(-most, most, (distinct, int(sizes.sum()), maps), endpoint=True).astype(kind)
+    table[0] = most  # sums of these are the largest there are
+    scales, bias = (rng.random((len(sizes), maps), np.float32) / np.float32(x) for x in (most, 1))
+    weights, weights_bias = rng.random((2, len(sizes) * maps), np.float32), rng.random(2, np.float32)
+    network = {"wide": wide, "bias": bias, "activation": activation, "weights": weights, "weights_bias": weights_bias}
+    found = kernels.code_logits(table, scales, ids, offsets, sizes, **network)
+    numbers = table.astype(np.float32) * np.repeat(scales, sizes, axis=0)
+    expected = kernels.max_logits(numbers, ids, offsets, sizes, **network)
+    for b, text in enumerate(split(ids, offsets)):
+        features, slot = [], 0
+        for r, size in enumerate(sizes.tolist()):
+            sums = [sum(table[w, slot + j].astype(np.int64) for j, w in ws) for _, ws in windows(text, size, wide)]
+            features.append(np.max(sums, axis=0) * scales[r].astype(np.float64) + bias[r] if text else np.zeros(maps))
+            slot += size
+        flat = np.concatenate(features)
+        flat = {"identity": flat, "relu": np.maximum(flat, 0), "tanh": np.tanh(flat)}[activation]
+        np.testing.assert_allclose(found[b], weights @ flat + weights_bias, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)

@@ -28,6 +28,7 @@ _COMMANDS = {
     "graph": "Draw the feature graph of a DCNN over a sentence.",
     "report": "Write an HTML report on a saved model.",
     "evaluate": "Score a saved model on labelled texts.",
+    "compress": "Save a model as a smaller one.",
     "export": "Write a saved model as an ONNX file.",
     "compare": "Compare two saved models on labelled texts.",
     "audit": "Find what is wrong with a corpus.",

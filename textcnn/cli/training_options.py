@@ -222,5 +222,8 @@ def flags_in_errors() -> Iterator[None]:
         yield
     except ConfigError as error:
         name, colon, reason = str(error).partition(":")
-        flags = {setting.name: setting.flag for setting in all_settings().values()} | {"max_words": "--max-words"}
+        flags = {setting.name: setting.flag for setting in all_settings().values()} | {
+            "max_words": "--max-words",
+            "max_mb": "--max-mb",
+        }
         raise ConfigError(f"{flags.get(name, name)}{colon}{reason}") from None

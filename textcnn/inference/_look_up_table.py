@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from textcnn.inference.codes import BITS, codes_of
 from textcnn.text.vocabulary import PAD
 
 TABLE_BYTES = 1 << 28  # a table of the whole vocabulary is kept up to this size
@@ -28,13 +29,19 @@ class LookUpTable:
         self.rows = rows
         self.project = project
         self.shape = shape
+        self.bits, self.scales = 32, np.ones(shape, np.float32)
+        self._clear()
+
+    def use_codes(self, bits: int, scales: np.ndarray) -> None:
+        """Keep whole numbers of 8 or 16 bits, each times the scale of its slot and map, (S, F)."""
+        self.bits, self.scales = bits, scales
         self._clear()
 
     def _clear(self) -> None:
         """Start with an empty table, if that of the whole vocabulary is small enough to keep."""
         self.table: np.ndarray | None = None
-        if len(self.rows) * self.shape[0] * self.shape[1] * 4 <= TABLE_BYTES:
-            self.table = np.empty((len(self.rows), *self.shape), np.float32)
+        if len(self.rows) * self.shape[0] * self.shape[1] * self.bits // 8 <= TABLE_BYTES:
+            self.table = np.empty((len(self.rows), *self.shape), BITS.get(self.bits, np.float32))
             self.table[PAD] = 0
         self.missing = np.ones(len(self.rows), dtype=bool)
         self.missing[PAD] = False
@@ -43,16 +50,17 @@ class LookUpTable:
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out what can be computed again, so that a pickled classifier stays small."""
-        return {name: vars(self)[name] for name in ("rows", "project", "shape")}
+        return {name: vars(self)[name] for name in ("rows", "project", "shape", "bits", "scales")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._clear()
 
     def fits(self, ids: np.ndarray) -> bool:
-        """Return whether the table of the words `ids` (N,) is kept or takes at most `MOST_BYTES`."""
+        """Return whether what `look_up` returns of the words `ids` (N,) is kept or takes at most `MOST_BYTES`."""
         most = MOST_BYTES // (4 * self.shape[0] * self.shape[1])
-        return self.table is not None or len(ids) <= most or len(self._distinct(ids)) <= most
+        kept = self.table is not None and self.bits == 32
+        return kept or len(ids) <= most or len(self._distinct(ids)) <= most
 
     def look_up(self, ids: np.ndarray, maps: slice | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return a table of words and the rows of some in it.
@@ -62,24 +70,43 @@ class LookUpTable:
             maps: which of the F numbers; None takes all.
 
         Returns:
-            The table, (n, S, F), and each word's row in it, (N,) int32.
+            The table, (n, S, F) float32, and each word's row in it, (N,) int32.
         """
-        if self.table is None:
-            if not len(ids):
-                return np.zeros((0, *self.shape), np.float32)[:, :, maps or slice(None)], ids
-            distinct = self._distinct(ids)
-            if maps is None:
-                table = self.project(self.rows[distinct])
-            else:
-                parts = [distinct[begin : begin + AT_ONCE] for begin in range(0, len(distinct), AT_ONCE)]
-                table = np.concatenate([self.project(self.rows[part])[:, :, maps] for part in parts])
-            table[distinct == PAD] = 0
-            places = np.zeros(len(self.rows), np.int32)
-            places[distinct] = np.arange(len(distinct), dtype=np.int32)
-            return table, places[ids]
-        if not self.complete:
-            self._fill(ids)
+        if self.table is None or self.bits != 32:
+            return self._for_words(ids, lambda words: self._numbers(words)[:, :, maps or slice(None)])
+        self._fill(ids)
         return self.table if maps is None else np.ascontiguousarray(self.table[:, :, maps]), ids
+
+    def look_up_codes(self, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return a table of whole numbers, (n, S, F) int8 or int16, and the rows of words in it, (N,) both int32."""
+        if self.table is None:
+            return self._for_words(ids, self._made)
+        self._fill(ids)
+        return self.table, ids
+
+    def _for_words(self, ids: np.ndarray, make: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Return a table of the distinct ones of `ids` alone, whose rows `make` returns, and the rows of all."""
+        distinct = self._distinct(ids) if len(ids) else np.array([PAD])
+        parts = [distinct[begin : begin + AT_ONCE] for begin in range(0, len(distinct), AT_ONCE)]
+        table = np.concatenate([make(part) for part in parts])
+        table[distinct == PAD] = 0
+        places = np.zeros(len(self.rows), np.int32)
+        places[distinct] = np.arange(len(distinct), dtype=np.int32)
+        return table, places[ids]
+
+    def _numbers(self, words: np.ndarray) -> np.ndarray:
+        """Return the rows of distinct words as float32, (n, S, F)."""
+        if self.bits == 32:
+            return self._made(words)
+        if self.table is None:
+            return self._made(words) * self.scales
+        self._fill(words)
+        return self.table[words] * self.scales
+
+    def _made(self, words: np.ndarray) -> np.ndarray:
+        """Return the rows of words as the table has them, computed anew, (n, S, F)."""
+        rows = self.project(self.rows[words])
+        return rows if self.bits == 32 else codes_of(rows, self.scales, self.bits)
 
     def _distinct(self, ids: np.ndarray) -> np.ndarray:
         """Return the distinct ones of word ids, rising."""
@@ -90,6 +117,9 @@ class LookUpTable:
         return np.flatnonzero(met)
 
     def _fill(self, ids: np.ndarray) -> None:
+        """Add the words that are not there."""
+        if self.complete:
+            return
         with self.lock:  # several threads may score at once
             if len(ids) >= len(self.rows):  # most words will be met: project all of them now
                 self._add(np.flatnonzero(self.missing))
@@ -103,5 +133,5 @@ class LookUpTable:
         table = cast("np.ndarray", self.table)
         for begin in range(0, len(words), AT_ONCE):
             part = words[begin : begin + AT_ONCE]
-            table[part] = self.project(self.rows[part])
+            table[part] = self._made(part)
             self.missing[part] = False

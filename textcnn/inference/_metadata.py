@@ -30,6 +30,7 @@ def check_training(training: Any, classes: int) -> None:
         ("date", "a string", _is_string),
         ("texts", "a whole number", _is_count),
         ("labels", f"{classes} whole numbers", lambda counts: _is_list(counts, _is_count) and len(counts) == classes),
+        ("compression", "bits, dimension, words and ngrams, whole numbers", _is_compression),
         ("environment", "an object of strings and numbers", lambda facts: _is_object(facts, _is_plain)),
         ("neighbours", "an object of lists of words and cosines", lambda near: _is_object(near, _are_neighbours)),
         ("history", "an object", _is_object),
@@ -97,6 +98,10 @@ def _is_number(value: Any) -> bool:
 
 def _is_count(value: Any) -> bool:
     return _is_number(value) and isinstance(value, int) and value >= 0
+
+
+def _is_compression(value: Any) -> bool:
+    return _is_object(value) and all(_is_count(value.get(key)) for key in ("bits", "dimension", "words", "ngrams"))
 
 
 def _is_plain(value: Any) -> bool:

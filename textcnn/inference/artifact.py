@@ -36,7 +36,9 @@ from textcnn.inference._metadata import check_training
 from textcnn.inference._model_folder import CONFIG, has_model, is_unused, read_files, write_files
 from textcnn.inference._saved_json import HASH, check_hash, dump, hash_of, parse
 from textcnn.inference._saved_metrics import SavedMetrics
+from textcnn.inference._saved_weights import check_ngrams, check_sizes, load_weights
 from textcnn.inference.card import Publication, model_card
+from textcnn.inference.codes import NGRAMS, TABLE, Compression, to_saved
 from textcnn.settings.architectures import architecture_named, architecture_of
 from textcnn.settings.config import NetworkConfig, TextConfig, from_json, to_json
 from textcnn.targets import ONE_CLASS, TARGETS, Target, Temperature
@@ -54,8 +56,6 @@ _FIELDS = {
     *("target", "thresholds"),
     HASH,
 }
-NGRAMS = "ngrams.keys"  # numbers of n-grams, rising; all other arrays are float32
-_LARGEST_WEIGHT = 1e12
 _LABEL_TYPES = {"U": "str", "i": "int", "u": "int", "b": "bool", "f": "float"}
 # A divisor of float32 logits: 0 and infinity in that precision are none.
 _LEAST_TEMPERATURE, _MOST_TEMPERATURE = 1e-30, 1e30
@@ -77,6 +77,7 @@ class Artifact:
         temperature: what logits are divided by before softmax, or before each label's sigmoid, (K,).
         target: what a text's labels are (`textcnn.targets`).
         thresholds: the probability from which on each label is given, (K,), where a text has several; else None.
+        compression: how the weights are saved as whole numbers; None saves them as they are.
     """
 
     text: TextConfig
@@ -89,6 +90,7 @@ class Artifact:
     temperature: Temperature = 1.0
     target: Target = ONE_CLASS
     thresholds: np.ndarray | None = None
+    compression: Compression | None = None
 
 
 def weight_shapes(
@@ -150,9 +152,12 @@ def artifact_files(artifact: Artifact, path: Path, publication: Publication | No
     """
     from safetensors.numpy import save as tensors_to_bytes
 
-    _check_sizes(artifact.weights, path / WEIGHTS)
+    check_sizes(artifact.weights, path / WEIGHTS)
+    saved = artifact.weights
+    if artifact.compression is not None:
+        saved = to_saved(artifact.weights, artifact.compression)
     contents = {
-        WEIGHTS: tensors_to_bytes({name: np.ascontiguousarray(w) for name, w in artifact.weights.items()}),
+        WEIGHTS: tensors_to_bytes({name: np.ascontiguousarray(w) for name, w in saved.items()}),
         VOCABULARY: dump(list(artifact.words), path / VOCABULARY),
         METRICS: dump(dict(artifact.metrics), path / METRICS, indent=2),
     }
@@ -227,14 +232,18 @@ def load_artifact(path: str | PathLike[str]) -> Artifact:
         raise ModelError(f"{path / CONFIG}: expected the settings of a model, found a fault in {error}") from None
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words) or len({*words}) < len(words):
         raise ModelError(f"{path / VOCABULARY}: expected a list of distinct words, found something else")
-    weights = _load_weights(contents[WEIGHTS], path / WEIGHTS)
+    weights, compression = load_weights(contents[WEIGHTS], path / WEIGHTS)
     ngrams = len(weights[NGRAMS]) if NGRAMS in weights else 0
     shapes = weight_shapes(model, vocabulary_size=len(words) + FIRST_WORD, classes=len(classes), ngrams=ngrams)
     found = {name: weight.shape for name, weight in weights.items()}
     if ngrams:
-        _check_ngrams(weights[NGRAMS], model.ngrams, len(words) + FIRST_WORD, path / WEIGHTS)
+        check_ngrams(weights[NGRAMS], model.ngrams, len(words) + FIRST_WORD, path / WEIGHTS)
     if found != shapes:
         raise ModelError(f"{path / WEIGHTS}: expected arrays of the shapes {shapes}, found {found}")
+    if compression is not None and TABLE in compression.scales:
+        shape = architecture_of(model).scorer_class().table_scale_shape(model)
+        if compression.scales[TABLE].shape != shape:
+            raise ModelError(f"{path / WEIGHTS}: expected scales of the table of the shape {shape}, found others")
     training: Any = config.get("training")
     try:
         check_training(training, len(classes))
@@ -244,7 +253,9 @@ def load_artifact(path: str | PathLike[str]) -> Artifact:
     target, thresholds = _target(config, len(classes), path)
     several = len(classes) if thresholds is not None else None
     temperature = _temperature(config.get("temperature", 1.0), several, path)  # a model may do without
-    return Artifact(text, model, classes, words, weights, training, metrics, temperature, target, thresholds)
+    return Artifact(
+        text, model, classes, words, weights, training, metrics, temperature, target, thresholds, compression
+    )
 
 
 def _classes(saved: Any) -> np.ndarray:
@@ -348,46 +359,6 @@ def _parse_config(content: bytes, path: Path) -> dict[str, Any]:
     if not isinstance(config.get("files"), dict):
         raise ModelError(f"{path / CONFIG}: expected the SHA-256 of each file under 'files', found none")
     return config
-
-
-def _load_weights(content: bytes, path: Path) -> dict[str, np.ndarray]:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load as tensors_from_bytes
-
-    try:
-        weights = tensors_from_bytes(content)
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError):
-        raise ModelError(f"{path}: expected safetensors of float32 arrays, found something else") from None
-    for name, weight in weights.items():
-        if name == NGRAMS:
-            if weight.dtype != np.int64 or weight.ndim != 1 or (np.diff(weight) <= 0).any():
-                raise ModelError(f"{path}: expected rising whole numbers in {name}, found others")
-        elif weight.dtype != np.float32:
-            raise ModelError(f"{path}: expected float32 numbers in {name}, found {weight.dtype}")
-    _check_sizes(weights, path)
-    return weights
-
-
-def _check_sizes(weights: Mapping[str, np.ndarray], path: Path) -> None:
-    """Raise ModelError unless all numbers are finite, and so small that a layer's sums are finite too."""
-    for name, weight in weights.items():
-        if name != NGRAMS and weight.size and not -_LARGEST_WEIGHT <= weight.min() <= weight.max() <= _LARGEST_WEIGHT:
-            raise ModelError(
-                f"{path}: expected finite numbers from {-_LARGEST_WEIGHT:g} to {_LARGEST_WEIGHT:g} in {name}, found "
-                "others; train the model again, with a smaller learning rate"
-            )
-
-
-def _check_ngrams(keys: np.ndarray, order: int, vocabulary_size: int, path: Path) -> None:
-    """Raise ModelError unless each number is that of 1 to `order` known words (`textcnn.text.ngrams`)."""
-    left, right = keys, vocabulary_size**order < 1 << 63 and bool((keys > 0).all())
-    for _ in range(order if right else 0):
-        left, word = np.divmod(left, vocabulary_size)
-        right = right and bool(((word >= FIRST_WORD) | ((word == 0) & (left == 0))).all())
-    if not right or left.any():
-        raise ModelError(
-            f"{path}: expected in {NGRAMS} the numbers of n-grams of 1 to {order} of the model's words, found others"
-        )
 
 
 def _label_type(classes: np.ndarray) -> str:

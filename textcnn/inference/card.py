@@ -184,7 +184,13 @@ def _description(model: NetworkConfig, classes: Sequence[Any], training: Mapping
     trained = [f"on {texts:,} texts" if texts is not None else "", f"of {_escaped(source)}" if source else ""]
     trained += [f"on {_escaped(training['date'])}" if training.get("date") else "", f"by textcnn {__version__}"]
     lines = ["# A text classifier", "", f"- network: {_NETWORKS.get(architecture, architecture)}"]
-    lines += [f"- {target.plural}: {shown}{more}", f"- trained: {' '.join(filter(None, trained))}", ""]
+    lines += [f"- {target.plural}: {shown}{more}", f"- trained: {' '.join(filter(None, trained))}"]
+    if before := training.get("compression"):
+        lines.append(
+            f"- compressed: to numbers of {before['bits']} bits; it had {before['dimension']} dimensions, "
+            f"{before['words']:,} words and {before['ngrams']:,} n-grams, and its scores below are of then"
+        )
+    lines.append("")
     return "\n".join(lines)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +35,13 @@ class KimScorer(Scorer[KimConfig]):
             "convolution.bias": (len(config.region_sizes), config.feature_maps),
         }
 
+    @staticmethod
+    def table_scale_shape(config: KimConfig) -> tuple[int, int] | None:
+        """Return (R, F) with max pooling: what other pooling takes of whole numbers is no faster."""
+        if config.pooling != "max" or max(config.region_sizes) > kernels.MOST_CODES:
+            return None
+        return len(config.region_sizes), config.feature_maps
+
     @property
     def filter_logits(self) -> np.ndarray | None:
         """Each filter's softmax weights, (R F, K), with max pooling."""
@@ -43,15 +51,19 @@ class KimScorer(Scorer[KimConfig]):
         """Return the logits of N texts, (N, K) float32."""
         if not kernels.compiled or self.config.pooling != "max" or not self.table.fits(texts.ids):
             return super().logits(texts)
-        table, rows = self.table.look_up(texts.ids)
-        return kernels.max_logits(
-            *(table, rows, texts.offsets, np.array(self.region_sizes, np.int32)),
-            wide=self.wide,
-            bias=self.bias,
-            activation=self.config.activation,
-            weights=self.softmax_weight,
-            weights_bias=self.softmax_bias,
-        )
+        sizes = np.array(self.region_sizes, np.int32)
+        network: dict[str, Any] = {
+            "wide": self.wide,
+            "bias": self.bias,
+            "activation": self.config.activation,
+            "weights": self.softmax_weight,
+            "weights_bias": self.softmax_bias,
+        }
+        if self.table.bits == 32:
+            table, rows = self.table.look_up(texts.ids)
+            return kernels.max_logits(table, rows, texts.offsets, sizes, **network)
+        table, rows = self.table.look_up_codes(texts.ids)
+        return kernels.code_logits(table, self.scales, rows, texts.offsets, sizes, **network)
 
     def features(self, texts: Encoded) -> np.ndarray:
         """Return the penultimate layer of N texts, (N, R F) or (N, R k F) float32; zeros for a text without words."""

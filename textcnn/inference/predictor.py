@@ -13,6 +13,7 @@ from textcnn.errors import ModelError
 from textcnn.inference.artifact import Artifact, save_artifact
 from textcnn.inference.bag_scorer import BagScorer
 from textcnn.inference.class_ids import as_labels, class_ids
+from textcnn.inference.codes import TABLE
 from textcnn.inference.label_sets import label_sets
 from textcnn.inference.threads import in_order
 from textcnn.settings.architectures import architecture_of
@@ -66,6 +67,8 @@ class Predictor:
         self.vocabulary = Vocabulary(artifact.words)
         self._few = 0  # calls with few texts so far
         self.scorer = architecture_of(artifact.model).scorer_class()(artifact.model, artifact.weights)
+        if artifact.compression is not None and TABLE in artifact.compression.scales:
+            self.scorer.use_codes(artifact.compression.bits, artifact.compression.scales[TABLE])
         self.bag = None
         if artifact.model.ngrams:
             arrays = [artifact.weights[f"ngrams.{name}"] for name in ("keys", "factors", "weight")]

@@ -127,6 +127,16 @@ class Scorer(ABC, Generic[Config]):
     def weight_shapes(config: Config) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the arrays of the network's own layers, by name."""
 
+    @staticmethod
+    def table_scale_shape(config: Config) -> tuple[int, int] | None:
+        """Return the shape of the scales of a table of whole numbers, (R, F), or None where there is no such table."""
+        return None
+
+    def use_codes(self, bits: int, scales: np.ndarray) -> None:
+        """Round the table of projected words to whole numbers of 8 or 16 bits times their map's scale, (R, F)."""
+        self.scales = np.ascontiguousarray(scales)
+        self.table.use_codes(bits, np.repeat(scales, self.region_sizes, axis=0))
+
     @abstractmethod
     def penultimate(self, ids: np.ndarray) -> np.ndarray:
         """Return the features of texts of one length, word ids (B, L) to (B, features); L is at least 1."""

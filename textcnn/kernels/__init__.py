@@ -11,6 +11,8 @@ shape, or with numbers out of range, raises ValueError.
 
 from __future__ import annotations
 
+from textcnn.kernels._layers import MOST_CODES as MOST_CODES
+from textcnn.kernels._layers import code_logits as code_logits
 from textcnn.kernels._layers import k_max as k_max
 from textcnn.kernels._layers import k_max_back as k_max_back
 from textcnn.kernels._layers import max_logits as max_logits

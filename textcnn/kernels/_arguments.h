@@ -8,13 +8,14 @@
 #define MOST_DIMENSIONS 4
 #define MOST_THREADS 1024
 
-typedef enum { FLOAT32, INT32, INT64, UINT8, UINT32, FLOAT64, KINDS } Kind;
+typedef enum { FLOAT32, INT32, INT64, UINT8, UINT32, FLOAT64, INT8, INT16, KINDS } Kind;
 
 static const struct {
     const char *name, *formats; /* the struct module's letters for it */
     Py_ssize_t size;
 } kinds[KINDS] = {{"float32", "f", 4}, {"int32", "il", 4}, {"int64", "lq", 8},
-                  {"uint8", "B", 1},   {"uint32", "IL", 4}, {"float64", "d", 8}};
+                  {"uint8", "B", 1},   {"uint32", "IL", 4}, {"float64", "d", 8},
+                  {"int8", "b", 1},    {"int16", "h", 2}};
 
 typedef struct {
     PyObject *const *next, *const *end; /* arguments not taken yet */

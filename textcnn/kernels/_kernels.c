@@ -24,14 +24,17 @@
 
 #define MOST_BLOCKS 8   /* sums of LANES numbers that fit into the registers */
 #define BLOCKS_AT_ONCE 3 /* the same, where two sums are taken and more is in the registers */
-#define CACHE_LINE 16   /* numbers in a line of the cache */
+#define CACHE_LINE 64   /* bytes in a line of the cache */
 #define BLOCK_OF_WINDOWS (1 << 18) /* of a long text; a fraction of a second */
+#define MOST_CODES 256  /* words of a window whose codes of 8 bits add up in 16 */
 #define MOST_FETCHED 64 /* words of a text that are fetched ahead */
 
 typedef Py_ssize_t Index;
 
 #define PASTE(name, suffix) name##_##suffix
 #define PASTE_EXPANDED(name, suffix) PASTE(name, suffix)
+#define PASTE_BITS(name, bits, suffix) name##_##bits##_##suffix
+#define PASTE_WITH_BITS(name, bits, suffix) PASTE_BITS(name, bits, suffix)
 #define FOR_PROCESSOR(name) PASTE_EXPANDED(name, PROCESSOR)
 
 #define PROCESSOR plain
@@ -61,7 +64,7 @@ typedef Py_ssize_t Index;
 
 /* The loops for this processor. */
 #define LOOPS(use)                                                                                                    \
-    use(max_windows) use(max_logits) use(row_logits) use(sparse_gradient) use(sparse_product) use(sum_windows)        \
+    use(max_windows) use(max_logits) use(code_logits_8) use(code_logits_16) use(row_logits) use(sparse_gradient) use(sparse_product) use(sum_windows)        \
         use(sum_windows_back) use(k_max) use(k_max_back) use(row_convolution) use(row_convolution_back_x)             \
             use(row_convolution_back_filters) use(settle_adam) use(step_adam) use(step_adadelta)
 
@@ -246,8 +249,9 @@ FUNCTION(max_windows, MaxWindows,
          run(share_max_windows, a, a->texts.count, a->texts.offsets, a->threads,
              4.0 * (double)a->texts.offsets[a->texts.count] * (double)a->table.slots * (double)a->table.maps))
 
-static MaxLogits take_max_logits(Arguments *from) {
-    MaxLogits a = {.windows.table = take_table(from)};
+/* What follows the table. */
+static MaxLogits take_network(Arguments *from, Table table) {
+    MaxLogits a = {.windows.table = table};
     MaxWindows *windows = &a.windows;
     windows->texts = take_texts(from, windows->table.words);
     windows->regions = take_regions(from, windows->table.slots, &windows->texts);
@@ -265,6 +269,8 @@ static MaxLogits take_max_logits(Arguments *from) {
     return a;
 }
 
+static MaxLogits take_max_logits(Arguments *from) { return take_network(from, take_table(from)); }
+
 static int do_max_logits(const MaxLogits *a) {
     const MaxWindows *windows = &a->windows;
     const float **rows = room(windows->regions.largest, sizeof(float *));
@@ -277,6 +283,34 @@ static int do_max_logits(const MaxLogits *a) {
 }
 
 FUNCTION(max_logits, MaxLogits, do_max_logits(a))
+
+static CodeLogits take_code_logits(Arguments *from) {
+    CodeLogits a = {.bytes = (int)take_number(from, "bytes", 1, 2)};
+    a.codes = take(from, "table", a.bytes == 1 ? INT8 : INT16, 3);
+    const Table table = {.words = from->shape[0], .slots = from->shape[1], .maps = from->shape[2]};
+    a.scales = take(from, "scales", FLOAT32, 2);
+    const Index regions = from->shape[0];
+    expect(from, regions, table.maps);
+    a.of = take_network(from, table);
+    if (!PyErr_Occurred() && regions != a.of.windows.regions.count)
+        PyErr_Format(PyExc_ValueError, "scales: expected %zd regions, found %zd", a.of.windows.regions.count, regions);
+    if (!PyErr_Occurred() && a.of.windows.regions.largest > MOST_CODES)
+        PyErr_Format(PyExc_ValueError, "sizes: expected at most %d, found %zd", MOST_CODES, a.of.windows.regions.largest);
+    return a;
+}
+
+static int do_code_logits(const CodeLogits *a) {
+    const Table *table = &a->of.windows.table;
+    float *features = room(times(a->of.windows.regions.count, table->maps), sizeof(float));
+    void *best = room(table->maps, sizeof(int32_t));
+    if (features && best)
+        (a->bytes == 1 ? loops.code_logits_8_loop : loops.code_logits_16_loop)(a, 0, a->of.windows.texts.count,
+                                                                               features, best);
+    free(features), free(best);
+    return features && best;
+}
+
+FUNCTION(code_logits, CodeLogits, do_code_logits(a))
 
 static MaxWindowsBack take_max_windows_back(Arguments *from) {
     MaxWindowsBack a = {.words = take(from, "words", FLOAT32, 2)};
@@ -706,7 +740,7 @@ FUNCTION(step_adadelta, Rows, run_rows(share_step_adadelta, a))
 #define METHOD(name) {#name, (PyCFunction)(void (*)(void))py_##name, METH_FASTCALL, NULL},
 
 static PyMethodDef methods[] = {
-    METHOD(max_windows) METHOD(max_logits) METHOD(max_windows_back) METHOD(sum_windows) METHOD(sum_windows_back)
+    METHOD(max_windows) METHOD(max_logits) METHOD(code_logits) METHOD(max_windows_back) METHOD(sum_windows) METHOD(sum_windows_back)
     METHOD(k_max) METHOD(k_max_back) METHOD(row_convolution) METHOD(row_convolution_back_x)
     METHOD(row_convolution_back_filters) METHOD(row_logits) METHOD(settle_adam) METHOD(step_adam) METHOD(step_adadelta)
     METHOD(number_words) METHOD(make_words) METHOD(encode_texts) METHOD(make_ngrams) METHOD(find_ngrams)

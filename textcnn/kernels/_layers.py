@@ -6,6 +6,8 @@ import numpy as np
 
 from textcnn.kernels._loading import loops
 
+MOST_CODES = 256  # words of a window whose whole numbers of 8 bits add up in 16
+
 
 def max_windows(
     table: np.ndarray,
@@ -62,6 +64,39 @@ def max_logits(
     """
     kind = ("identity", "relu", "tanh").index(activation)
     return loops.max_logits(table, ids, offsets, sizes, wide, bias, kind, weights, weights_bias)
+
+
+def code_logits(
+    table: np.ndarray,
+    scales: np.ndarray,
+    ids: np.ndarray,
+    offsets: np.ndarray,
+    sizes: np.ndarray,
+    *,
+    wide: bool,
+    bias: np.ndarray,
+    activation: str,
+    weights: np.ndarray,
+    weights_bias: np.ndarray,
+) -> np.ndarray:
+    """Return the logits of Kim's network, (B, K), as `max_logits` does, by a table of whole numbers.
+
+    Args:
+        table: projected words as whole numbers from -127 to 127, int8, or from -32767 to 32767, int16, (U, S, F).
+        scales: what 1 in the table stands for, (R, F).
+        ids: rows of the table, (N,).
+        offsets: of the texts, (B + 1,).
+        sizes: words per window of each region, (R,), summing to S; at most 256.
+        wide: use all windows that touch a word, else windows of words alone.
+        bias: of the filters, (R, F).
+        activation: `identity`, `relu` or `tanh`.
+        weights: of the softmax layer, (K, R F).
+        weights_bias: (K,).
+    """
+    kind = ("identity", "relu", "tanh").index(activation)
+    bytes_of_code = 1 if getattr(table, "dtype", None) == np.int8 else 2
+    network = (ids, offsets, sizes, wide, bias, kind, weights, weights_bias)
+    return loops.code_logits(bytes_of_code, table, scales, *network)
 
 
 def row_logits(

@@ -44,6 +44,14 @@ typedef struct {
     float *logits; /* (B, K) */
 } MaxLogits;
 
+/* The same over a table of whole numbers, of which a sum over a window times the map's scale is a number. */
+typedef struct {
+    MaxLogits of;        /* its table has no numbers */
+    const void *codes;   /* (U, S, F), int8 or int16 */
+    const float *scales; /* (R, F) */
+    int bytes;           /* of a code */
+} CodeLogits;
+
 /* The gradient of a table (U, S F) is sparse, since a pooled value has one window: a number for each word of that
    window, wherever the value has a gradient. Row t has columns[i] and values[i] from starts[t] to starts[t + 1] - 1. */
 typedef struct {
@@ -173,7 +181,10 @@ typedef struct {
 #define max_windows FOR_PROCESSOR(max_windows)
 #define dot FOR_PROCESSOR(dot)
 #define fetch_rows FOR_PROCESSOR(fetch_rows)
+#define text_logits FOR_PROCESSOR(text_logits)
 #define max_logits FOR_PROCESSOR(max_logits)
+#define code_logits_8 FOR_PROCESSOR(code_logits_8)
+#define code_logits_16 FOR_PROCESSOR(code_logits_16)
 #define sparse_gradient FOR_PROCESSOR(sparse_gradient)
 #define multiply_row FOR_PROCESSOR(multiply_row)
 #define sparse_product FOR_PROCESSOR(sparse_product)
@@ -360,19 +371,31 @@ INLINE float dot(const float *a, const float *b, Index count) {
 }
 
 /* Ask for a text's rows before they are needed: a large table is not in the cache. Long texts are left to it. */
-INLINE void fetch_rows(const float *table, const int32_t *ids, int64_t count, Index width) {
+INLINE void fetch_rows(const void *table, size_t bytes, const int32_t *ids, int64_t count, Index width) {
+    const Index row = width * (Index)bytes;
     for (int64_t i = 0; i < count && i < MOST_FETCHED; i++)
-        for (Index f = 0; f < width; f += CACHE_LINE) __builtin_prefetch(table + ids[i] * width + f, 0, 2);
+        for (Index at = 0; at < row; at += CACHE_LINE)
+            __builtin_prefetch((const char *)table + (Index)ids[i] * row + at, 0, 2);
 }
 
-/* Kim's network: `max_windows` one text at a time, bias, activation and the product with the weights. A text without
-   words has features of zero. Scratch as above, and features (R F,). */
+/* Activation of a text's features, which already have their bias, and the product with the weights. A text without
+   words has features of zero. */
+INLINE void text_logits(const MaxLogits *a, Index b, float *__restrict__ features, Index length) {
+    const Index count = a->windows.regions.count * a->windows.table.maps;
+    if (length && a->activation == 2) squash(features, count);
+    for (Index i = 0; a->activation == 1 && i < count; i++) features[i] = features[i] < 0 ? 0 : features[i];
+    for (Index k = 0; k < a->classes; k++)
+        a->logits[b * a->classes + k] = dot(features, a->weights + k * count, count) + a->weights_bias[k];
+}
+
+/* Kim's network: `max_windows` one text at a time, bias and `text_logits`. Scratch as above, and features (R F,). */
 STATIC void max_logits(const MaxLogits *a, Index begin, Index end, const float **rows, const float *zeros,
                        float *__restrict__ features) {
     const int32_t *ids = a->windows.texts.ids;
     const int64_t *offsets = a->windows.texts.offsets;
     const Index width = a->windows.table.slots * a->windows.table.maps;
     const Index count = a->windows.regions.count * a->windows.table.maps;
+    const float *numbers = a->windows.table.numbers;
     int64_t text[2] = {0};
     MaxWindows one = a->windows;
     one.texts.offsets = text;
@@ -380,19 +403,37 @@ STATIC void max_logits(const MaxLogits *a, Index begin, Index end, const float *
     one.where = NULL;
     for (Index b = begin; b < end; b++) {
         if (b + 1 < end)
-            fetch_rows(a->windows.table.numbers, ids + offsets[b + 1], offsets[b + 2] - offsets[b + 1], width);
+            fetch_rows(numbers, sizeof(float), ids + offsets[b + 1], offsets[b + 2] - offsets[b + 1], width);
         one.texts.ids = ids + offsets[b];
         text[1] = offsets[b + 1] - offsets[b];
         max_windows(&one, 0, 1, rows, zeros);
-        if (text[1]) {
-            for (Index i = 0; i < count; i++) features[i] += a->bias[i];
-            if (a->activation == 2) squash(features, count);
-            for (Index i = 0; a->activation == 1 && i < count; i++) features[i] = features[i] < 0 ? 0 : features[i];
-        }
-        for (Index k = 0; k < a->classes; k++)
-            a->logits[b * a->classes + k] = dot(features, a->weights + k * count, count) + a->weights_bias[k];
+        for (Index i = 0; text[1] && i < count; i++) features[i] += a->bias[i];
+        text_logits(a, b, features, (Index)text[1]);
     }
 }
+
+#define CODE int8_t
+#define SUM int16_t
+#define LEAST_SUM INT16_MIN
+#define SUMS (2 * LANES)
+#define FOR_CODES(name) PASTE_WITH_BITS(name, 8, PROCESSOR)
+#include "_codes.h"
+#undef CODE
+#undef SUM
+#undef LEAST_SUM
+#undef SUMS
+#undef FOR_CODES
+#define CODE int16_t
+#define SUM int32_t
+#define LEAST_SUM INT32_MIN
+#define SUMS LANES
+#define FOR_CODES(name) PASTE_WITH_BITS(name, 16, PROCESSOR)
+#include "_codes.h"
+#undef CODE
+#undef SUM
+#undef LEAST_SUM
+#undef SUMS
+#undef FOR_CODES
 
 /* The sparse gradient with filters' slots for rows and words for columns, or turned around. Two sweeps: without `next`
    count the numbers of each row, then put each number at next[row], in the order of the texts. */
@@ -736,7 +777,7 @@ STATIC void row_logits(const RowLogits *a, Index begin, Index end, const Layers 
     for (Index b = begin; b < end; b++) {
         int64_t text[2] = {0, offsets[b + 1] - offsets[b]}, kept = 0;
         Index length = (Index)text[1], rows_now = a->dimension / 2;
-        if (b + 1 < end) fetch_rows(a->table, ids + offsets[b + 1], offsets[b + 2] - offsets[b + 1], sizes[0] * width);
+        if (b + 1 < end) fetch_rows(a->table, sizeof(float), ids + offsets[b + 1], offsets[b + 2] - offsets[b + 1], sizes[0] * width);
         const float *bias = a->biases, *filters = a->filters;
         int64_t count = length ? length + sizes[0] - 1 : 0;
         if (length) {

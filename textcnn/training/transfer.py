@@ -17,7 +17,8 @@ import numpy as np
 import torch
 
 from textcnn.errors import ConfigError
-from textcnn.inference.artifact import NGRAMS, Artifact
+from textcnn.inference.artifact import Artifact
+from textcnn.inference.codes import NGRAMS
 from textcnn.nn.bag import NgramBag
 from textcnn.nn.base import TextNetwork, tensor_of
 from textcnn.settings.architectures import architecture_of
