@@ -237,7 +237,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
             groups: rows of one group stay together where texts are held out for validation or divided into folds, N.
             validation_data: texts and labels that choose the epoch; None divides X into folds, or holds out a share.
             progress: receives how training goes, in the place of what `verbose` prints.
-            checkpoint: file that keeps the run after each epoch, and is left when it ends.
+            checkpoint: file that keeps the run after its epochs, and is left when it ends.
             resume: continue from that file if it exists.
 
         Raises:

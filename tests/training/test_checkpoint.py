@@ -2,8 +2,10 @@ import dataclasses
 import hashlib
 import json
 import logging
+import math
 import os
 import re
+import time
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from textcnn.errors import ModelError
 from textcnn.nn.kim import KimCNN
 from textcnn.settings.config import KimConfig, TrainingConfig
 from textcnn.text.tokens import Encoded
+from textcnn.training import _fitting
 from textcnn.training._batching import Examples
 from textcnn.training._checkpoint import Checkpoint
 from textcnn.training._fitting import Fitting, Member
@@ -23,6 +26,11 @@ from textcnn.training.progress import Progress
 
 MODEL = KimConfig(dimension=8, region_sizes=(1, 2), feature_maps=6)
 CONFIG = TrainingConfig(learning_rate=0.02, batch_size=10, max_epochs=6, patience=6, device="cpu")
+
+
+@pytest.fixture(autouse=True)
+def after_every_epoch(monkeypatch):
+    monkeypatch.setattr(_fitting, "SAVING", math.inf)
 
 
 def corpus(seed):
@@ -98,6 +106,20 @@ def test_a_finished_run_is_only_read(tmp_path):
     again, again_weights = run(keep=checkpoint(path, resume=True))
     assert again.epochs == history.epochs
     assert all(torch.equal(weights[name], again_weights[name]) for name in weights)
+
+
+@pytest.mark.parametrize(("share", "saved"), [(math.inf, 6), (1e-4, 1)])
+def test_slow_checkpoints_are_rarer(tmp_path, monkeypatch, share, saved):
+    monkeypatch.setattr(_fitting, "SAVING", share)
+    times = []
+
+    class Slow(Checkpoint):
+        def save(self, tensors, state):
+            times.append(len(state["epochs"]))
+            time.sleep(0.01)
+
+    run(keep=Slow(tmp_path / "c", {}, {}, resume=False))
+    assert times == list(range(1, saved + 1))
 
 
 def test_other_settings_are_refused(tmp_path):

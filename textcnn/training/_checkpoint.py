@@ -1,7 +1,7 @@
 """Checkpoints: all that a run needs to continue as if it had never been stopped, in one file.
 
 The file is a SHA-256 and safetensors after it: weights, the best weights, the optimiser's state and torch's randomness,
-with JSON as their metadata. It is replaced whole after each epoch, so that a crash at any moment leaves the last one
+with JSON as their metadata. It is replaced whole after an epoch, so that a crash at any moment leaves the last one
 readable. The hash shows damage, not intent: everything is checked again before it is used.
 """
 

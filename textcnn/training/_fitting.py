@@ -39,6 +39,7 @@ from textcnn.training.progress import Epoch, FoldProgress, History, Progress
 logger = logging.getLogger(__name__)
 
 MEAN, ALONE, LINEAR = 0.5, 0.0, 1.0  # shares of the linear model in the logits
+SAVING = 0.05  # of the time goes into checkpoints at most, but for the first
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Fitting:
         config: the training settings.
         classes: K.
         progress: receives how training goes.
-        checkpoint: keeps the run after each epoch, and may hold one to resume; None keeps nothing.
+        checkpoint: keeps the run after its epochs, and may hold one to resume; None keeps nothing.
         memory: the linear models of other runs on the same texts.
 
     Raises:
@@ -133,6 +134,7 @@ class Fitting:
         if config.precision == "bf16" and not multiplies_bf16(self.trainers[-1].device):
             logger.warning("precision: this device has no matrix products in bf16; fp32 would be faster")
         self.best = EarlyStopping(config.monitor or "loss", config.patience)
+        self._next_save = 0.0  # by `time.perf_counter`
 
     @property
     def network(self) -> TextNetwork:
@@ -256,8 +258,9 @@ class Fitting:
         return np.zeros(self.classes if self.labels.ndim == 2 else 1, np.float32)
 
     def _save(self, epochs: list[Epoch]) -> None:
-        """Keep the state of the run after an epoch."""
-        if self.checkpoint is None:
+        """Keep the state of the run after the first epoch, then so often that it takes `SAVING` of the time."""
+        begin = time.perf_counter()
+        if self.checkpoint is None or begin < self._next_save:
             return
         best = {name: getattr(self.best, name) for name in ("score", "loss", "epoch")}
         state = {
@@ -266,6 +269,8 @@ class Fitting:
             "generators": [trainer.generator.bit_generator.state for trainer in self.trainers],
         }
         self.checkpoint.save(self._tensors(self.best.state, self.best.probabilities, self.best.share), state)
+        end = time.perf_counter()
+        self._next_save = end + (end - begin) / SAVING
 
     def _tensors(
         self, best: Mapping[str, torch.Tensor], probabilities: np.ndarray, share: np.ndarray

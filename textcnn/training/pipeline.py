@@ -120,7 +120,7 @@ def train_model(
             validation texts are left out.
         validation: texts that choose the epoch; None divides `training` into folds, or holds out a stratified share.
         progress: receives how training goes.
-        checkpoint: file that keeps the run after each epoch; the caller removes it when the model is saved.
+        checkpoint: file that keeps the run after its epochs; the caller removes it when the model is saved.
         resume: continue from that file if it exists: the result has the bits of a run that was never stopped.
         memory: what may be kept from one call to the next where many train on the same texts; empty at first. The
             result has the same bits without it.
