@@ -106,7 +106,7 @@ def test_the_estimator_and_the_flags_know_it():
 
 
 def test_no_network_is_taken_for_another():
-    with pytest.raises(ConfigError, match="arch: expected one of kim, dcnn, stacked, square, found 'round'"):
+    with pytest.raises(ConfigError, match="arch: expected one of kim, dcnn, stacked, dpcnn, square, found 'round'"):
         architecture_named("round")
 
     @dataclass(frozen=True, kw_only=True)

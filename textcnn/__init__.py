@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from textcnn.model import Model as Model
     from textcnn.model import load_model as load_model
     from textcnn.nn.dcnn import DCNN as DCNN
+    from textcnn.nn.dpcnn import DPCNN as DPCNN
     from textcnn.nn.kim import KimCNN as KimCNN
     from textcnn.nn.stacked import StackedCNN as StackedCNN
     from textcnn.settings.config import DCNNConfig as DCNNConfig
+    from textcnn.settings.config import DPCNNConfig as DPCNNConfig
     from textcnn.settings.config import KimConfig as KimConfig
     from textcnn.settings.config import StackedConfig as StackedConfig
     from textcnn.settings.config import TextConfig as TextConfig
@@ -35,6 +37,8 @@ _HOMES = {
     "ConfigError": "errors",
     "DCNN": "nn.dcnn",
     "DCNNConfig": "settings.config",
+    "DPCNN": "nn.dpcnn",
+    "DPCNNConfig": "settings.config",
     "DataError": "errors",
     "KimCNN": "nn.kim",
     "KimConfig": "settings.config",
@@ -60,8 +64,10 @@ _HOMES = {
 
 __all__ = [
     "DCNN",
+    "DPCNN",
     "ConfigError",
     "DCNNConfig",
+    "DPCNNConfig",
     "DataError",
     "KimCNN",
     "KimConfig",

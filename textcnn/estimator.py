@@ -42,11 +42,11 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
     """A convolutional text classifier: strings in, labels out, one class a text or any number of labels.
 
     Follows scikit-learn: the settings are stored as they are and validated in `fit`. All of them but those below are
-    fields of `KimConfig`, `DCNNConfig`, `StackedConfig`, `TextConfig` and `TrainingConfig` (`textcnn.settings.config`),
-    where each is described; None means the default that depends on the architecture or the vectors.
+    fields of `KimConfig`, `DCNNConfig`, `StackedConfig`, `DPCNNConfig`, `TextConfig` and `TrainingConfig`, which
+    describe them (`textcnn.settings.config`); None means the default that depends on the architecture or the vectors.
 
     Args:
-        arch: `kim`, `dcnn` or `stacked`.
+        arch: `kim`, `dcnn`, `stacked` or `dpcnn`.
         vectors: file of word vectors (word2vec, GloVe or fastText), or gensim's `KeyedVectors`.
         max_words: number of words of the file of word vectors to read, from the first; None reads all.
         trust_pickle: read a vectors file in gensim's own form, which is unpickled and can run code.
@@ -86,6 +86,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         k_top: int = 4,
         pool_size: int = 2,
         global_pooling: str = "max",
+        blocks: int = 4,
         dropout: float = 0.5,
         tokenizer: str = "unicode",
         lowercase: bool = True,
@@ -131,6 +132,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.k_top = k_top
         self.pool_size = pool_size
         self.global_pooling = global_pooling
+        self.blocks = blocks
         self.dropout = dropout
         self.tokenizer = tokenizer
         self.lowercase = lowercase

@@ -9,7 +9,7 @@ import onnxruntime
 from textcnn.export._scoring import scoring_graph
 from textcnn.inference.artifact import Artifact, weight_shapes
 from textcnn.inference.predictor import Predictor
-from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig, TextConfig
+from textcnn.settings.config import DCNNConfig, DPCNNConfig, KimConfig, StackedConfig, TextConfig
 from textcnn.targets import ONE_CLASS
 from textcnn.text.ngrams import ngrams_of
 from textcnn.text.tokens import Encoded, offsets_of
@@ -43,7 +43,13 @@ STACKED = [
     dataclasses.replace(STACKED_SMALL, channels="multichannel", multichannel_filters="separate"),
     dataclasses.replace(STACKED_SMALL, pool_size=2**32),  # past any text
 ]
-VARIANTS = [*KIM, *DCNNS, *STACKED]
+DPCNN_SMALL = DPCNNConfig(ngrams=0, dimension=6, feature_maps=4, blocks=4)
+DPCNNS = [
+    DPCNN_SMALL,
+    dataclasses.replace(DPCNN_SMALL, region_sizes=(2, 3), blocks=1, activation="identity"),
+    dataclasses.replace(DPCNN_SMALL, activation="tanh", channels="multichannel", multichannel_filters="separate"),
+]
+VARIANTS = [*KIM, *DCNNS, *STACKED, *DPCNNS]
 
 
 def make(config, *, classes=3, **artifact):

@@ -9,7 +9,7 @@ import torch
 from textcnn.inference.artifact import Artifact
 from textcnn.inference.predictor import Predictor
 from textcnn.settings.architectures import make_network
-from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig, TextConfig
+from textcnn.settings.config import DCNNConfig, DPCNNConfig, KimConfig, StackedConfig, TextConfig
 
 WORDS = [f"w{i}" for i in range(30)]
 SMALL = KimConfig(ngrams=0, dimension=6, region_sizes=(2, 4), feature_maps=5, k=2)
@@ -41,7 +41,15 @@ STACKED = [
     StackedConfig(ngrams=0, dimension=6, channels="multichannel", multichannel_filters="separate"),
     StackedConfig(ngrams=0, dimension=6, region_sizes=(2, 3), feature_maps=(4, 5), pool_size=2**32),  # past any text
 ]
-VARIANTS = [*KIM, *DCNNS, *STACKED]
+DPCNN_SMALL = DPCNNConfig(ngrams=0, dimension=6, feature_maps=4, blocks=3)
+DPCNNS = [
+    DPCNN_SMALL,
+    dataclasses.replace(DPCNN_SMALL, region_sizes=(2,), blocks=1, channels="multichannel"),
+    dataclasses.replace(
+        DPCNN_SMALL, blocks=7, activation="tanh", channels="multichannel", multichannel_filters="separate"
+    ),
+]
+VARIANTS = [*KIM, *DCNNS, *STACKED, *DPCNNS]
 CLASSES = np.array(["a", "b", "c"])
 
 

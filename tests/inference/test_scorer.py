@@ -9,7 +9,7 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
-from random_models import CLASSES, DCNN_SMALL, DCNNS, SMALL, STACKED, VARIANTS, WORDS, corpus, make
+from random_models import CLASSES, DCNN_SMALL, DCNNS, DPCNNS, SMALL, STACKED, VARIANTS, WORDS, corpus, make
 
 from textcnn import kernels
 from textcnn.inference import _look_up_table as look_up_table
@@ -27,6 +27,7 @@ ONE_OF_EACH = [
     DCNN_SMALL,
     DCNNS[-1],
     StackedConfig(ngrams=0, dimension=6),
+    DPCNNS[0],
 ]
 IDS = st.lists(st.lists(st.integers(1, len(WORDS) + 1), max_size=9), max_size=5)
 

@@ -42,10 +42,10 @@ def test_the_defaults_are_those_of_the_configs():
 @pytest.mark.parametrize(
     ("keyword", "part"),
     [
-        ("region_sizes", "[kim 3,4,5; dcnn 7,5; stacked 3,3]"),
-        ("dimension", "[kim 300; dcnn 48; stacked 300]"),
+        ("region_sizes", "[kim 3,4,5; dcnn 7,5; stacked 3,3; dpcnn 1,3,5]"),
+        ("dimension", "[kim 300; dcnn 48; stacked 300; dpcnn 300]"),
         ("pooling", "For kim: "),
-        ("activation", "For kim and stacked: "),
+        ("activation", "For kim, stacked and dpcnn: "),
         ("max_norm", "[3, dcnn 0]"),
     ],
 )

@@ -30,7 +30,7 @@ def test_the_first_trial_has_the_defaults(fixed, vectors):
 def test_every_choice_makes_settings():
     for vectors in (None, "vectors.bin"):
         space = Space({}, vectors=vectors)
-        assert space.architectures == ["kim", "dcnn", "stacked"]
+        assert space.architectures == ["kim", "dcnn", "stacked", "dpcnn"]
         for arch in space.architectures:
             axes = space.axes(arch)
             values = {"arch": arch} | {axis.name: axis.default for axis in axes}
@@ -41,12 +41,13 @@ def test_every_choice_makes_settings():
 
 
 def test_what_is_fixed_is_not_searched_and_rules_out_the_networks_that_do_not_have_it():
-    space = Space({"region_sizes": (3, 4, 5), "dropout": 0.1})
+    assert Space({"region_sizes": (3, 4, 5)}).architectures == ["kim", "dpcnn"]
+    space = Space({"region_sizes": (3, 4, 5), "padding": "narrow", "dropout": 0.1})
     assert space.architectures == ["kim"]
     assert not {"arch", "dropout", "kim.region_sizes"} & space.defaults().keys()
     assert space.settings(space.defaults()).model.region_sizes == (3, 4, 5)
     assert Space({"k_top": 3}).architectures == ["dcnn"]
-    assert Space({"region_sizes": (3, 3)}).architectures == ["kim", "dcnn", "stacked"]
+    assert Space({"region_sizes": (3, 3)}).architectures == ["kim", "dcnn", "stacked", "dpcnn"]
     layers = Space({"arch": "stacked", "feature_maps": (8, 8, 8), "region_sizes": (2, 2, 2)})
     assert layers.settings(layers.defaults()).model.feature_maps == (8, 8, 8)
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from textcnn.export._graph import Graph, Value
+from textcnn.export._graph import FLOAT, Graph, Value
 from textcnn.export._windows import Windows
 from textcnn.inference.dcnn_scorer import DCNNScorer
+from textcnn.inference.dpcnn_scorer import DPCNNScorer
 from textcnn.inference.kim_scorer import KimScorer
 from textcnn.inference.stacked_scorer import StackedScorer
 
@@ -71,6 +72,31 @@ def stacked(windows: Windows, scorer: StackedScorer) -> Value:
         x = _activated(x, config.activation)
         count = groups + margin
     return graph.op("ReduceMax" if config.global_pooling == "max" else "ReduceMean", x, axes=[2], keepdims=0)
+
+
+def dpcnn(windows: Windows, scorer: DPCNNScorer) -> Value:
+    """Add the deep pyramid CNN (`textcnn.inference.dpcnn_scorer`)."""
+    graph, config = windows.graph, scorer.config
+    regions = []
+    for region, (size, bias) in enumerate(zip(scorer.region_sizes, scorer.bias, strict=True)):
+        sums = windows.sums(region) + bias  # (B, P, F / R)
+        begin = (size - 1) // 2
+        regions.append(sums.cut(begin, windows.length + begin, axis=1))
+    x = graph.op("Transpose", graph.op("Concat", *regions, axis=2), perm=[0, 2, 1])  # (B, F, P)
+    count = windows.length
+    for number, block in enumerate(scorer.blocks):
+        several = None
+        if number:  # a text of one position passes as it is
+            several = graph.op("Cast", graph.op("Min", count - 1, 1), to=FLOAT)
+            x = graph.op("Pad", x, [0, 0, 0, 0, 0, 2], -np.inf)
+            x = graph.op("MaxPool", x, kernel_shape=[3], strides=[2])
+            count = (count + 1) // 2
+        added = x
+        for filters, bias in block:  # (3, F, F), (F,)
+            weights = np.ascontiguousarray(filters.transpose(2, 1, 0))
+            added = graph.op("Conv", _activated(added, config.activation), weights, bias, pads=[1, 1])
+        x = x + (added if several is None else added * several)
+    return graph.op("ReduceMax", x, axes=[2], keepdims=0)
 
 
 def _activated(x: Value, activation: str) -> Value:

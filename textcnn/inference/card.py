@@ -26,6 +26,7 @@ _NETWORKS = {
     "kim": "the convolutional network of Kim (2014)",
     "dcnn": "the dynamic convolutional network of Kalchbrenner et al. (2014)",
     "stacked": "stacked convolutions",
+    "dpcnn": "the deep pyramid convolutional network of Johnson and Zhang (2017)",
 }
 
 _USE = """\

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from textcnn.errors import ConfigError, quoted
-from textcnn.settings.config import DCNNConfig, KimConfig, NetworkConfig, StackedConfig
+from textcnn.settings.config import DCNNConfig, DPCNNConfig, KimConfig, NetworkConfig, StackedConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,5 +115,14 @@ register(
         network="textcnn.nn.stacked:StackedCNN",
         scorer="textcnn.inference.stacked_scorer:StackedScorer",
         graph="textcnn.export.networks:stacked",
+    )
+)
+register(
+    Architecture(
+        name="dpcnn",
+        config=DPCNNConfig,
+        network="textcnn.nn.dpcnn:DPCNN",
+        scorer="textcnn.inference.dpcnn_scorer:DPCNNScorer",
+        graph="textcnn.export.networks:dpcnn",
     )
 )

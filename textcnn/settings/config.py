@@ -25,12 +25,13 @@ _ACTIVATION: dict[str, Any] = {
     "choices": ("relu", "tanh", "identity"),
 }
 _REGION_SIZES: dict[str, Any] = {
-    "help": "Words in a window (h; m of the DCNN): of each group of filters for kim, of each layer for the others.",
+    "help": "Words in a window (h; m of the DCNN): of each group of filters for kim and dpcnn, of each layer for the "
+    "others.",
     "least": 1,
     "aliases": ("kernel-sizes", "filter-sizes"),
 }
 _FEATURE_MAPS: dict[str, Any] = {
-    "help": "Feature maps F: filters of each region size for kim, of each layer for the others.",
+    "help": "Feature maps F: filters of each region size for kim and dpcnn, of each layer for the others.",
     "least": 1,
     "aliases": ("filters", "num-filters"),
 }
@@ -189,6 +190,24 @@ class StackedConfig(NetworkConfig):
     def features(self) -> int:
         """Length of the penultimate layer: one value per map of the last layer."""
         return self.feature_maps[-1]
+
+
+@documented
+@dataclass(frozen=True, kw_only=True)
+class DPCNNConfig(NetworkConfig):
+    """The deep pyramid CNN of Johnson and Zhang (2017), with fewer maps than the paper's 250 (`textcnn.nn.dpcnn`)."""
+
+    region_sizes: tuple[int, ...] = option((1, 3, 5), **_REGION_SIZES)
+    feature_maps: int = option(50, **_FEATURE_MAPS)
+    blocks: int = option(
+        4, "Blocks of two convolutions, at most; before each but the first, pooling halves the text.", least=1, below=31
+    )
+    activation: str = option("relu", **_ACTIVATION)
+
+    @property
+    def features(self) -> int:
+        """Length of the penultimate layer, and maps of each other layer: one for each filter of a region size."""
+        return len(self.region_sizes) * self.feature_maps
 
 
 FEW = 2000  # training texts below which a tenth of them is too few to choose an epoch by

@@ -111,7 +111,8 @@ def _setting_of_networks(name: str, fields: dict[str, dataclasses.Field[Any]]) -
     option = option_of(next(iter(fields.values())))
     text = option.help
     if len(fields) < len(ARCHITECTURES):
-        text = f"For {' and '.join(fields)}: {text[0].lower()}{text[1:]}"
+        *others, last = fields
+        text = f"For {', '.join(others)}{' and ' * bool(others)}{last}: {text[0].lower()}{text[1:]}"
     defaults = {arch: one.default for arch, one in fields.items()}
     if len(set(defaults.values())) == 1:
         return _setting("model", name, option, next(iter(defaults.values())), text)

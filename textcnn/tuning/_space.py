@@ -17,14 +17,19 @@ if TYPE_CHECKING:
 _REGION_SIZES = {
     "kim": ("3", "5", "7", "2,3", "1,2,3", "2,3,4", "3,4,5", "2,3,4,5", "3,5,7", "5,7,9"),
     "stacked": ("2,2", "3,3", "5,3", "5,5", "3,3,3"),
+    "dpcnn": ("3", "5", "1,3", "3,5", "1,3,5"),
     "dcnn": ("5", "10", "5,3", "7,5", "10,7", "9,7,5"),
 }
 _FEATURE_MAPS = {
     "kim": (25, 50, 100, 200, 400),
     "stacked": (25, 50, 100, 200),
+    "dpcnn": (25, 50, 100),
     "dcnn": (3, 6, 12),
 }  # of the first layer
-_DIMENSIONS = {"kim": (50, 100, 200, 300), "stacked": (50, 100, 200, 300), "dcnn": (24, 48, 96)}
+_DIMENSIONS = {
+    **dict.fromkeys(("kim", "stacked", "dpcnn"), (50, 100, 200, 300)),
+    "dcnn": (24, 48, 96),
+}
 _GROWTH = {"stacked": 1.0, "dcnn": 14 / 6}  # feature maps of a layer over those of the one before, as in the defaults
 
 

@@ -1,0 +1,82 @@
+"""The forward pass of the deep pyramid CNN (`textcnn.nn.dpcnn`) over look-up tables."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from textcnn.inference.scorer import ACTIVATIONS, Scorer, first_largest
+from textcnn.settings.config import DPCNNConfig
+
+Convolution = tuple[np.ndarray, np.ndarray]  # weights (3, F, F) and bias (F,)
+
+
+class DPCNNScorer(Scorer[DPCNNConfig]):
+    """Region embeddings, blocks of two convolutions with a shortcut, and max pooling.
+
+    Args:
+        config: the network's settings.
+        weights: its arrays by name.
+    """
+
+    def __init__(self, config: DPCNNConfig, weights: dict[str, np.ndarray]) -> None:
+        super().__init__(config, weights, region_sizes=config.region_sizes)
+        self.activation = ACTIVATIONS[config.activation]
+        self.blocks: list[tuple[Convolution, ...]] = [
+            tuple(
+                (
+                    np.ascontiguousarray(weights[f"deeper.{i}.{name}.weight"].transpose(2, 1, 0)),
+                    weights[f"deeper.{i}.{name}.bias"],
+                )
+                for name in ("first", "second")
+            )
+            for i in range(config.blocks)
+        ]
+
+    @staticmethod
+    def weight_shapes(config: DPCNNConfig) -> dict[str, tuple[int, ...]]:
+        """Return the shapes of the convolutions' arrays."""
+        shapes: dict[str, tuple[int, ...]] = {
+            "convolution.weight": (
+                *(sum(config.region_sizes), config.feature_maps, config.dimension * config.channel_count),
+            ),
+            "convolution.bias": (len(config.region_sizes), config.feature_maps),
+        }
+        for i in range(config.blocks):
+            for name in ("first", "second"):
+                shapes[f"deeper.{i}.{name}.weight"] = (config.features, config.features, 3)
+                shapes[f"deeper.{i}.{name}.bias"] = (config.features,)
+        return shapes
+
+    def penultimate(self, ids: np.ndarray) -> np.ndarray:
+        """Return the largest values of the last block's maps of texts of one length, (B, L) to (B, F)."""
+        length = ids.shape[1]
+        regions = [
+            (self.window_sums(ids, region) + bias)[:, (size - 1) // 2 :][:, :length]
+            for region, (size, bias) in enumerate(zip(self.region_sizes, self.bias, strict=True))
+        ]
+        x = np.concatenate(regions, axis=2)  # (B, P, F)
+        for number, block in enumerate(self.blocks):
+            if number and x.shape[1] == 1:
+                break  # nothing is left to halve
+            if number:
+                x = _halved(x)
+            added = x
+            for filters, bias in block:
+                added = _convolved(self.activation(added.copy()), filters, bias)
+            x = x + added
+        return first_largest([x])[0]
+
+
+def _convolved(x: np.ndarray, filters: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """Return the convolution of three positions of x, (B, P, F), with zeros around it."""
+    padded = np.pad(x, ((0, 0), (1, 1), (0, 0)))
+    windows = x.shape[1]
+    out: np.ndarray = sum((padded[:, j : j + windows] @ filters[j] for j in range(3)), bias)
+    return out
+
+
+def _halved(x: np.ndarray) -> np.ndarray:
+    """Return the largest of each three neighbouring values, every other position, (B, ceil(P / 2), F)."""
+    count = -(-x.shape[1] // 2)
+    padded = np.pad(x, ((0, 0), (0, 2), (0, 0)), constant_values=-np.inf)
+    return np.maximum(np.maximum(padded[:, 0::2][:, :count], padded[:, 1::2][:, :count]), padded[:, 2::2][:, :count])
