@@ -6,6 +6,7 @@ import pytest
 from random_models import DCNN_SMALL, SMALL, STACKED, corpus, make
 
 from textcnn.errors import DataError, ModelError
+from textcnn.inference import predictor as predictor_module
 from textcnn.inference import threads
 from textcnn.inference.predictor import Predictor
 from textcnn.model import Model, load_model
@@ -115,3 +116,14 @@ def test_a_long_text_does_not_take_the_path_of_a_few_short_ones(monkeypatch):
         scores = predictor.scores(texts)
         assert scores.tokens[-1] == scores.known[-1] == 9000
         np.testing.assert_array_equal(scores.probabilities[-1], expected.probabilities[0])
+
+
+@pytest.mark.parametrize("texts", [[], ["a"], ["a b"] * 9000, ["x" * 200_000, *["a"] * 3, "y" * 150_000], [""] * 5000])
+def test_texts_are_cut_into_pieces_in_their_order(monkeypatch, texts):
+    monkeypatch.setattr(predictor_module, "processors", lambda: 3)
+    column = pa.chunked_array([pa.array(texts, pa.string())])
+    pieces = predictor_module._pieces(column)
+    assert [text for piece in pieces for text in piece.to_pylist()] == texts
+    assert all(len(piece) > 0 for piece in pieces)
+    if len(set(texts)) > 1:
+        assert [len(piece) for piece in pieces] == [4, 1]  # the second of three would have none

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from textcnn.inference.bag_scorer import BagScorer
 from textcnn.inference.class_ids import as_labels, class_ids
 from textcnn.inference.codes import TABLE
 from textcnn.inference.label_sets import label_sets
-from textcnn.inference.threads import in_order
+from textcnn.inference.threads import in_order, processors
 from textcnn.settings.architectures import architecture_of
 from textcnn.targets import ONE_CLASS
 from textcnn.text.columns import Texts, as_column
@@ -34,6 +35,7 @@ Batch = TypeVar("Batch")
 FEW, FEW_CHARACTERS = 16, 1 << 14
 WARM = 16  # calls with few texts after which more such calls are expected
 PIECE = 4096  # texts scored at a time by a thread
+SHARE = 1 << 16  # bytes of texts that are worth a thread of their own
 _LARGEST_LOGIT = float(np.finfo(np.float32).max) / 4
 
 
@@ -108,7 +110,7 @@ class Predictor:
         if few is not None:
             return self._scores(self._encode_few(few))
         column = as_column(texts)
-        pieces = [column.slice(begin, PIECE) for begin in range(0, len(column), PIECE)]
+        pieces = _pieces(column)
         if len(pieces) == 1:
             return self._scores_of_column(column)
         scores = [scores for _, scores in in_order(self._scores_of_column, pieces)]
@@ -215,6 +217,22 @@ class Predictor:
     def _encode_few(self, texts: Sequence[str]) -> Encoded:
         self._few += 1
         return encode_few(texts, self.tokenizer, self.vocabulary, warm=self._few > WARM)
+
+
+def _pieces(column: pa.ChunkedArray) -> list[pa.ChunkedArray]:
+    """Cut a column of texts into pieces for the threads, of about as many bytes each."""
+    import pyarrow.compute as pc
+
+    number = max(-(-len(column) // PIECE), min(processors(), column.nbytes // SHARE))
+    if number <= 1:
+        return [column] if len(column) else []
+    ends = np.cumsum(pc.binary_length(column).to_numpy(), dtype=np.int64)
+    edges = np.searchsorted(ends, ends[-1] * np.arange(1, number) / number, side="right")
+    return [
+        column.slice(begin, end - begin)
+        for begin, end in itertools.pairwise([0, *edges.tolist(), len(column)])
+        if begin < end
+    ]
 
 
 def check_finite(*numbers: np.ndarray, most: float = np.inf) -> None:
