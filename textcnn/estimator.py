@@ -98,7 +98,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         learning_rate: float | None = None,
         batch_size: int = 50,
         max_epochs: int = 25,
-        patience: int = 5,
+        patience: int = 3,
         monitor: str | None = None,
         max_norm: float | None = None,
         l2: float | tuple[float, ...] = 0.0,

@@ -236,7 +236,7 @@ class TrainingConfig(Checked):
         25, "Passes over the training texts, at most.", least=1, flag="--epochs", aliases=("num-epochs",)
     )
     patience: int = option(
-        5, "Stop after N epochs without a better validation score.", least=1, aliases=("early-stopping",)
+        3, "Stop after N epochs without a better validation score.", least=1, aliases=("early-stopping",)
     )
     monitor: str | None = option(
         None,
