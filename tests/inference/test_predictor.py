@@ -127,3 +127,13 @@ def test_texts_are_cut_into_pieces_in_their_order(monkeypatch, texts):
     assert all(len(piece) > 0 for piece in pieces)
     if len(set(texts)) > 1:
         assert [len(piece) for piece in pieces] == [4, 1]  # the second of three would have none
+
+
+@pytest.mark.parametrize("config", [SMALL, DCNN_SMALL, STACKED[0]], ids=str)
+def test_a_warm_model_has_met_all_words(config):
+    _, predictor = make(config)
+    expected = predictor.predict_proba(corpus())
+    _, warm = make(config)
+    warm.warm_up()
+    assert not warm.scorer.table.missing.any()
+    np.testing.assert_allclose(warm.predict_proba(corpus()), expected, atol=1e-6)

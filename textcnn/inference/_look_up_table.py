@@ -62,6 +62,11 @@ class LookUpTable:
         kept = self.table is not None and self.bits == 32
         return kept or len(ids) <= most or len(self._distinct(ids)) <= most
 
+    def fill(self) -> None:
+        """Project all words now, if the table is kept."""
+        if self.table is not None:
+            self._fill(np.arange(len(self.rows)))
+
     def look_up(self, ids: np.ndarray, maps: slice | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Return a table of words and the rows of some in it.
 

@@ -19,7 +19,7 @@ from textcnn.inference.label_sets import label_sets
 from textcnn.inference.threads import in_order, processors
 from textcnn.settings.architectures import architecture_of
 from textcnn.targets import ONE_CLASS
-from textcnn.text.columns import Texts, as_column
+from textcnn.text.columns import Texts, as_column, strings
 from textcnn.text.encoding import encode_few, encode_texts
 from textcnn.text.tokenizer import Tokenizer
 from textcnn.text.tokens import Encoded, Token
@@ -132,6 +132,16 @@ class Predictor:
             texts_of: returns the column of strings of a batch, none missing; called in another thread.
         """
         return in_order(lambda batch: self._scores_of_column(as_column(texts_of(batch))), batches)
+
+    def warm_up(self) -> None:
+        """Make the tables that fill as words are first met, so that a single new text is as fast as any later one.
+
+        It takes a fraction of a second, of a large vocabulary seconds, and the memory that the tables have in the end.
+        """
+        self.scorer.table.fill()
+        self.scores(strings([""] * (FEW + 1)))  # the vocabulary's table for many texts
+        for _ in range(WARM + 1):
+            self.scores([""])  # and that for few, which is made when there were some
 
     def margins(self, probabilities: np.ndarray) -> np.ndarray:
         """Return how far probabilities, (N, K), are from another prediction, (N,)."""

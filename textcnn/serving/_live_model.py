@@ -11,10 +11,7 @@ from threading import Lock
 
 from textcnn.errors import TextCNNError, one_line
 from textcnn.model import Model
-from textcnn.text.columns import strings
 
-_WORDS = 20  # of each text that a new model predicts
-_MANY = 20  # texts, or calls with few texts, that are no longer a few for the predictor
 logger = logging.getLogger("textcnn.serving")
 
 
@@ -59,9 +56,5 @@ class LiveModel:
     def _try(self) -> Loaded:
         """Load a model and let it predict: one that cannot is refused, and no request waits for what is made once."""
         model = self._load()
-        words = model.artifact.words
-        texts = [" ".join(words[begin : begin + _WORDS]) for begin in range(0, len(words), _WORDS)]
-        model.scores(strings([*texts, *[""] * _MANY]))  # all words meet the filters
-        for _ in range(_MANY):
-            model.scores(strings(texts[:1]))  # the tables for few texts are made when there were some
+        model.warm_up()
         return Loaded(model, time.time())
