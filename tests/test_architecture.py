@@ -77,6 +77,8 @@ ALLOWED = {
         "vectors",
     },
     "serving": {"errors", "inference", "model", "report", "targets", "text", "version"},
+    "spark": {"errors", "inference", "model", "targets", "text"},
+    "ray": {"data", "errors", "inference", "model"},
     "tuning": {"data", "errors", "inference", "report", "run", "settings", "training"},
     "cli": {
         "audit",
@@ -124,6 +126,9 @@ FOREIGN = {
     "click": {"cli"},
     "optuna": {"tuning"},
     "prometheus_client": {"serving"},
+    "pyspark": {"spark"},
+    "pandas": {"spark"},
+    "ray": {"ray"},
     "sqlalchemy": {"tuning"},
     "starlette": {"serving"},
     "uvicorn": {"serving"},

@@ -29,6 +29,7 @@ RESULTS = {
     "structure": "results",
     "scale": "results",
     "serving": "results",
+    "engines": "results",
     "benchmarks.training": "training",
     "benchmarks.prediction": "prediction",
     "benchmarks.command": "command",

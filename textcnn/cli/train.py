@@ -271,7 +271,7 @@ def _write_probabilities(
     import pyarrow as pa
 
     from textcnn.cli.cells import write_csv
-    from textcnn.cli.writers import probability_columns
+    from textcnn.inference.prediction_columns import probability_columns
     from textcnn.text.columns import strings
 
     target, form = target_of(texts.labels), {"separator": separator, "none": ""}

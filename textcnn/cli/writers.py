@@ -9,7 +9,7 @@ row. In all but text a `note` marks a text that was `empty`, or `unknown`: the m
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -20,7 +20,14 @@ import pyarrow.compute as pc
 from textcnn.cli.cells import flat, to_json, without_formulas, write_csv
 from textcnn.cli.table_files import TABLES, TableFile
 from textcnn.errors import DataError, listed, quoted
-from textcnn.inference.decisions import NOTES, Decisions, notes, rounded
+from textcnn.inference.decisions import Decisions
+from textcnn.inference.prediction_columns import (
+    label_lists,
+    no_scores,
+    numbers,
+    prediction_columns,
+    without_abstentions,
+)
 from textcnn.inference.predictor import Scores
 from textcnn.targets import ONE_CLASS, Target
 from textcnn.text.columns import strings
@@ -115,11 +122,11 @@ class Writer:
         if self.form == "json":
             self._write_json(rows, scores)
         elif self.form == "csv":
-            added = self._columns(probabilities, notes(scores))
+            added = self._columns(scores)
             columns = [flat(column) for column in rows.columns]
             self._write_csv([*columns, *added.values()], [*rows.column_names, *added], header=False)
         elif self._table is not None:
-            self._table.write(_beside(rows, self._columns(probabilities, notes(scores))))
+            self._table.write(_beside(rows, self._columns(scores)))
         else:
             self._write_text(texts, probabilities)
 
@@ -177,50 +184,19 @@ class Writer:
             )
         self._take_names(names)
 
-    def _lists(self, probabilities: np.ndarray, labels: pa.Array, values: Callable[[np.ndarray], pa.Array]) -> Any:
-        """Return the labels of texts that have several, and their probabilities, as lists."""
-        ids, found, offsets = self._decisions.chosen(probabilities)
-        own = _numbers(offsets)
-        return [pa.ListArray.from_arrays(own, part) for part in (labels.take(_numbers(ids)), values(found))]
-
-    def _joined(self, probabilities: np.ndarray, names: Sequence[str], values: Callable[[np.ndarray], pa.Array]) -> Any:
-        """Return the same joined by the separator; `values` are strings."""
-        return [pc.binary_join(part, self.separator) for part in self._lists(probabilities, strings(names), values)]
+    def _columns(self, scores: Scores) -> dict[str, pa.Array]:
+        """Return the columns that a prediction adds."""
+        if self._table is not None:
+            return prediction_columns(self._decisions, scores)
+        columns = prediction_columns(self._decisions, scores, strings([str(label) for label in self.classes]))
+        if self._decisions.several:
+            for name in ("prediction", "probability"):
+                columns[name] = pc.binary_join(columns[name].cast(pa.list_(pa.string())), self.separator)
+        return columns
 
     def _no_rows(self) -> dict[str, pa.Array]:
         """Return the columns that a prediction adds, without rows."""
-        return self._columns(np.zeros((0, len(self.classes))), np.zeros(0, np.int64))
-
-    def _columns(self, probabilities: np.ndarray, noted: np.ndarray) -> dict[str, pa.Array]:
-        """Return the columns that a prediction adds."""
-        names = [str(label) for label in self.classes]
-        labels = strings(names)
-        columns = {}
-        if self._table is not None and not all(isinstance(label, str) for label in self.classes):
-            labels = pa.array(self.classes)
-        if self._decisions.several:
-            if self._table is not None:
-                both = self._lists(probabilities, labels, lambda found: _numbers(rounded(found)))
-            else:
-                both = self._joined(probabilities, names, lambda found: _numbers(rounded(found)).cast(pa.string()))
-            columns = dict(zip(("prediction", "probability"), both, strict=True))
-        for rank, best in enumerate([] if self._decisions.several else self._decisions.ranked(probabilities).T, 1):
-            suffix = f"_{rank}" if rank > 1 else ""
-            predicted = labels.take(_numbers(best))
-            if rank == 1:
-                predicted = self._without_abstentions(predicted, probabilities, pa.nulls(1, labels.type)[0])
-            columns[f"prediction{suffix}"] = predicted
-            columns[f"probability{suffix}"] = _numbers(rounded(probabilities[np.arange(len(best)), best]))
-        if self.proba:
-            columns |= probability_columns(names, probabilities)
-        columns["note"] = strings(NOTES).take(_numbers(noted))
-        return columns
-
-    def _without_abstentions(self, predicted: pa.Array, probabilities: np.ndarray, none: Any) -> pa.Array:
-        """Put `none` where no class is predicted."""
-        if not self.min_confidence and self.thresholds is None:
-            return predicted
-        return pc.if_else(_booleans(self._decisions.abstains(probabilities)), none, predicted)
+        return self._columns(no_scores(len(self.classes)))
 
     def _write_csv(self, columns: list[pa.Array], names: list[str], *, header: bool) -> None:
         if self.escape_formulas:
@@ -237,12 +213,13 @@ class Writer:
         labels = strings(names)
         parts: list[Any] = []
         if self._decisions.several:
-            joined = self._joined(probabilities, names, _four_digits)
+            lists = label_lists(self._decisions, probabilities, labels, _four_digits)
+            joined = [pc.binary_join(part, self.separator) for part in lists]
             parts = [pc.if_else(pc.equal(part, ""), _DASH, part) for part in joined]
         for rank, best in enumerate([] if self._decisions.several else self._decisions.ranked(probabilities).T):
-            label = labels.take(_numbers(best))
+            label = labels.take(numbers(best))
             if rank == 0:
-                label = self._without_abstentions(label, probabilities, _DASH)
+                label = without_abstentions(self._decisions, probabilities, label, _DASH)
             parts += [label, _four_digits(probabilities[np.arange(len(best)), best])]
         if self.proba:
             named = zip(labels, probabilities.T, strict=True)
@@ -251,12 +228,6 @@ class Writer:
         _, ends, data = pc.binary_join_element_wise(lines, _NOTHING, _NEWLINE).cast(pa.large_string()).buffers()
         if data is not None:
             self.stream.write(memoryview(data)[: np.frombuffer(ends, np.int64)[len(lines)]])
-
-
-def probability_columns(names: Sequence[str], probabilities: np.ndarray) -> dict[str, pa.Array]:
-    """Return a column for each class, by the column's name, from probabilities, (N, K)."""
-    columns = zip(names, probabilities.T, strict=True)
-    return {f"probability:{name}": _numbers(rounded(column)) for name, column in columns}
 
 
 def _beside(rows: pa.Table, columns: dict[str, pa.Array]) -> pa.Table:
@@ -278,14 +249,4 @@ def _one_line(texts: pa.Array) -> pa.Array:
 
 def _four_digits(probabilities: np.ndarray) -> pa.Array:
     """Return probabilities as text, such as 0.1234."""
-    return _FOUR_DIGITS.take(_numbers(np.round(probabilities.astype(np.float64) * 10_000).astype(np.int32)))
-
-
-def _booleans(values: np.ndarray) -> pa.Array:
-    return _numbers(values.astype(np.int8)).cast(pa.bool_())
-
-
-def _numbers(values: np.ndarray) -> pa.Array:
-    """Return numbers as an Arrow column, from their buffer: pyarrow imports pandas to convert numpy arrays."""
-    buffer = pa.py_buffer(np.ascontiguousarray(values))
-    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, buffer])
+    return _FOUR_DIGITS.take(numbers(np.round(probabilities.astype(np.float64) * 10_000).astype(np.int32)))
