@@ -130,6 +130,7 @@ def command(
       textcnn train reviews.csv --cv 10 --cv-probabilities held-out.csv
       textcnn train reviews.csv --soft-labels answers.parquet
       textcnn train other.csv --init-from model --freeze embeddings,convolution
+      torchrun --standalone --nproc-per-node 2 -m textcnn train reviews.csv
     """
     if final and folds is None:
         raise ConfigError("--final: expected --cv beside it; textcnn train alone trains a model")

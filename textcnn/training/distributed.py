@@ -142,9 +142,9 @@ class Processes(TrainingGroup):
                 signal.signal(signal.SIGINT, before)
 
     def is_first_to_fail(self) -> bool:
-        """Return whether no other process has failed before; False too where that cannot be known."""
+        """Return whether no other process of this machine has failed before; False too where that cannot be known."""
         try:
-            return bool(self.store.add("failed", 1) == 1)
+            return bool(self.store.add(f"failed/{os.environ.get('GROUP_RANK', 0)}", 1) == 1)
         except RuntimeError:  # the store has ended with the process that held it
             return False
 
