@@ -12,6 +12,7 @@ scores of an epoch), it tells the others.
 from __future__ import annotations
 
 import os
+import re
 import signal
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -177,7 +178,7 @@ class Processes(TrainingGroup):
                 raise KeyboardInterrupt from None
             raise TrainingError(
                 f"expected {self.size} processes until training ends, found that one has ended "
-                f"({shortened(one_line(error))}); start them all again, with --resume"
+                f"({_reason(error)}); start them all again, with --resume"
             ) from error
 
 
@@ -189,6 +190,11 @@ def _rows_of(grad: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
     out = values.new_zeros(len(rows), values.shape[1])
     out[torch.searchsorted(rows, grad._indices()[0])] = values
     return out
+
+
+def _reason(error: Exception) -> str:
+    """Return what an error says, without the place in torch's source before it and the advice after it."""
+    return shortened(re.sub(r"^\[\S*\] ", "", one_line(error)).partition(". ")[0])
 
 
 def join() -> TrainingGroup:
@@ -213,7 +219,7 @@ def join() -> TrainingGroup:
         distributed.init_process_group(backend, store=store, rank=rank, world_size=size)
     except (RuntimeError, ValueError) as error:
         raise TrainingError(
-            f"expected to find {os.environ['WORLD_SIZE']} processes, found an error ({one_line(error)}); "
+            f"expected to find {os.environ['WORLD_SIZE']} processes, found an error ({_reason(error)}); "
             "start them by torchrun"
         ) from error
     return Processes(store, rank, size)

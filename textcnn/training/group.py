@@ -95,7 +95,7 @@ class TrainingGroup:
         yield
 
     def is_first_to_fail(self) -> bool:
-        """Return whether no other process of this machine has failed before: what follows from its end needs no words."""
+        """Return whether no other process of this machine failed before: what follows from its end needs no words."""
         return True
 
     def leave(self) -> None:
