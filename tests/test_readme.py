@@ -21,7 +21,8 @@ README = Path(__file__).parents[1] / "README.md"
 WITH_EXAMPLES = ("textcnn.model", "textcnn.estimator", "textcnn.nn.kim", "textcnn.nn.dcnn", "textcnn.serving")
 INSTALLING = re.compile(r"python3 -m venv|\. \.venv|pip install|pytest")
 SHELL = re.compile(r"&&|[|<>$]")
-NOT_HERE = re.compile(r"--data-dir|--from-transformer|user/name")  # the corpora's original files, models on the hub
+# The corpora's original files, models on the hub, a second machine.
+NOT_HERE = re.compile(r"--data-dir|--from-transformer|user/name|--nnodes")
 
 pytestmark = pytest.mark.skipif(not README.exists(), reason="the README is not here")
 

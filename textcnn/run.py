@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from textcnn.inference.artifact import REPORT, check_target, load_artifact, save
 from textcnn.model import Model
 from textcnn.settings.options import Settings
 from textcnn.training.cross_validation import CrossValidation, Fold, cross_validate
+from textcnn.training.group import ONE_PROCESS, TrainingGroup
 from textcnn.training.pipeline import Trained, train_model
 from textcnn.training.progress import History, Progress
 
@@ -138,6 +139,7 @@ def train_and_save(
     report: bool = True,
     scores: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    group: TrainingGroup = ONE_PROCESS,
 ) -> Run:
     """Train a model, score its test texts once, save it, and write its page.
 
@@ -154,6 +156,7 @@ def train_and_save(
         report: write the page on the model into its folder.
         scores: of a cross-validation, to be saved with the model.
         progress: receives how training goes.
+        group: the processes that train together, each of which calls this; the first one writes.
 
     Raises:
         DataError, ConfigError, VectorsError, TrainingError, ModelError: as in
@@ -162,8 +165,9 @@ def train_and_save(
     """
     settings = settings or Settings()
     destination = Destination(output)
-    with destination.reserved():
-        destination.check(overwrite=overwrite, resume=resume)
+    with destination.reserved() if group.leads else nullcontext():
+        if group.leads:
+            destination.check(overwrite=overwrite, resume=resume)
         replaces = destination.replaces(overwrite=overwrite, resume=resume)
         trained = train_model(
             parts["train"],
@@ -174,14 +178,19 @@ def train_and_save(
             progress=progress,
             checkpoint=destination.checkpoint,
             resume=resume,
+            group=group,
         )
+        if not group.leads:
+            group.wait()
+            return Run(Model(trained.artifact), trained.history)
         if scores is not None:
             trained.artifact.training["cross_validation"] = dict(scores)
         run = save_trained(trained, parts, classes, output, teacher=teacher, source=source, overwrite=replaces)
-        if run.history.interrupted:
-            return run
-        discard(destination.checkpoint)
-        return with_page(run, output, source, trained, parts, progress=progress) if report else run
+        if not run.history.interrupted:
+            discard(destination.checkpoint)
+            run = with_page(run, output, source, trained, parts, progress=progress) if report else run
+        group.wait()  # until here torchrun would end this process with another that has nothing more to do
+        return run
 
 
 def save_trained(

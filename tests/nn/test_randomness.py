@@ -93,3 +93,18 @@ def test_dropout_without_a_generator_draws_from_torch():
     expected = nn.Dropout(0.5)(torch.ones(30))
     torch.manual_seed(3)
     assert torch.equal(Dropout(0.5)(torch.ones(30)), expected)
+
+
+def test_parts_of_a_batch_drop_what_the_whole_would():
+    def dropped(x, part):
+        dropout = Dropout(0.4)
+        dropout.generator, dropout.part = torch.Generator().manual_seed(2), part
+        return [dropout(x), dropout(2 * x), dropout.generator.get_state()]
+
+    x = torch.randn(7, 50)
+    whole = dropped(x, None)
+    for part in (slice(0, None, 3), slice(2, None, 3), slice(0, 1)):
+        first, second, state = dropped(x[part], (part, 7))
+        assert torch.equal(first, whole[0][part])
+        assert torch.equal(second, whole[1][part])
+        assert torch.equal(state, whole[2])

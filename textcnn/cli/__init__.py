@@ -7,12 +7,23 @@ import io
 import os
 import signal
 import sys
+import traceback
 from importlib import import_module
 from pathlib import Path
 
 import click
 
-from textcnn.errors import LONGEST, TextCNNError, is_of_memory, nearest_names, one_line, quoted, shortened
+from textcnn.errors import (
+    LONGEST,
+    ConfigError,
+    TextCNNError,
+    is_of_memory,
+    nearest_names,
+    one_line,
+    quoted,
+    shortened,
+)
+from textcnn.training.group import ONE_PROCESS, TrainingGroup, is_launched
 from textcnn.version import __version__
 
 INTERRUPTED = 130  # exit code of a program ended by Ctrl-C
@@ -104,7 +115,8 @@ def _show_version(ctx: click.Context, parameter: click.Parameter, value: bool) -
     callback=_show_version,
     help="Show the version, and whether the inner loops are compiled, and exit.",
 )
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Train and run convolutional text classifiers.
 
     \b
@@ -112,6 +124,11 @@ def cli() -> None:
       textcnn train
       textcnn predict "not bad at all"
     """
+    if ctx.obj is not None and ctx.obj.size > 1 and ctx.invoked_subcommand not in (None, "train"):
+        raise ConfigError(
+            f"{ctx.invoked_subcommand}: expected one process, found {ctx.obj.size}; leave out torchrun, which is for "
+            "textcnn train"
+        )
 
 
 def main() -> None:
@@ -120,28 +137,39 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _terminate)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # not every terminal can show every character
+    group = ONE_PROCESS
     try:
-        sys.exit(cli.main(prog_name="textcnn", standalone_mode=False))
+        if is_launched():
+            _let_first_speak()
+            from textcnn.training.distributed import join
+
+            group = join()
+        sys.exit(cli.main(prog_name="textcnn", standalone_mode=False, obj=group))
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(2)
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "textcnn"
-        _fail(f"{error.format_message().rstrip('.')} (see {command} --help)", 2)
+        _fail(f"{error.format_message().rstrip('.')} (see {command} --help)", 2, group)
     except (click.Abort, KeyboardInterrupt):
-        _fail("interrupted", INTERRUPTED)
+        _fail("interrupted", INTERRUPTED, group)
     except TextCNNError as error:
-        _fail(str(error), 2)
+        _fail(str(error), 2, group)
     except (MemoryError, RuntimeError, ImportError) as error:
         if isinstance(error, ModuleNotFoundError) and error.name in _PACKAGES:
             package = _PACKAGES[error.name]
-            _fail(f"expected the library {package}, which is not installed; install it: pip install {package}", 2)
+            _fail(
+                f"expected the library {package}, which is not installed; install it: pip install {package}", 2, group
+            )
         if not is_of_memory(error):
             raise
-        _fail(f"not enough memory ({one_line(error) or 'an allocation failed'}); give less at once, or free some", 1)
+        message = f"not enough memory ({one_line(error) or 'an allocation failed'}); give less at once, or free some"
+        _fail(message, 1, group)
     except OSError as error:
         name = f"{error.filename}: " if error.filename else ""
-        _fail(f"{name}{error.strerror or error}", 2)
+        _fail(f"{name}{error.strerror or error}", 2, group)
+    finally:
+        group.leave()
 
 
 def _open_closed_streams() -> None:
@@ -171,9 +199,18 @@ def _terminate(number: int, frame: object) -> None:
     raise SystemExit(128 + number)
 
 
-def _fail(message: str, code: int) -> None:
+def _let_first_speak() -> None:
+    """Keep all of torchrun's processes silent but the first; an error of another is told all the same (`_fail`)."""
+    if os.environ["RANK"] != "0":
+        sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (until the end)
+        sys.excepthook = lambda *error: traceback.print_exception(*error, file=sys.__stderr__)
+
+
+def _fail(message: str, code: int, group: TrainingGroup) -> None:
     from textcnn.cli.terminal import neutralize
 
     message = shortened(message, LONGEST)  # click's own can be longer
-    click.echo(f"Error: {neutralize(message, sys.stderr)}", err=True)
+    if group.is_first_to_fail():
+        stream = sys.stderr if group.leads else sys.__stderr__
+        click.echo(f"Error: {neutralize(message, stream)}", file=stream)
     sys.exit(code)

@@ -29,6 +29,7 @@ from textcnn.files import check_output
 from textcnn.settings.options import make_settings, ordered_class_weights
 from textcnn.settings.presets import PRESETS, preset_keywords
 from textcnn.targets import target_of
+from textcnn.training.group import ONE_PROCESS
 
 if TYPE_CHECKING:
     from textcnn.data.labelled import Labelled
@@ -124,6 +125,7 @@ def command(
       textcnn train reviews.csv --cv 10 --cv-probabilities held-out.csv
       textcnn train reviews.csv --soft-labels answers.parquet
       textcnn train other.csv --init-from model --freeze embeddings,convolution
+      torchrun --standalone --nproc-per-node 2 -m textcnn train reviews.csv
     """
     if final and folds is None:
         raise ConfigError("--final: expected --cv beside it; textcnn train alone trains a model")
@@ -134,6 +136,9 @@ def command(
             "--soft-labels: expected no --cv beside them, since their teacher may know the texts of every fold, found "
             "it; give each fold's texts and soft labels to a run of its own"
         )
+    group = ctx.obj or ONE_PROCESS
+    if folds is not None and group.size > 1:
+        raise ConfigError(f"--cv: expected one process, found {group.size}; leave out torchrun, or train without --cv")
     if preset is not None:
         given = ParameterSource.COMMANDLINE
         chosen = preset_keywords(preset, data)
@@ -155,7 +160,7 @@ def command(
         Destination(output).check_folds(overwrite=overwrite, resume=resume)
     if cv_probabilities is not None:
         check_output(cv_probabilities, overwrite=overwrite, error=DataError)
-    if folds is None or final:
+    if (folds is None or final) and group.leads:
         Destination(output).check(overwrite=overwrite, resume=resume)
 
     from textcnn.cli.display import make_progress
@@ -191,6 +196,7 @@ def command(
             report=report,
             scores=scores,
             progress=progress,
+            group=group,
         )
     end_run(run, output)
 

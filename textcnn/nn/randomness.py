@@ -54,16 +54,19 @@ class Dropout(nn.Module):
 
     Attributes:
         generator: where to draw from, on the values' device; None is torch's own.
+        part: where x is a part of a batch: its texts, and how many the batch has. What is kept is drawn for them all.
     """
 
     def __init__(self, p: float) -> None:
         super().__init__()
         self.p = p
         self.generator: torch.Generator | None = None
+        self.part: tuple[slice, int] | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the values that are kept, scaled, and zeros for the others, in the shape of x."""
         if not self.training or not self.p:
             return x
-        kept = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
+        part, texts = self.part or (slice(None), len(x))
+        kept = x.new_empty(texts, *x.shape[1:]).bernoulli_(1 - self.p, generator=self.generator)[part]
         return x * kept.div_(1 - self.p)

@@ -10,6 +10,7 @@ import torch
 
 from textcnn import kernels
 from textcnn.text.tokens import Encoded
+from textcnn.training.group import ONE_PROCESS, Share, TrainingGroup
 
 POSITIONS = 1 << 18  # per padded batch, unless one text alone has more
 POOL = 50  # batches sorted by length together: enough for even lengths, few enough to stay shuffled
@@ -46,15 +47,22 @@ class Batch:
         distinct: distinct word ids, (U,) int64.
         inverse: index into `distinct` at each position, (N,) int32.
         lengths: words per text, (B,) int64, summing to N.
+        share: what these texts are of a batch that several processes share; None where they are all of it.
     """
 
     distinct: torch.Tensor
     inverse: torch.Tensor
     lengths: torch.Tensor
+    share: Share | None = None
+
+    @property
+    def texts(self) -> int:
+        """How many texts the whole batch has."""
+        return len(self.lengths) if self.share is None else self.share.texts
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
-        return Batch(self.distinct.to(device), self.inverse.to(device), self.lengths.to(device))
+        return Batch(self.distinct.to(device), self.inverse.to(device), self.lengths.to(device), self.share)
 
 
 class Batcher:
@@ -68,7 +76,7 @@ class Batcher:
         self.texts = texts
         self._numbers = np.zeros(int(texts.ids.max(initial=0)) + 1, np.int32)  # scratch memory of `number_words`
 
-    def batch(self, rows: np.ndarray) -> Batch:
+    def batch(self, rows: np.ndarray, share: Share | None = None) -> Batch:
         """Return the texts at the given rows, (B,), in that order."""
         texts = self.texts.take(rows)
         ids, lengths = texts.ids, texts.lengths  # (N,), (B,)
@@ -77,13 +85,16 @@ class Batcher:
         else:
             distinct, inverse = np.unique(ids, return_inverse=True)  # (U,), (N,)
             distinct, inverse = distinct.astype(np.int64), inverse.astype(np.int32)
-        return Batch(torch.from_numpy(distinct), torch.from_numpy(inverse), torch.from_numpy(lengths))
+        return Batch(torch.from_numpy(distinct), torch.from_numpy(inverse), torch.from_numpy(lengths), share)
 
 
 def training_batches(
-    texts: Encoded, *, batch_size: int, generator: np.random.Generator
+    texts: Encoded, *, batch_size: int, generator: np.random.Generator, group: TrainingGroup = ONE_PROCESS
 ) -> Iterator[tuple[np.ndarray, Batch]]:
-    """Yield the batches of one epoch in random order, each of texts of similar length, with their rows (B,)."""
+    """Yield the batches of one epoch in random order, each of texts of similar length, with their rows (B,).
+
+    Of each batch a process of a group has its share.
+    """
     lengths = texts.lengths
     order = generator.permutation(len(lengths))
     batches = []
@@ -94,16 +105,25 @@ def training_batches(
             batches += _bounded(pool[i : i + batch_size], lengths)
     batcher = Batcher(texts)
     for i in generator.permutation(len(batches)):
-        yield batches[i], batcher.batch(batches[i])
+        share = group.share(len(batches[i]))
+        rows = batches[i] if share is None else batches[i][share.part]
+        yield rows, batcher.batch(rows, share)
 
 
-def ordered_batches(texts: Encoded, *, batch_size: int) -> Iterator[tuple[np.ndarray, Batch]]:
-    """Yield batches of all texts in the order of their lengths, with their rows (B,)."""
+def ordered_batches(
+    texts: Encoded, *, batch_size: int, group: TrainingGroup = ONE_PROCESS
+) -> Iterator[tuple[np.ndarray, Batch]]:
+    """Yield batches of all texts in the order of their lengths, with their rows (B,).
+
+    Of all batches a process of a group has its own.
+    """
     order = np.argsort(texts.lengths, kind="stable")
-    batcher = Batcher(texts)
+    batches = []
     for begin in range(0, len(order), batch_size):
-        for rows in _bounded(order[begin : begin + batch_size], texts.lengths):
-            yield rows, batcher.batch(rows)
+        batches += _bounded(order[begin : begin + batch_size], texts.lengths)
+    batcher = Batcher(texts)
+    for rows in batches[group.rank :: group.size]:
+        yield rows, batcher.batch(rows)
 
 
 def _bounded(rows: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from textcnn.errors import ModelError
 from textcnn.files import read_plain, written_whole
+from textcnn.training.group import ONE_PROCESS, TrainingGroup
 from textcnn.training.identity import differences
 from textcnn.training.progress import Epoch
 
@@ -58,12 +59,14 @@ class Checkpoint:
         identity: what must be the same for a run to resume: settings and a hash of the data, as JSON.
         environment: what the bits depend on besides; a difference is worth a warning.
         resume: continue from the file if it exists.
+        group: the processes that train together, of which the first one keeps the file.
     """
 
     path: Path
     identity: Mapping[str, Any]
     environment: Mapping[str, Any]
     resume: bool
+    group: TrainingGroup = ONE_PROCESS
 
     def save(self, tensors: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
         """Replace the file.
@@ -71,6 +74,8 @@ class Checkpoint:
         Raises:
             ModelError: it cannot be written.
         """
+        if not self.group.leads:
+            return
         from safetensors.torch import save as to_bytes
 
         head = {"identity": self.identity, "environment": self.environment, "state": state}
@@ -99,9 +104,9 @@ class Checkpoint:
         Raises:
             ModelError: the file is no checkpoint, one of other settings or data, or has wrong contents.
         """
-        if not self.resume or not self.path.exists():
+        content = self.group.first(self._read() if self.group.leads and self.resume and self.path.exists() else None)
+        if content is None:
             return None
-        content = self._read()
         head, tensors = self._parse(content)
         identity = head.get("identity")
         if not isinstance(identity, dict):

@@ -34,6 +34,7 @@ from textcnn.training._early_stopping import EarlyStopping
 from textcnn.training._linear import LinearModel, Memory, solvable, solve_once
 from textcnn.training._loop import Trainer, loss_weights, predict_logits, with_prefix
 from textcnn.training.devices import multiplies_bf16
+from textcnn.training.group import ONE_PROCESS, TrainingGroup
 from textcnn.training.progress import Epoch, FoldProgress, History, Progress
 
 logger = logging.getLogger(__name__)
@@ -100,6 +101,7 @@ class Fitting:
         progress: receives how training goes.
         checkpoint: keeps the run after its epochs, and may hold one to resume; None keeps nothing.
         memory: the linear models of other runs on the same texts.
+        group: the processes that train together.
 
     Raises:
         ConfigError: settings that the networks or this machine cannot follow.
@@ -115,7 +117,9 @@ class Fitting:
         progress: Progress,
         checkpoint: Checkpoint | None = None,
         memory: Memory | None = None,
+        group: TrainingGroup = ONE_PROCESS,
     ) -> None:
+        self.group = group
         self.members, self.labels, self.config, self.classes = members, labels, config, classes
         self.target = target_of(labels)
         self.progress = progress
@@ -128,6 +132,7 @@ class Fitting:
                 classes=classes,
                 progress=progress if member is members[-1] else FoldProgress(progress),
                 target=self.target,
+                group=group,
             )
             for member in members
         ]
@@ -159,11 +164,12 @@ class Fitting:
         logits = self._logits_of(linear)
         self.progress.begin(texts=len(self.members[-1].training.labels), epochs=self.config.max_epochs)
         try:
-            while len(epochs) < self.config.max_epochs and not self.best.should_stop(len(epochs)):
-                epoch = self._run_epoch(len(epochs) + 1, logits)
-                epochs.append(epoch)
-                self._save(epochs)
-                self.progress.epoch(epoch)
+            with self.group.interruptible():
+                while len(epochs) < self.config.max_epochs and not self.best.should_stop(len(epochs)):
+                    epoch = self._run_epoch(len(epochs) + 1, logits)
+                    epochs.append(epoch)
+                    self._save(epochs)
+                    self.progress.epoch(epoch)
         except KeyboardInterrupt:
             if not self.best.epoch:
                 raise
@@ -214,11 +220,12 @@ class Fitting:
         seconds = time.perf_counter() - begin
         logits = np.zeros((len(self.labels), self.classes), np.float32)
         for member in self.members:
-            logits[member.rows] = predict_logits(member.network, member.scored, classes=self.classes)
+            logits[member.rows] = predict_logits(member.network, member.scored, classes=self.classes, group=self.group)
         if not np.isfinite(logits).all():
             raise self.trainers[-1].not_finite("finite logits", math.nan, f"after epoch {number}")
         share, probabilities = self._choose(logits, linear)
         scores = self.target.monitored(self.labels, probabilities)
+        share, probabilities, scores = self.group.first((share, probabilities, scores))
         best = self.best.update(number, scores, self.network, share=share, probabilities=probabilities)
         return Epoch(
             number=number,

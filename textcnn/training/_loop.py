@@ -17,22 +17,25 @@ from textcnn.text.tokens import Encoded
 from textcnn.training._batching import Batch, Examples, ordered_batches, training_batches
 from textcnn.training._optimizer import Optimizer, constrain_norm, freeze
 from textcnn.training.devices import choose_device
+from textcnn.training.group import ONE_PROCESS, TrainingGroup
 from textcnn.training.progress import Progress
 
 SCORING_BATCH, SCORES = 256, 1 << 19  # texts scored together at most, and their logits
 
 
 @torch.no_grad()
-def predict_logits(model: TextNetwork, texts: Encoded, *, classes: int) -> np.ndarray:
+def predict_logits(
+    model: TextNetwork, texts: Encoded, *, classes: int, group: TrainingGroup = ONE_PROCESS
+) -> np.ndarray:
     """Return the logits of N encoded texts, (N, K) float32, with the network in evaluation mode."""
     device = next(model.parameters()).device
     model.eval()
     out = np.zeros((len(texts.lengths), classes), dtype=np.float32)
     batch_size = max(1, min(SCORING_BATCH, SCORES // classes))
-    for rows, batch in ordered_batches(texts, batch_size=batch_size):
+    for rows, batch in ordered_batches(texts, batch_size=batch_size, group=group):
         batch = batch.to(device)
         out[rows] = model.logits(batch.distinct, batch.inverse, batch.lengths).cpu().numpy()  # (B, K)
-    return out
+    return group.sum(out)
 
 
 class Trainer:
@@ -44,6 +47,7 @@ class Trainer:
         classes: K.
         progress: receives the progress within an epoch.
         target: what the texts' labels are.
+        group: the processes that train it together.
 
     Raises:
         ConfigError: settings that the network or this machine cannot follow.
@@ -57,8 +61,10 @@ class Trainer:
         classes: int,
         progress: Progress,
         target: Target = ONE_CLASS,
+        group: TrainingGroup = ONE_PROCESS,
     ) -> None:
         self.config = config
+        self.group = group
         self.target = target
         self.classes = classes
         # Kim (2014), section 2.1, multiplies the weights by p = 1 - dropout at test time, where torch divides the
@@ -66,8 +72,9 @@ class Trainer:
         bound = model.config.default_max_norm if config.max_norm is None else config.max_norm
         self.max_norm = bound * (1 - model.dropout.p)
         self.progress = progress
-        self.device = choose_device(config.device)
+        self.device = group.choose(choose_device(config.device))
         self.model = model.to(self.device)
+        group.copy_first(self.model.state_dict().values())
         if config.precision == "bf16":
             self._use_bf16()
         freeze(self.model, config.freeze)
@@ -130,15 +137,17 @@ class Trainer:
         learned = training.labels if training.probabilities is None else training.probabilities
         labels = torch.tensor(learned, device=self.device)  # (N,) or (N, K)
         of_text = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=self.device)
-        batches = training_batches(training.texts, batch_size=self.config.batch_size, generator=self.generator)
+        batches = training_batches(
+            training.texts, batch_size=self.config.batch_size, generator=self.generator, group=self.group
+        )
         for step, (batch_rows, batch) in enumerate(batches, 1):
             batch = batch.to(self.device)
             rows = torch.from_numpy(batch_rows).to(self.device)  # (B,)
             loss = self.step(batch, labels[rows], None if of_text is None else of_text[rows])
             if not math.isfinite(loss):
                 raise self.not_finite("a finite loss", loss, f"at epoch {number}, step {step}")
-            total += loss * len(batch.lengths)
-            done += len(batch.lengths)
+            total += loss * batch.texts
+            done += batch.texts
             self.progress.batch(epoch=number, texts=done, loss=total / done)
         self.optimizer.settle_all()
         return total / done
@@ -147,21 +156,26 @@ class Trainer:
         """Take a training step, unless the loss is not finite.
 
         Args:
-            batch: B texts, on the network's device.
+            batch: B texts, on the network's device; of a batch that several processes share this one's.
             labels: class ids, (B,), or which labels each text has, (B, K) bool; or the probabilities to give, (B, K).
             weights: of the texts in the loss, (B,), or of their labels, (B, 1) or (B, K); None if all are equal.
 
         Returns:
-            The mean loss before the step.
+            The mean loss of the whole batch before the step.
         """
         matches = self.model.find_ngrams(batch.distinct, batch.inverse, batch.lengths)
-        self.optimizer.settle(batch.distinct, None if matches is None else matches.rows)
+        touched = self.group.union(self.optimizer.touched(batch.distinct, None if matches is None else matches.rows))
+        self.optimizer.settle(touched)
+        if batch.share is not None:
+            self.model.dropout.part = batch.share.part, batch.texts
         logits = self.model.logits(batch.distinct, batch.inverse, batch.lengths, matches)  # (B, K)
-        loss = self.target.losses(logits, labels, weights).mean()
-        value = loss.item()
+        loss = self.target.losses(logits, labels, weights).sum() / batch.texts
+        if batch.share is not None:
+            loss = loss * batch.share.counts
+        loss.backward()
+        value = self.group.sum_gradients(self.optimizer.parameters, touched, loss)
         if not math.isfinite(value):
             return value
-        loss.backward()
         self.optimizer.step()
         if self.max_norm:
             constrain_norm(self.model.softmax.weight, self.max_norm)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -60,17 +61,26 @@ class Optimizer:
             return model.ngrams is not None and model.ngrams.sparse
         return name == "channels.tuned" and model.channels.sparse
 
-    def settle(self, words: torch.Tensor, ngrams: torch.Tensor | None) -> None:
-        """Settle the rows that a batch is about to read (see `textcnn.training._row_optimizers`).
+    @property
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """What is trained, by name."""
+        return {name: part.parameter for name, part in self.parts.items()}
+
+    def touched(self, words: torch.Tensor, ngrams: torch.Tensor | None) -> dict[str, torch.Tensor]:
+        """Return the rows of the trained tables that a batch reads, by the table's name.
 
         Args:
             words: distinct word ids of the batch, (U,).
             ngrams: distinct rows of its n-grams, (U',); None without a bag.
         """
-        for name, rows in (("channels.tuned", words), ("ngrams.weight", ngrams)):
-            part = self.parts.get(name)
-            if part is not None and part.optimizer.skipping and rows is not None:
-                part.optimizer.settle(rows)
+        read = {"channels.tuned": words, "ngrams.weight": ngrams}
+        return {name: rows for name, rows in read.items() if name in self.parts and rows is not None}
+
+    def settle(self, touched: Mapping[str, torch.Tensor]) -> None:
+        """Settle the rows that are about to be read or updated (see `textcnn.training._row_optimizers`)."""
+        for name, rows in touched.items():
+            if self.parts[name].optimizer.skipping:
+                self.parts[name].optimizer.settle(rows)
 
     def settle_all(self) -> None:
         """Settle all rows of the tables."""

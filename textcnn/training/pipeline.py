@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import logging
 import math
 import platform
@@ -30,6 +31,8 @@ from textcnn.text.ngrams import collect_ngrams
 from textcnn.text.tokenizer import Tokenizer
 from textcnn.text.vocabulary import Vocabulary
 from textcnn.training._starting_words import coverage, initial_rows, read_words
+from textcnn.training.group import ONE_PROCESS, TrainingGroup
+from textcnn.training.identity import differences
 from textcnn.training.progress import History, Progress
 from textcnn.training.validation import adapted, held_out, validation_folds
 from textcnn.vectors.neighbours import neighbours_of_probes
@@ -109,6 +112,7 @@ def train_model(
     checkpoint: Path | None = None,
     resume: bool = False,
     memory: dict[bytes, Any] | None = None,
+    group: TrainingGroup = ONE_PROCESS,
 ) -> Trained:
     """Train a network.
 
@@ -124,6 +128,7 @@ def train_model(
         resume: continue from that file if it exists: the result has the bits of a run that was never stopped.
         memory: what may be kept from one call to the next where many train on the same texts; empty at first. The
             result has the same bits without it.
+        group: the processes that train together, each of which calls this.
 
     Returns:
         The model with the weights of the best epoch, how training went, and the texts of each kind.
@@ -131,13 +136,13 @@ def train_model(
     Raises:
         DataError: no texts, one class, or too few examples of a class.
         VectorsError: the word vectors cannot be used.
-        TrainingError: the loss is not finite, or memory runs out.
+        TrainingError: the loss is not finite, memory runs out, or another process has ended or has other texts.
         ModelError: the checkpoint, or the model to start from, cannot be used.
     """
     kernels.limit_spinning()  # before torch is loaded, if it is not
     progress = progress or Progress()
     prepared = prepare(training, classes, settings, validation=validation, soft=soft, progress=progress)
-    fitted = fit(prepared, progress=progress, checkpoint=checkpoint, resume=resume, memory=memory)
+    fitted = fit(prepared, progress=progress, checkpoint=checkpoint, resume=resume, memory=memory, group=group)
     return package(prepared, fitted)
 
 
@@ -238,14 +243,23 @@ def fit(
     checkpoint: Path | None = None,
     resume: bool = False,
     memory: dict[bytes, Any] | None = None,
+    group: TrainingGroup = ONE_PROCESS,
 ) -> Fitted:
     """Train the network until early stopping ends it; arguments and errors as in `train_model`."""
     from textcnn.training._checkpoint import Checkpoint
     from textcnn.training._fitting import Fitting
 
+    different = differences(prepared.identity, json.loads(group.first(json.dumps(prepared.identity))))
+    if different:
+        raise TrainingError(
+            f"expected the same texts and settings in each process, found other {', '.join(different)} in process "
+            f"{group.rank} than in process 0; give all the same files and options"
+        )
+    if group.size > 1:  # which sum in another order
+        prepared.facts["environment"]["processes"] = group.size
     keep: Checkpoint | None = None
     if checkpoint is not None:
-        keep = Checkpoint(checkpoint, prepared.identity, prepared.facts["environment"], resume)
+        keep = Checkpoint(checkpoint, prepared.identity, prepared.facts["environment"], resume, group)
     fitting = Fitting(
         prepared.members,
         prepared.validation.labels,
@@ -254,6 +268,7 @@ def fit(
         progress=progress,
         checkpoint=keep,
         memory=memory,
+        group=group,
     )
     try:
         history = fitting.run()
