@@ -25,6 +25,8 @@ from textcnn.errors import ConfigError
 from textcnn.export import _graph, _scoring
 from textcnn.export._scoring import scoring_graph
 from textcnn.inference import _look_up_table
+from textcnn.inference.compression import compress
+from textcnn.inference.predictor import Predictor
 from textcnn.inference.scorer import CHUNK
 from textcnn.settings import architectures
 from textcnn.targets import SEVERAL_LABELS
@@ -76,6 +78,13 @@ def test_any_texts(config, texts):
 def _with_texts(pair, texts):
     predictor, session = pair
     return predictor, encoded(texts), session
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("config", [ONE_OF_EACH[3], SMALL, DCNN_SMALL], ids=str)
+def test_compressed_models(config, bits):
+    small = Predictor(compress(make(dataclasses.replace(config, ngrams=2)).artifact, bits=bits))
+    assert_equal(small, encoded(ragged(*LENGTHS)))
 
 
 @pytest.mark.parametrize("config", ONE_OF_EACH, ids=str)

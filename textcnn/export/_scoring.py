@@ -97,6 +97,10 @@ def _tables(graph: Graph, scorer: Scorer[Any], ids: Value) -> tuple[Sequence[Val
     """
     look_up, slots = scorer.table, range(scorer.table.shape[0])
     vocabulary = len(look_up.rows)
+    if look_up.bits != 32:  # rounded numbers are constants as they are, which are made float32 when the file is loaded
+        codes, _ = look_up.look_up_codes(np.arange(vocabulary))
+        numbers = (graph.constant(np.ascontiguousarray(codes[:, slot])) for slot in slots)
+        return [graph.op("Cast", x, to=FLOAT) * scale for x, scale in zip(numbers, look_up.scales, strict=True)], ids
     if look_up.table is not None and look_up.table.size <= TIMES * look_up.rows.size:
         table, _ = look_up.look_up(np.arange(vocabulary))
         return [graph.constant(np.ascontiguousarray(table[:, slot])) for slot in slots], ids
