@@ -23,7 +23,9 @@ def fitted():
     return TextCNNClassifier(**SMALL, feature_maps=4, region_sizes=(1, 2)).fit(TEXTS, LABELS)
 
 
-@pytest.mark.parametrize("settings", [{"arch": "kim"}, {"arch": "dcnn"}, {"arch": "stacked"}, {"ngrams": 0}])
+@pytest.mark.parametrize(
+    "settings", [{"arch": "kim"}, {"arch": "dcnn"}, {"arch": "stacked"}, {"arch": "dpcnn"}, {"ngrams": 0}]
+)
 def test_what_is_known_stays(settings):
     model = TextCNNClassifier(**SMALL, **settings).fit(TEXTS, LABELS).model_
     part = Labelled(as_column(NEW), np.array([1, 0] * 20))
@@ -46,6 +48,15 @@ def test_new_words_are_learned_and_old_ones_kept(fitted, tmp_path):
     np.testing.assert_array_equal(fitted.model_.predict_proba(TEXTS), before)
     classifier.save(tmp_path / "m")
     np.testing.assert_array_equal(load_model(tmp_path / "m").predict_proba(NEW), classifier.predict_proba(NEW))
+
+
+def test_a_compressed_model_that_learns_more_is_not_compressed(fitted, tmp_path):
+    part = Labelled(as_column(NEW), np.array([1, 0] * 20))
+    more = Model(learn_more(fitted.model_.compress().artifact, part, config()))
+    assert more.artifact.compression is None
+    assert "compression" not in more.artifact.training
+    more.save(tmp_path / "m")
+    np.testing.assert_array_equal(load_model(tmp_path / "m").predict_proba(NEW), more.predict_proba(NEW))
 
 
 def test_ngrams_are_found_under_their_new_numbers(fitted):

@@ -71,8 +71,8 @@ def learn_more(
     counts = initial.target.counts(part.labels, size["classes"])
     texts, labels = initial.training.get("texts") or 0, initial.training.get("labels") or [0] * size["classes"]
     training = {
-        **initial.training,
+        **{name: fact for name, fact in initial.training.items() if name != "compression"},  # its numbers move
         "texts": texts + len(part),
         "labels": (np.array(labels) + counts).tolist(),
     }
-    return dataclasses.replace(initial, words=words, weights=weights, training=training, metrics={})
+    return dataclasses.replace(initial, words=words, weights=weights, training=training, metrics={}, compression=None)
