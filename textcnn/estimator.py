@@ -86,6 +86,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         k_top: int = 4,
         pool_size: int = 2,
         global_pooling: str = "max",
+        shortcut: bool = False,
+        branches: tuple[int, ...] = (),
         blocks: int = 4,
         dropout: float = 0.5,
         tokenizer: str = "unicode",
@@ -132,6 +134,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.k_top = k_top
         self.pool_size = pool_size
         self.global_pooling = global_pooling
+        self.shortcut = shortcut
+        self.branches = branches
         self.blocks = blocks
         self.dropout = dropout
         self.tokenizer = tokenizer

@@ -128,6 +128,15 @@ def test_settings_reach_the_model(textcnn, reviews, tmp_path, tiny):
     assert (training["class_weight"], training["seed"], training["max_norm"]) == ([1.0, 2.0], 3, 0)
 
 
+def test_shortcuts_and_branches_reach_the_model(textcnn, reviews, tmp_path, tiny):
+    given = ("--arch", "stacked", "--region-sizes", "2,3,3", "--feature-maps", "4,4,6", "--shortcut", "--branches")
+    for branches, expected in (("1,3", [1, 3]), ("3", [3])):
+        ended = textcnn("train", reviews, "-o", tmp_path / branches, *tiny, *given, branches)
+        assert ended.code == 0, ended.err
+        config = json.loads((tmp_path / branches / "config.json").read_text(encoding="utf-8"))
+        assert (config["model"]["shortcut"], config["model"]["branches"]) == (True, expected)
+
+
 def test_word_vectors_are_used_and_their_coverage_told(textcnn, reviews, tmp_path):
     (tmp_path / "vectors.txt").write_text("2 4\nfine 1 0 0 0\ndull 0 1 0 0\n", encoding="utf-8")
     args = ("--vectors", tmp_path / "vectors.txt", "--feature-maps", "4", "--epochs", "1", "--channels", "static")
@@ -165,6 +174,8 @@ def _contents(folder: Path) -> Mapping[str, bytes]:
         (["--learning-rate", "nan"], ("--learning-rate", "above 0", "nan")),
         (["--device", "tpu"], ("--device", "cuda:N", "'tpu'")),
         (["--region-sizes", "three"], ("--region-sizes", "3,4,5", "'three'", "train --help")),
+        (["--arch", "stacked", "--shortcut"], ("--region-sizes", "odd number", "(3, 3)")),
+        (["--arch", "stacked", "--branches", "1,5"], ("--region-sizes", "expected 5", "(3, 3)")),
         (["--pooling", "mean"], ("--pooling", "'max', 'average', 'k-max'", "'mean'")),
         (["--channels", "static"], ("channels static", "--vectors FILE")),
         (["--channels", "rand", "--vectors", "vectors.txt"], ("channels rand", "no word vectors")),

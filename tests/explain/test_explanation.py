@@ -121,6 +121,9 @@ def test_a_model_whose_right_explanation_is_known():
         StackedConfig(
             ngrams=0, dimension=4, feature_maps=(3, 3), channels="multichannel", multichannel_filters="separate"
         ),
+        StackedConfig(
+            ngrams=0, dimension=4, region_sizes=(3, 3, 3), feature_maps=(3, 2, 4), shortcut=True, branches=(1, 3)
+        ),
     ],
     ids=lambda config: type(config).__name__,
 )

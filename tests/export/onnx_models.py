@@ -42,6 +42,19 @@ STACKED = [
     dataclasses.replace(STACKED_SMALL, activation="identity", global_pooling="average"),
     dataclasses.replace(STACKED_SMALL, channels="multichannel", multichannel_filters="separate"),
     dataclasses.replace(STACKED_SMALL, pool_size=2**32),  # past any text
+    dataclasses.replace(STACKED_SMALL, region_sizes=(2, 3, 2), feature_maps=(4, 5, 4), shortcut=True),
+    dataclasses.replace(
+        STACKED_SMALL, region_sizes=(2, 4, 4), feature_maps=(4, 6, 9), branches=(1, 2, 4), activation="tanh"
+    ),
+    dataclasses.replace(
+        STACKED_SMALL,
+        region_sizes=(3,) * 5,
+        feature_maps=(4, 6, 2, 2, 4),
+        shortcut=True,
+        branches=(3, 1),
+        pool_size=3,
+        global_pooling="average",
+    ),
 ]
 DPCNN_SMALL = DPCNNConfig(ngrams=0, dimension=6, feature_maps=4, blocks=4)
 DPCNNS = [

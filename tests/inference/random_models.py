@@ -40,6 +40,25 @@ STACKED = [
     ),
     StackedConfig(ngrams=0, dimension=6, channels="multichannel", multichannel_filters="separate"),
     StackedConfig(ngrams=0, dimension=6, region_sizes=(2, 3), feature_maps=(4, 5), pool_size=2**32),  # past any text
+    StackedConfig(ngrams=0, dimension=6, region_sizes=(2, 3, 2), feature_maps=(4, 5, 4), shortcut=True),
+    StackedConfig(
+        ngrams=0,
+        dimension=6,
+        region_sizes=(2, 4, 4),
+        feature_maps=(4, 6, 9),
+        branches=(1, 2, 4),
+        activation="tanh",
+    ),
+    StackedConfig(
+        ngrams=0,
+        dimension=6,
+        region_sizes=(3, 3, 3, 3, 3),
+        feature_maps=(4, 6, 2, 2, 4),
+        shortcut=True,
+        branches=(3, 1),
+        pool_size=3,
+        global_pooling="average",
+    ),
 ]
 DPCNN_SMALL = DPCNNConfig(ngrams=0, dimension=6, feature_maps=4, blocks=3)
 DPCNNS = [

@@ -89,6 +89,11 @@ def test_shapes_are_the_networks(channels, filters):
         DCNNConfig(ngrams=0, dimension=8, region_sizes=(3, 2, 4), feature_maps=(2, 3, 5)),
         DCNNConfig(ngrams=0, dimension=8, region_sizes=(3,), feature_maps=(2,)),
         StackedConfig(ngrams=0, dimension=4, region_sizes=(3, 2), feature_maps=(2, 5)),
+        StackedConfig(ngrams=0, dimension=4, region_sizes=(3, 2, 2, 1, 2), feature_maps=(2, 5, 2, 3, 4), shortcut=True),
+        StackedConfig(ngrams=0, dimension=4, region_sizes=(3, 5), feature_maps=(2, 9), branches=(1, 3, 5)),
+        StackedConfig(
+            ngrams=0, dimension=4, region_sizes=(3, 3, 3), feature_maps=(2, 2, 8), branches=(1, 3), shortcut=True
+        ),
     ):
         config = dataclasses.replace(config, channels=channels, multichannel_filters=filters)
         vectors = torch.zeros(7, config.dimension) if config.pretrained else None

@@ -27,6 +27,7 @@ NUMBERS = st.floats(-1e6, 1e6, width=32)
     bits=st.sampled_from([8, 16]),
 )
 def test_numbers_are_rounded_by_half_a_step_at_most(x, bits):
+    x[np.abs(x) < 1e-30] = 0  # whose scale float32 has no number for
     weights, compression = compressed({"some.weight": x, "some.bias": x[0]}, bits)
     steps = np.abs(x).max(axis=1, keepdims=True) / (2 ** (bits - 1) - 1)
     assert (np.abs(weights["some.weight"] - x) <= steps * 0.5001).all()

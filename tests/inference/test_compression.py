@@ -28,6 +28,14 @@ SETTINGS = {
     "average": {"dimension": 40, "feature_maps": 20, "pooling": "average"},
     "dcnn": {"arch": "dcnn", "dimension": 16, "feature_maps": (4, 6)},
     "stacked": {"arch": "stacked", "dimension": 40, "feature_maps": (16, 16)},
+    "deep": {
+        "arch": "stacked",
+        "dimension": 40,
+        "region_sizes": (3, 3, 3),
+        "feature_maps": (16, 8, 12),
+        "shortcut": True,
+        "branches": (1, 3),
+    },
 }
 
 

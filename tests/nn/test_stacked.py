@@ -17,8 +17,19 @@ VARIANTS = [
     dataclasses.replace(SMALL, region_sizes=(2, 3, 2), feature_maps=(4, 3, 5), channels="multichannel"),
     dataclasses.replace(SMALL, channels="multichannel", multichannel_filters="separate"),
     dataclasses.replace(SMALL, channels="static"),
+    dataclasses.replace(SMALL, region_sizes=(2, 3, 2), feature_maps=(4, 3, 4), shortcut=True),
+    dataclasses.replace(
+        SMALL, region_sizes=(2, 3, 4, 1, 3), feature_maps=(4, 3, 5, 2, 5), shortcut=True, activation="tanh", pool_size=3
+    ),
+    dataclasses.replace(SMALL, feature_maps=(4, 6), branches=(1, 3)),
+    dataclasses.replace(
+        SMALL, region_sizes=(2, 4, 4), feature_maps=(4, 9, 3), branches=(4, 1, 2), global_pooling="average"
+    ),
+    dataclasses.replace(
+        SMALL, region_sizes=(3, 3, 3), feature_maps=(4, 8, 6), branches=(3, 1), shortcut=True, activation="tanh"
+    ),
 ]
-
+DEEPEST = dataclasses.replace(SMALL, region_sizes=(3,) * 29, feature_maps=(4,) * 29)
 
 pytestmark = pytest.mark.usefixtures("form")
 
@@ -44,6 +55,41 @@ def wide(rows, filters, bias):
     return [bias + sum(rows[i + j] @ filters[j] for j in range(size) if 0 <= i + j < len(rows)) for i in windows]
 
 
+def kept(rows, layer):
+    """Return the responses at each position of a list of vectors to the window whose middle it is."""
+    size = layer.weight.shape[2]
+    out = []
+    for i in range(len(rows)):
+        near = [(j, i - size // 2 + j) for j in range(size)]
+        out.append(layer.bias + sum(layer.weight[:, :, j] @ rows[at] for j, at in near if 0 <= at < len(rows)))
+    return out
+
+
+def layer_of(rows, layer, branches, activation):
+    """Return the responses of a convolution, or of an inception module, to a list of vectors."""
+    if not branches:
+        return kept(rows, layer)
+    parts = []
+    for number, size in enumerate(branches):
+        inner = rows
+        if size > 1:
+            inner = [activation(x) for x in kept(rows, layer.reductions[number])]
+        parts.append(kept(inner, layer.branches[number]))
+    return [torch.cat(part) for part in zip(*parts, strict=True)]
+
+
+def stage_of(rows, stage, config, activation):
+    """Return what follows local pooling, before the activation."""
+    if not config.shortcut:
+        return layer_of(rows, stage, config.branches, activation)
+    inner = [activation(x) for x in layer_of(rows, stage.first, config.branches, activation)]
+    outer = layer_of(inner, stage.second, config.branches, activation)
+    return [
+        y + (x if len(x) == len(y) else stage.projection.weight[:, :, 0] @ x + stage.projection.bias)
+        for x, y in zip(rows, outer, strict=True)
+    ]
+
+
 def naive(model, ids):
     """Return the logits of one text, layer by layer over lists."""
     config = model.config
@@ -52,13 +98,15 @@ def naive(model, ids):
     if config.channel_count == 1:
         tables = [sum(tables)]
     rows = [torch.cat([table[w] for table in tables]) for w in ids]
-    layers = [(model.convolution.weight.transpose(1, 2), model.convolution.bias[0])]
-    layers += [(layer.weight.permute(2, 1, 0), layer.bias) for layer in model.deeper]
-    for number, (filters, bias) in enumerate(layers):
-        if number:
-            groups = [rows[i : i + config.pool_size] for i in range(0, len(rows), config.pool_size)]
-            rows = [torch.stack(group).amax(dim=0) for group in groups]
-        rows = [activation(x) for x in wide(rows, filters, bias)]
+    rows = [activation(x) for x in wide(rows, model.convolution.weight.transpose(1, 2), model.convolution.bias[0])]
+    for stage in model.deeper:
+        groups = [rows[i : i + config.pool_size] for i in range(0, len(rows), config.pool_size)]
+        rows = [torch.stack(group).amax(dim=0) for group in groups]
+        if config.shortcut or config.branches:
+            rows = stage_of(rows, stage, config, activation)
+        else:
+            rows = wide(rows, stage.weight.permute(2, 1, 0), stage.bias)
+        rows = [activation(x) for x in rows]
     if not rows:
         features = torch.zeros(config.features, dtype=torch.float64)
     else:
@@ -91,3 +139,24 @@ def test_scores_do_not_depend_on_batch_mates(config):
         for row, ids in zip(together, batch, strict=True):
             alone = model(ids, torch.tensor([len(ids)])).softmax(dim=1)[0]
             torch.testing.assert_close(alone, row, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"shortcut": True}, {"branches": (1, 3)}, {"shortcut": True, "branches": (1, 3)}])
+def test_a_deep_stack_equals_a_loop(options):
+    torch.manual_seed(0)
+    model = StackedCNN(dataclasses.replace(DEEPEST, **options), vocabulary_size=20, classes=3).double().eval()
+    torch.nn.init.normal_(model.softmax.weight)  # the other weights are small, so that the values do not explode
+    batch = texts()
+    logits = model(torch.cat(batch), torch.tensor(LENGTHS))
+    torch.testing.assert_close(logits, torch.stack([naive(model, ids) for ids in batch]))
+
+
+def test_a_shortcut_of_equal_maps_is_the_identity():
+    model = make(dataclasses.replace(SMALL, region_sizes=(1, 3, 3), feature_maps=(4, 2, 4), pool_size=1, shortcut=True))
+    assert model.deeper[0].projection is None
+    torch.nn.init.zeros_(model.deeper[0].second.weight)
+    torch.nn.init.zeros_(model.deeper[0].second.bias)
+    alone = make(dataclasses.replace(SMALL, region_sizes=(1,), feature_maps=(4,)))
+    alone.load_state_dict({name: model.state_dict()[name] for name in alone.state_dict()})
+    batch = torch.cat(texts())
+    torch.testing.assert_close(model(batch, torch.tensor(LENGTHS)), alone(batch, torch.tensor(LENGTHS)))

@@ -27,6 +27,31 @@ from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig, TextCo
             {"dimension": 30},
             "dimension: expected a multiple of 4, since each of the 2 layers folds the rows in pairs, found 30",
         ),
+        *(
+            (
+                StackedConfig,
+                {"shortcut": True, "region_sizes": sizes, "feature_maps": sizes},
+                "region_sizes: expected 3, 5, 7 or another odd number of layers with a shortcut around each pair after "
+                f"the first, found {sizes}",
+            )
+            for sizes in ((3,), (3, 3), (3, 3, 3, 3))
+        ),
+        *(
+            (
+                StackedConfig,
+                {"branches": (1, 5), "region_sizes": sizes, "feature_maps": (100,) * len(sizes)},
+                f"region_sizes: expected 5, the largest of the branches, for each layer after the first, found {sizes}",
+            )
+            for sizes in ((5,), (5, 3), (3, 5, 3))
+        ),
+        (
+            StackedConfig,
+            {"branches": (1, 2, 3), "feature_maps": (100, 100)},
+            "feature_maps: expected multiples of 3, the number of branches, for the layers after the first, "
+            "found (100, 100)",
+        ),
+        (StackedConfig, {"branches": (3, 0)}, "branches: expected a whole number above 0, found 0"),
+        (StackedConfig, {"shortcut": "yes"}, "shortcut: expected True or False, found 'yes'"),
         (DCNNConfig, {"k_top": 0}, "k_top: expected a whole number at least 1, found 0"),
         (
             TrainingConfig,
@@ -64,6 +89,7 @@ def test_values_out_of_range(kind, values, message):
         TextConfig(tokenizer="kim", max_size=5),
         KimConfig(region_sizes=(2, 7), channels="static"),
         DCNNConfig(region_sizes=8, feature_maps=5),
+        StackedConfig(region_sizes=(3, 3, 3), feature_maps=(4, 4, 4), shortcut=True, branches=(1, 3)),
         TrainingConfig(class_weight=(1.0, 2.0), learning_rate=0.5),
     ],
 )

@@ -68,6 +68,8 @@ def test_channels_follow_the_vectors(tmp_path):
         ({"channels": "rand"}, "file", ("channels rand", "static, non-static or multichannel")),
         ({"arch": "dcnn", "pooling": "average"}, None, ("pooling", "dcnn", "'average'")),
         ({"k_top": 7}, None, ("k_top", "kim", "7")),
+        ({"shortcut": True}, None, ("shortcut", "kim", "True")),
+        ({"arch": "dpcnn", "branches": (1, 3)}, None, ("branches", "dpcnn", "(1, 3)")),
         ({"arch": "rnn"}, None, ("arch", "kim, dcnn, stacked", "'rnn'")),
         ({"arch": ["kim"]}, None, ("arch", "kim, dcnn, stacked")),
         ({"arch": "dcnn", "precision": "bf16"}, None, ("precision", "fp32", "dcnn", "'bf16'")),

@@ -11,6 +11,7 @@ from textcnn.training.increments import learn_more
 TEXTS = [f"{word} {noun} {i % 5}" for i in range(24) for word, noun in (("good", "film"), ("bad", "meal"))]
 LABELS = ["yes", "no"] * 24
 SMALL = {"dimension": 8, "max_epochs": 6, "learning_rate": 0.02, "device": "cpu"}
+DEEP = {"arch": "stacked", "region_sizes": (2,) * 3, "feature_maps": (4,) * 3, "shortcut": True, "branches": (1, 2)}
 NEW = [f"{word} song" for _ in range(20) for word in ("splendid", "dreadful")]
 
 
@@ -24,7 +25,7 @@ def fitted():
 
 
 @pytest.mark.parametrize(
-    "settings", [{"arch": "kim"}, {"arch": "dcnn"}, {"arch": "stacked"}, {"arch": "dpcnn"}, {"ngrams": 0}]
+    "settings", [{"arch": "kim"}, {"arch": "dcnn"}, {"arch": "stacked"}, DEEP, {"arch": "dpcnn"}, {"ngrams": 0}]
 )
 def test_what_is_known_stays(settings):
     model = TextCNNClassifier(**SMALL, **settings).fit(TEXTS, LABELS).model_

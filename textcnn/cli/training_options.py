@@ -161,7 +161,7 @@ def _about(setting: Setting) -> dict[str, Any]:
     if about.values != "one" or isinstance(setting.default, tuple) or _has_several(setting):
         metavar = "LAYERS" if about.kind is str else "NUMBERS"
         return {
-            "callback": _several(about.kind),
+            "callback": _several(about.kind, () if setting.default == () else None),
             "metavar": metavar,
             "default": _joined(setting),
             "show_default": shown,
@@ -185,12 +185,12 @@ def _joined(setting: Setting) -> str | None:
     return None if default is None else str(default)
 
 
-def _several(kind: type) -> Callable[..., Any]:
-    """Return a callback that reads one value, or several between commas."""
+def _several(kind: type, missing: tuple[()] | None) -> Callable[..., Any]:
+    """Return a callback that reads one value, or several between commas; without a flag it gives `missing`."""
 
     def parse(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Any:
         if value is None:
-            return () if kind is str else None
+            return missing
         try:
             values = tuple(kind(item) for item in value.split(","))
         except ValueError:

@@ -13,6 +13,7 @@ from textcnn.inference.dcnn_scorer import DCNNScorer
 from textcnn.inference.dpcnn_scorer import DPCNNScorer
 from textcnn.inference.kim_scorer import KimScorer
 from textcnn.inference.stacked_scorer import StackedScorer
+from textcnn.inference.upper_layers import Convolution
 
 
 def kim(windows: Windows, scorer: KimScorer) -> Value:
@@ -60,18 +61,43 @@ def stacked(windows: Windows, scorer: StackedScorer) -> Value:
     x = _activated(windows.sums() + scorer.bias[0], config.activation)
     x = graph.op("Transpose", x, perm=[0, 2, 1])  # (B, F, P)
     count = windows.count()
-    for filters, bias in scorer.deeper:  # (h, F', F)
-        margin, below = len(filters) - 1, filters.shape[1]
+    stage = _residual if config.shortcut else _layer
+    for number in range(config.stages):
+        name = f"deeper.{number}"
         size = graph.op("Min", count, config.pool_size)
         groups = (count + size - 1) // size
         filled = graph.op("Concat", [0, 0, 0, 0, 0], groups * size - count, axis=0)
         x = graph.op("Pad", x, filled, -np.inf)
-        x = graph.op("Reshape", x, graph.op("Concat", [0, below], groups, size, axis=0))
+        x = graph.op("Reshape", x, graph.op("Concat", [0, 0], groups, size, axis=0))
         x = graph.op("ReduceMax", x, axes=[3], keepdims=0)
-        x = graph.op("Conv", x, np.ascontiguousarray(filters.transpose(2, 1, 0)), bias, pads=[margin, margin])
+        if config.wide:
+            margin = len(scorer.convolutions[name][0]) - 1
+            x = _convolved(x, scorer.convolutions[name], margin, margin)
+            count = groups + margin
+        else:
+            x = stage(x, scorer, name)
+            count = groups
         x = _activated(x, config.activation)
-        count = groups + margin
     return graph.op("ReduceMax" if config.global_pooling == "max" else "ReduceMean", x, axes=[2], keepdims=0)
+
+
+def _residual(x: Value, scorer: StackedScorer, name: str) -> Value:
+    """Return two layers' responses plus their shortcut, (B, F', P) to (B, F, P)."""
+    inner = _activated(_layer(x, scorer, f"{name}.first"), scorer.config.activation)
+    projection = scorer.convolutions.get(f"{name}.projection")
+    return _layer(inner, scorer, f"{name}.second") + (x if projection is None else _kept(x, projection))
+
+
+def _layer(x: Value, scorer: StackedScorer, name: str) -> Value:
+    """Return the responses of a convolution that keeps the length, or of an inception module's branches."""
+    if not scorer.config.branches:
+        return _kept(x, scorer.convolutions[name])
+    parts = []
+    for branch in range(len(scorer.config.branches)):
+        reduction = scorer.convolutions.get(f"{name}.reductions.{branch}")
+        inner = x if reduction is None else _activated(_kept(x, reduction), scorer.config.activation)
+        parts.append(_kept(inner, scorer.convolutions[f"{name}.branches.{branch}"]))
+    return x.graph.op("Concat", *parts, axis=1)
 
 
 def dpcnn(windows: Windows, scorer: DPCNNScorer) -> Value:
@@ -92,11 +118,22 @@ def dpcnn(windows: Windows, scorer: DPCNNScorer) -> Value:
             x = graph.op("MaxPool", x, kernel_shape=[3], strides=[2])
             count = (count + 1) // 2
         added = x
-        for filters, bias in block:  # (3, F, F), (F,)
-            weights = np.ascontiguousarray(filters.transpose(2, 1, 0))
-            added = graph.op("Conv", _activated(added, config.activation), weights, bias, pads=[1, 1])
+        for layer in block:
+            added = _kept(_activated(added, config.activation), layer)
         x = x + (added if several is None else added * several)
     return graph.op("ReduceMax", x, axes=[2], keepdims=0)
+
+
+def _kept(x: Value, layer: Convolution) -> Value:
+    """Return a convolution that keeps the length (`textcnn.inference.upper_layers`), (B, F', P) to (B, F, P)."""
+    size = len(layer[0])
+    return _convolved(x, layer, size // 2, (size - 1) // 2)
+
+
+def _convolved(x: Value, layer: Convolution, before: int, after: int) -> Value:
+    """Return a convolution with zeros before and after x, (B, F', P) to (B, F, before + P + after - h + 1)."""
+    filters, bias = layer  # (h, F', F), (F,)
+    return x.graph.op("Conv", x, np.ascontiguousarray(filters.transpose(2, 1, 0)), bias, pads=[before, after])
 
 
 def _activated(x: Value, activation: str) -> Value:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from textcnn.inference.scorer import ACTIVATIONS, Scorer, first_largest
+from textcnn.inference.upper_layers import Convolution, convolution, convolution_shapes, convolved
 from textcnn.settings.config import DPCNNConfig
-
-Convolution = tuple[np.ndarray, np.ndarray]  # weights (3, F, F) and bias (F,)
 
 
 class DPCNNScorer(Scorer[DPCNNConfig]):
@@ -22,13 +21,7 @@ class DPCNNScorer(Scorer[DPCNNConfig]):
         super().__init__(config, weights, region_sizes=config.region_sizes)
         self.activation = ACTIVATIONS[config.activation]
         self.blocks: list[tuple[Convolution, ...]] = [
-            tuple(
-                (
-                    np.ascontiguousarray(weights[f"deeper.{i}.{name}.weight"].transpose(2, 1, 0)),
-                    weights[f"deeper.{i}.{name}.bias"],
-                )
-                for name in ("first", "second")
-            )
+            tuple(convolution(weights, f"deeper.{i}.{name}") for name in ("first", "second"))
             for i in range(config.blocks)
         ]
 
@@ -43,8 +36,7 @@ class DPCNNScorer(Scorer[DPCNNConfig]):
         }
         for i in range(config.blocks):
             for name in ("first", "second"):
-                shapes[f"deeper.{i}.{name}.weight"] = (config.features, config.features, 3)
-                shapes[f"deeper.{i}.{name}.bias"] = (config.features,)
+                shapes |= convolution_shapes(f"deeper.{i}.{name}", config.features, config.features, 3)
         return shapes
 
     def penultimate(self, ids: np.ndarray) -> np.ndarray:
@@ -61,18 +53,10 @@ class DPCNNScorer(Scorer[DPCNNConfig]):
             if number:
                 x = _halved(x)
             added = x
-            for filters, bias in block:
-                added = _convolved(self.activation(added.copy()), filters, bias)
+            for layer in block:
+                added = convolved(self.activation(added.copy()), layer)
             x = x + added
         return first_largest([x])[0]
-
-
-def _convolved(x: np.ndarray, filters: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """Return the convolution of three positions of x, (B, P, F), with zeros around it."""
-    padded = np.pad(x, ((0, 0), (1, 1), (0, 0)))
-    windows = x.shape[1]
-    out: np.ndarray = sum((padded[:, j : j + windows] @ filters[j] for j in range(3)), bias)
-    return out
 
 
 def _halved(x: np.ndarray) -> np.ndarray:

@@ -7,51 +7,80 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from textcnn.inference.scorer import ACTIVATIONS, Scorer, first_largest, mean
+from textcnn.inference.upper_layers import convolution, convolution_shapes, convolved
 from textcnn.settings.config import StackedConfig
 
 
 class StackedScorer(Scorer[StackedConfig]):
-    """Wide convolutions with local max pooling between them and global pooling on top.
+    """Convolutions with local max pooling between them and global pooling on top.
+
+    Wide convolutions take a long text block by block. With shortcuts or branches the layers after the first take it
+    whole.
 
     Args:
         config: the network's settings.
         weights: its arrays by name.
+
+    Attributes:
+        convolutions: of the layers after the first, by their names in the network.
     """
 
     def __init__(self, config: StackedConfig, weights: dict[str, np.ndarray]) -> None:
         super().__init__(config, weights)
-        layers = range(len(config.region_sizes) - 1)
-        # (h, F', F) and (F,) of each deeper layer
-        self.deeper = [(weights[f"deeper.{i}.weight"].transpose(2, 1, 0), weights[f"deeper.{i}.bias"]) for i in layers]
+        self.convolutions = {  # wide ones as they are, so that models give the bits that they always gave
+            name: convolution(weights, name, copied=not config.wide) for name, *_ in _convolutions(config)
+        }
         self.activation = ACTIVATIONS[config.activation]
 
     @staticmethod
     def weight_shapes(config: StackedConfig) -> dict[str, tuple[int, ...]]:
         """Return the shapes of the convolutions' arrays."""
-        sizes, maps = config.region_sizes, config.feature_maps
+        size, maps = config.region_sizes[0], config.feature_maps[0]
         shapes: dict[str, tuple[int, ...]] = {
-            "convolution.weight": (sizes[0], maps[0], config.dimension * config.channel_count),
-            "convolution.bias": (1, maps[0]),
+            "convolution.weight": (size, maps, config.dimension * config.channel_count),
+            "convolution.bias": (1, maps),
         }
-        for layer in range(1, len(sizes)):
-            shapes[f"deeper.{layer - 1}.weight"] = (maps[layer], maps[layer - 1], sizes[layer])
-            shapes[f"deeper.{layer - 1}.bias"] = (maps[layer],)
+        for one in _convolutions(config):
+            shapes |= convolution_shapes(*one)
         return shapes
 
     def penultimate(self, ids: np.ndarray) -> np.ndarray:
         """Return the pooled last layer of texts of one length, (B, L) to (B, F)."""
-        count = self.windows_of(ids.shape[1])
         x: Iterator[np.ndarray] = (  # blocks (B, P', F)
             self.activation(sums + self.bias[0]) for sums in self.window_blocks(ids)
         )
-        for filters, bias in self.deeper:
-            size = min(self.config.pool_size, count)  # no filler past one group
-            count = -(-count // size) + len(filters) - 1
-            x = self._convolved(_local_max(x, size), filters, bias)
+        if not self.config.wide:
+            x = iter([np.concatenate(list(x), axis=1)])
+        for number in range(self.config.stages):
+            x = _local_max(x, self.config.pool_size)
+            name = f"deeper.{number}"
+            x = self._wide(x, name) if self.config.wide else iter([self._whole(next(x), name)])
         return first_largest(x)[0] if self.config.global_pooling == "max" else mean(x)
 
-    def _convolved(self, blocks: Iterable[np.ndarray], filters: np.ndarray, bias: np.ndarray) -> Iterator[np.ndarray]:
+    def _whole(self, x: np.ndarray, name: str) -> np.ndarray:
+        """Return a stage that keeps the length, after its activation, (B, P, F') to (B, P, F)."""
+        return self.activation(self._residual(x, name) if self.config.shortcut else self._layer(x, name))
+
+    def _residual(self, x: np.ndarray, name: str) -> np.ndarray:
+        """Return two layers' responses plus their shortcut, (B, P, F') to (B, P, F)."""
+        inner = self.activation(self._layer(x, f"{name}.first"))
+        projection = self.convolutions.get(f"{name}.projection")
+        return self._layer(inner, f"{name}.second") + (x if projection is None else convolved(x, projection))
+
+    def _layer(self, x: np.ndarray, name: str) -> np.ndarray:
+        """Return the responses of a convolution that keeps the length, or of an inception module's branches."""
+        if not self.config.branches:
+            return convolved(x, self.convolutions[name])
+        parts = []
+        for branch in range(len(self.config.branches)):
+            reduction = self.convolutions.get(f"{name}.reductions.{branch}")
+            inner = x if reduction is None else self.activation(convolved(x, reduction))
+            parts.append(convolved(inner, self.convolutions[f"{name}.branches.{branch}"]))
+        return np.concatenate(parts, axis=2)
+
+    def _wide(self, blocks: Iterable[np.ndarray], name: str) -> Iterator[np.ndarray]:
         """Yield the wide convolution of blocks (B, P', F'), after bias and activation, as blocks (B, P', F)."""
+        filters, bias = self.convolutions[name]
         margin = len(filters) - 1
         before: np.ndarray | None = None  # the positions that the next windows begin with
         for x, last in _with_last(blocks):
@@ -61,6 +90,24 @@ class StackedScorer(Scorer[StackedConfig]):
             total = sum(padded[:, j : j + windows] @ filters[j] for j in range(len(filters)))
             yield self.activation(total + bias)
             before = padded[:, windows:]
+
+
+def _convolutions(config: StackedConfig) -> Iterator[tuple[str, int, int, int]]:
+    """Yield the name of each convolution after the first layer, the maps below it, its own, and its size."""
+    maps = config.feature_maps
+    for layer in range(1, len(maps)):
+        pair, second = divmod(layer - 1, 2)
+        name = f"deeper.{pair}.{'second' if second else 'first'}" if config.shortcut else f"deeper.{layer - 1}"
+        below, own = maps[layer - 1], maps[layer]
+        if not config.branches:
+            yield name, below, own, config.region_sizes[layer]
+        for branch, size in enumerate(config.branches):
+            reduced = below if size == 1 else max(own // 4, 1)
+            if size > 1:
+                yield f"{name}.reductions.{branch}", below, reduced, 1
+            yield f"{name}.branches.{branch}", reduced, own // len(config.branches), size
+        if config.shortcut and second and maps[layer - 2] != own:
+            yield f"deeper.{pair}.projection", maps[layer - 2], own, 1
 
 
 def _local_max(blocks: Iterable[np.ndarray], size: int) -> Iterator[np.ndarray]:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from textcnn.nn._convolution import Convolution, without_padding
 from textcnn.nn._pooling import max_pool, position_mask
 from textcnn.nn.base import TextNetwork
 from textcnn.nn.kim import ACTIVATIONS
@@ -80,21 +81,15 @@ class Block(nn.Module):
 
     def __init__(self, maps: int, activation: str) -> None:
         super().__init__()
-        self.first = nn.Conv1d(maps, maps, 3, padding=1)
-        self.second = nn.Conv1d(maps, maps, 3, padding=1)
+        self.first = Convolution(maps, maps, 3)
+        self.second = Convolution(maps, maps, 3)
         self.activation = ACTIVATIONS[activation]
 
     def forward(self, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
         """Return what is added to x, (B, P, F), whose values after a text's `counts` (B,) positions are zero."""
         for convolution in (self.first, self.second):
-            x = self.activation(x)  # (B, P, F); 0 stays 0
-            x = without_padding(convolution(x.transpose(1, 2)).transpose(1, 2), counts)  # (B, P, F)
+            x = convolution(self.activation(x), counts)  # (B, P, F); the activation of 0 is 0
         return x
-
-
-def without_padding(x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-    """Return x, (B, P, F), with zeros after each text's `counts` (B,) positions."""
-    return x.masked_fill(~position_mask(counts, x.shape[1])[:, :, None], 0.0)
 
 
 def halve(x: torch.Tensor, counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

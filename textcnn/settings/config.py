@@ -174,17 +174,63 @@ class DCNNConfig(NetworkConfig):
 @documented
 @dataclass(frozen=True, kw_only=True)
 class StackedConfig(NetworkConfig):
-    """Several convolutions with local max pooling between them (`textcnn.nn.stacked`)."""
+    """Several convolutions with local max pooling between them (`textcnn.nn.stacked`).
+
+    With `branches`, the largest of them is the region size of each layer after the first.
+    """
 
     region_sizes: tuple[int, ...] = option((3, 3), **_REGION_SIZES)
     feature_maps: tuple[int, ...] = option((100, 100), **_FEATURE_MAPS)
     activation: str = option("relu", **_ACTIVATION)
     pool_size: int = option(2, "Neighbouring values that local pooling takes the largest of.", least=1)
     global_pooling: str = option("max", "Pooling of the last layer over the whole text.", choices=("max", "average"))
+    shortcut: bool = option(
+        False,
+        "Add the input of each pair of layers after the first to its output, as in He et al. (2016); local pooling is "
+        "before pairs only.",
+        flag="--shortcut/--no-shortcut",
+        aliases=("residual",),
+    )
+    branches: tuple[int, ...] = option(
+        (),
+        "Make each layer after the first an inception module with a branch of each of these sizes, as in Szegedy et "
+        "al. (2015); its region size is then the largest of them.",
+        kind=int,
+        above=0,
+        aliases=("inception",),
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _count_layers(self)
+        layers = _count_layers(self)
+        if self.shortcut and (layers == 1 or layers % 2 == 0):
+            raise ConfigError(
+                "region_sizes: expected 3, 5, 7 or another odd number of layers with a shortcut around each pair after "
+                f"the first, found {self.region_sizes}"
+            )
+        if not self.branches:
+            return
+        largest, count = max(self.branches), len(self.branches)
+        if set(self.region_sizes[1:]) != {largest}:
+            raise ConfigError(
+                f"region_sizes: expected {largest}, the largest of the branches, for each layer after the first, "
+                f"found {self.region_sizes}"
+            )
+        if any(maps % count for maps in self.feature_maps[1:]):
+            raise ConfigError(
+                f"feature_maps: expected multiples of {count}, the number of branches, for the layers after the first, "
+                f"found {self.feature_maps}"
+            )
+
+    @property
+    def wide(self) -> bool:
+        """Whether the convolutions of the layers after the first are wide; else they keep the length."""
+        return not (self.shortcut or self.branches)
+
+    @property
+    def stages(self) -> int:
+        """What follows the first layer, each after local pooling: pairs of layers with shortcuts, else layers."""
+        return (len(self.region_sizes) - 1) // (2 if self.shortcut else 1)
 
     @property
     def features(self) -> int:
