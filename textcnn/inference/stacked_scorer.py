@@ -27,9 +27,7 @@ class StackedScorer(Scorer[StackedConfig]):
 
     def __init__(self, config: StackedConfig, weights: dict[str, np.ndarray]) -> None:
         super().__init__(config, weights)
-        self.convolutions = {  # wide ones as they are, so that models give the bits that they always gave
-            name: convolution(weights, name, copied=not config.wide) for name, *_ in _convolutions(config)
-        }
+        self.convolutions = {name: convolution(weights, name) for name, *_ in _convolutions(config)}
         self.activation = ACTIVATIONS[config.activation]
 
     @staticmethod

@@ -7,16 +7,10 @@ import numpy as np
 Convolution = tuple[np.ndarray, np.ndarray]  # weights (h, F', F) and bias (F,)
 
 
-def convolution(weights: dict[str, np.ndarray], name: str, *, copied: bool = True) -> Convolution:
-    """Return a convolution of the network, whose weights are (F, F', h).
-
-    Args:
-        weights: the network's arrays by name.
-        name: of the convolution in the network.
-        copied: whether to copy the weights, which makes products faster and rounds them differently.
-    """
+def convolution(weights: dict[str, np.ndarray], name: str) -> Convolution:
+    """Return a convolution of the network by its name there, where its weights are (F, F', h)."""
     filters = weights[f"{name}.weight"].transpose(2, 1, 0)
-    return np.ascontiguousarray(filters) if copied else filters, weights[f"{name}.bias"]
+    return np.ascontiguousarray(filters), weights[f"{name}.bias"]  # contiguous, products take half the time
 
 
 def convolution_shapes(name: str, below: int, maps: int, size: int) -> dict[str, tuple[int, ...]]:
