@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="turns [5]")
     arguments = shared.parse(parser, "data-dir")
     path = arguments.output / "results.json"
-    results = {} if not path.exists() else shared.read_json(path)
+    results: dict[str, Any] = shared.read_json(path)
     if not arguments.show:
         for corpus in TIMES:
             results[corpus] = measure(corpus, arguments.data_dir, arguments.work, arguments.runs)
