@@ -1,3 +1,4 @@
+import os
 import signal
 import socket
 import string
@@ -12,6 +13,12 @@ settings.load_profile("textcnn")
 # A shell's job in the background ignores Ctrl-C, and so would the processes that tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def outside_the_source_tree(tmp_path_factory):
+    """Run tests in an empty folder: a process that one starts would import a textcnn that it finds where it is."""
+    os.chdir(tmp_path_factory.mktemp("empty"))
 
 
 @pytest.fixture(scope="session")
