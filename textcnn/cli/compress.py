@@ -48,7 +48,7 @@ from textcnn.errors import ConfigError
     type=click.FloatRange(min=0, min_open=True),
     metavar="N",
     group="Size",
-    help="Leave out the rarest words and the weakest n-grams until the model takes at most N MB.",
+    help="Let the model take at most N MB: fewer dimensions, then without the rarest words and the weakest n-grams.",
 )
 @option(
     "--data",

@@ -189,7 +189,7 @@ def _description(model: NetworkConfig, classes: Sequence[Any], training: Mapping
     if before := training.get("compression"):
         lines.append(
             f"- compressed: to numbers of {before['bits']} bits; it had {before['dimension']} dimensions, "
-            f"{before['words']:,} words and {before['ngrams']:,} n-grams, and its scores below are of then"
+            f"{before['words']:,} words and {before['ngrams']:,} n-grams, and the scores below are from before"
         )
     lines.append("")
     return "\n".join(lines)
