@@ -198,7 +198,8 @@ def rivals(texts: list[str], labels: list[str], others: list[str]) -> dict[str, 
     linear.fit(texts, labels)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "train.txt"
-        lines = (f"__label__{label} {text}\n" for text, label in zip(texts, labels, strict=True))
+        order = np.random.default_rng(0).permutation(len(texts))  # fastText learns in the order of the file
+        lines = (f"__label__{labels[i]} {texts[i]}\n" for i in order)
         path.write_text("".join(lines), encoding="utf-8")
         model = train_supervised(str(path), wordNgrams=2, epoch=25, thread=1, verbose=0)
         model.save_model(str(Path(folder) / "model.bin"))
