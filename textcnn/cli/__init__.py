@@ -200,7 +200,7 @@ def _terminate(number: int, frame: object) -> None:
 
 
 def _let_first_speak() -> None:
-    """Keep all of torchrun's processes silent but the first; an error of another is told all the same (`_fail`)."""
+    """Keep all of torchrun's processes silent but the first; an error of another is still shown (`_fail`)."""
     if os.environ["RANK"] != "0":
         sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 (until the end)
         sys.excepthook = lambda *error: traceback.print_exception(*error, file=sys.__stderr__)

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from textcnn.errors import ConfigError
+from textcnn.inference._look_up_table import AT_ONCE
 from textcnn.inference.artifact import Artifact, artifact_files
 from textcnn.inference.codes import BITS, NGRAMS, TABLE, Compression, compressed, scale_of
 from textcnn.inference.scorer import Scorer, word_rows
@@ -44,8 +45,9 @@ def compress(model: Artifact, *, bits: int = 8, max_mb: float | None = None) -> 
     if bits not in BITS:
         raise ConfigError(f"bits: expected 8 or 16, found {bits}")
     most = math.inf if max_mb is None else max_mb * 1e6
+    artifact = model
     for dimension in _DIMENSIONS if model.model.projects_words else _DIMENSIONS[:1]:
-        artifact = _narrowed(model, dimension)
+        artifact = _narrowed(artifact, dimension)  # the best 50 dimensions are among the best 100
         whole = _rounded(artifact, bits, model)
         if size_of(whole) <= most:
             return whole
@@ -93,8 +95,8 @@ def _table_scales(scorer: Scorer, bits: int) -> np.ndarray:
     """Return the scales of the table of projected words, (R, F), by the largest number of each map."""
     table = scorer.table
     largest = np.zeros(table.shape, np.float32)
-    for begin in range(0, len(table.rows), 1024):
-        rows = table.project(table.rows[begin : begin + 1024])  # (n, S, F)
+    for begin in range(0, len(table.rows), AT_ONCE):
+        rows = table.project(table.rows[begin : begin + AT_ONCE])  # (n, S, F)
         largest = np.maximum(largest, np.abs(rows).max(axis=0))
     return scale_of(np.maximum.reduceat(largest, scorer.slots[:-1], axis=0), bits)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from textcnn.kernels._loading import loops
 
+_ACTIVATIONS = ("identity", "relu", "tanh")  # in the order of their numbers in C
 MOST_CODES = 256  # words of a window whose whole numbers of 8 bits add up in 16
 
 
@@ -62,7 +63,7 @@ def max_logits(
         weights: of the softmax layer, (K, R F).
         weights_bias: (K,).
     """
-    kind = ("identity", "relu", "tanh").index(activation)
+    kind = _ACTIVATIONS.index(activation)
     return loops.max_logits(table, ids, offsets, sizes, wide, bias, kind, weights, weights_bias)
 
 
@@ -93,7 +94,7 @@ def code_logits(
         weights: of the softmax layer, (K, R F).
         weights_bias: (K,).
     """
-    kind = ("identity", "relu", "tanh").index(activation)
+    kind = _ACTIVATIONS.index(activation)
     bytes_of_code = 1 if getattr(table, "dtype", None) == np.int8 else 2
     network = (ids, offsets, sizes, wide, bias, kind, weights, weights_bias)
     return loops.code_logits(bytes_of_code, table, scales, *network)
