@@ -29,7 +29,7 @@ ALLOWED = {
     "inference": {"errors", "files", "hub", "kernels", "metrics", "settings", "targets", "text", "version"},
     "export": {"errors", "files", "inference", "settings", "targets", "text", "version"},
     "explain": {"errors", "inference", "nn", "settings", "targets", "text", "vectors"},
-    "report": {"data", "explain", "files", "inference", "metrics", "settings", "targets", "vectors", "version"},
+    "report": {"data", "explain", "files", "inference", "metrics", "settings", "targets", "text", "vectors", "version"},
     "training": {
         "data",
         "errors",
@@ -115,7 +115,7 @@ FOREIGN = {
     "cleanlab": {"audit"},
     "onnx": {"export"},
     "onnxruntime": set(),
-    "scipy": {"audit", "comparison", "text", "training"},
+    "scipy": {"audit", "comparison", "report", "text", "training"},
     "matplotlib": {"report"},
     "jinja2": {"explain", "report"},
     "datasets": {"data", "distillation"},

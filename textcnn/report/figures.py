@@ -18,12 +18,15 @@ from textcnn.targets import SEVERAL_LABELS, Target, target_of
 from textcnn.vectors.neighbours import neighbours_of_probes
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from textcnn.inference.predictor import Predictor
 
 SHOWN = 6  # texts of each kind
 NGRAMS = 15  # per class
 EXPLAINED = 400  # texts whose n-grams are summed
 EXPLAINED_SLOWLY = 40  # the same where an explanation takes hundreds of passes
+EXPLAINED_TOKENS = 20_000  # of these texts, about
 LENGTHS = (0, 5, 10, 20, 30, 50, 100, 200, 400)  # lower bounds of the groups by length
 SHARES = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)  # lower bounds of the groups by share of unknown words
 CURVES = 6  # classes
@@ -148,6 +151,7 @@ def gather(
     predicted = predictor.decide(probabilities)
     right = target.right(labels, predicted)
     raw = target.probabilities(target.logits(probabilities), 1 / artifact.temperature)
+    rows = _explained(predictor, scored.tokens)
     unknown = 1 - scored.known / np.maximum(scored.tokens, 1)
     absent: dict[str, str] = {}
     if folds is not None:
@@ -190,8 +194,8 @@ def gather(
         mistakes=_mistakes(predictor, test, probabilities) if folds is None else [],
         uncertain=_uncertain(predictor, test, probabilities) if folds is None else [],
         suspects=_suspects(predictor, training, absent, folds),
-        ngrams=_ngrams(predictor, test),
-        explained=min(explained(predictor), len(labels)),
+        ngrams=_ngrams(predictor, test.texts.take(rows)),
+        explained=len(rows),
         neighbours={word: (near, after[word]) for word, near in (before or {}).items() if word in after},
         absent=absent,
     )
@@ -221,7 +225,7 @@ def _linear(
     try:
         if in_folds:
             return baselines.linear_in_folds(training)
-        return baselines.linear(training.texts.to_pylist(), training.labels, test.texts.to_pylist(), test.labels)
+        return baselines.linear(training.texts, training.labels, test.texts, test.labels)
     except ValueError as error:  # no word, or one class alone
         absent["linear"] = f"The linear baseline could not be trained: {error}."
         return None
@@ -356,13 +360,20 @@ def _suspects(
     return _shown(predictor, training, wrong[np.argsort(own[wrong], kind="stable")][:SHOWN])
 
 
-def explained(predictor: Predictor) -> int:
-    """Return how many texts are explained at most, so that a page takes seconds."""
-    return EXPLAINED if predictor.scorer.exact else EXPLAINED_SLOWLY
+def _explained(predictor: Predictor, tokens: np.ndarray) -> np.ndarray:
+    """Return which of N texts are explained, evenly spaced and so few that a page takes seconds.
+
+    Args:
+        predictor: the model.
+        tokens: the length of each text, (N,).
+    """
+    most = EXPLAINED if predictor.scorer.exact else EXPLAINED_SLOWLY
+    count = max(1, min(most, len(tokens), int(EXPLAINED_TOKENS / max(1.0, tokens.mean()))))
+    return np.arange(count) * len(tokens) // count
 
 
-def _ngrams(predictor: Predictor, test: Labelled) -> dict[str, list[tuple[str, float, int]]]:
-    """Return n-grams of the first classes, with the sum of their scores over the first texts and the number of texts.
+def _ngrams(predictor: Predictor, texts: pa.ChunkedArray) -> dict[str, list[tuple[str, float, int]]]:
+    """Return n-grams of the first classes, with the sum of their scores over some texts and the number of texts.
 
     The sum would favour n-grams of many texts, the mean those of a single one: they are ordered by the sum over the
     square root of the number of texts.
@@ -370,7 +381,7 @@ def _ngrams(predictor: Predictor, test: Labelled) -> dict[str, list[tuple[str, f
     shown = predictor.classes_[:MATRIX]
     sums: list[dict[str, float]] = [{} for _ in shown]
     counts: dict[str, int] = {}
-    for text in test.texts.slice(0, explained(predictor)).to_pylist():
+    for text in texts.to_pylist():
         [explanation] = explain(predictor, [text])  # not all at once: each has parts for every class
         for k, of_class in enumerate(sums):
             for ngram in explanation.ngrams(k):
