@@ -91,7 +91,7 @@ def linear(texts: Texts, labels: np.ndarray, test_texts: Texts, test_labels: np.
 def bigrams(texts: Texts, test_texts: Texts) -> tuple[csr_array, csr_array]:
     """Return how often the uni- and bigrams of the training texts are in N of these, (N, G), and M others, (M, G).
 
-    The words are those of scikit-learn's `CountVectorizer`: lower-cased, of two letters, digits or underscores and more.
+    The words are those of scikit-learn: lower-cased, of two letters, digits or underscores and more.
 
     Raises:
         ValueError: the training texts hold no word.
