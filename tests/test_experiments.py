@@ -101,7 +101,8 @@ def settings_of(cell):
             keywords["lowercase"] = option == "--lowercase"
         else:
             value = next(options)
-            keywords[option[2:].replace("-", "_")] = json.loads(value) if value[0].isdigit() else value
+            keyword = "max_epochs" if option == "--epochs" else option[2:].replace("-", "_")
+            keywords[keyword] = json.loads(value) if value[0].isdigit() else value
     return make_settings(keywords, vectors=Path("vectors.bin") if cell.vectors else None)
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from textcnn.settings.config import KimConfig as KimConfig
     from textcnn.settings.config import StackedConfig as StackedConfig
     from textcnn.settings.config import TextConfig as TextConfig
-    from textcnn.settings.config import TrainingConfig as TrainingConfig
+    from textcnn.settings.training import TrainingConfig as TrainingConfig
     from textcnn.vectors import load_vectors as load_vectors
     from textcnn.vectors.from_transformer import transformer_vectors as transformer_vectors
     from textcnn.vectors.join import join_vectors as join_vectors
@@ -49,7 +49,7 @@ _HOMES = {
     "TextCNNClassifier": "estimator",
     "TextCNNError": "errors",
     "TextConfig": "settings.config",
-    "TrainingConfig": "settings.config",
+    "TrainingConfig": "settings.training",
     "TrainingError": "errors",
     "VectorsError": "errors",
     "__version__": "version",

@@ -43,7 +43,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
 
     Follows scikit-learn: the settings are stored as they are and validated in `fit`. All of them but those below are
     fields of `KimConfig`, `DCNNConfig`, `StackedConfig`, `DPCNNConfig`, `TextConfig` and `TrainingConfig`, which
-    describe them (`textcnn.settings.config`); None means the default that depends on the architecture or the vectors.
+    describe them (`textcnn.settings`); None means the default that depends on the architecture or the vectors.
 
     Args:
         arch: `kim`, `dcnn`, `stacked` or `dpcnn`.
@@ -99,7 +99,8 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         optimizer: str = "adam",
         learning_rate: float | None = None,
         batch_size: int = 50,
-        max_epochs: int = 25,
+        schedule: str = "linear",
+        max_epochs: int | None = None,
         patience: int = 3,
         monitor: str | None = None,
         max_norm: float | None = None,
@@ -147,6 +148,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.optimizer = optimizer
         self.learning_rate = learning_rate
         self.batch_size = batch_size
+        self.schedule = schedule
         self.max_epochs = max_epochs
         self.patience = patience
         self.monitor = monitor

@@ -26,7 +26,8 @@ from experiments.benchmarks.common import by_turns, keep
 from textcnn.inference.artifact import Artifact
 from textcnn.inference.predictor import Predictor
 from textcnn.settings.architectures import make_network
-from textcnn.settings.config import KimConfig, TextConfig, TrainingConfig
+from textcnn.settings.config import KimConfig, TextConfig
+from textcnn.settings.training import TrainingConfig
 from textcnn.text.tokens import Encoded
 from textcnn.text.vocabulary import FIRST_WORD
 from textcnn.training._batching import Batcher

@@ -26,7 +26,8 @@ from experiments.benchmarks.usual import UsualDCNN, UsualKimCNN, padded_batches,
 
 # Internals: the training loop alone is timed, from ids, without reading texts or validation.
 from textcnn.settings.architectures import make_network
-from textcnn.settings.config import DCNNConfig, KimConfig, TextConfig, TrainingConfig
+from textcnn.settings.config import DCNNConfig, KimConfig, TextConfig
+from textcnn.settings.training import TrainingConfig
 from textcnn.text.tokens import Encoded
 from textcnn.training._batching import Examples
 from textcnn.training._loop import Trainer

@@ -20,7 +20,8 @@ from experiments.benchmarks.common import encoded_corpus
 
 # Internals: the training loop alone is timed, and what it gives to the network is counted.
 from textcnn.settings.architectures import make_network
-from textcnn.settings.config import KimConfig, TextConfig, TrainingConfig
+from textcnn.settings.config import KimConfig, TextConfig
+from textcnn.settings.training import TrainingConfig
 from textcnn.text.ngrams import collect_ngrams
 from textcnn.training._batching import Batch, Batcher, Examples, training_batches
 from textcnn.training._loop import Trainer

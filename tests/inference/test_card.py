@@ -7,7 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from textcnn.inference.card import model_card
-from textcnn.settings.config import DCNNConfig, KimConfig, TextConfig, TrainingConfig, to_json
+from textcnn.settings.config import DCNNConfig, KimConfig, TextConfig, to_json
+from textcnn.settings.training import TrainingConfig
 
 TRAINING = {
     "source": "reviews.csv",

@@ -4,7 +4,8 @@ import json
 import pytest
 
 from textcnn.errors import ConfigError
-from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig, TextConfig, TrainingConfig, from_json, to_json
+from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig, TextConfig, from_json, to_json
+from textcnn.settings.training import TrainingConfig
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ import pytest
 from textcnn import TextCNNClassifier
 from textcnn.errors import ConfigError
 from textcnn.settings.architectures import ARCHITECTURES
-from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig, TextConfig, TrainingConfig
+from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig, TextConfig
 from textcnn.settings.options import Settings, all_settings, make_settings, ordered_class_weights
 from textcnn.settings.presets import PRESETS, preset_keywords
+from textcnn.settings.training import TrainingConfig
 
 
 def test_every_field_is_a_setting():

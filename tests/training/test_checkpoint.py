@@ -16,7 +16,8 @@ from safetensors.torch import load, save
 
 from textcnn.errors import ModelError
 from textcnn.nn.kim import KimCNN
-from textcnn.settings.config import KimConfig, TrainingConfig
+from textcnn.settings.config import KimConfig
+from textcnn.settings.training import TrainingConfig
 from textcnn.text.tokens import Encoded
 from textcnn.training import _fitting
 from textcnn.training._batching import Examples

@@ -18,7 +18,8 @@ import torch
 
 from textcnn.errors import ConfigError, TrainingError
 from textcnn.settings.architectures import make_network
-from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig, TrainingConfig
+from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig
+from textcnn.settings.training import TrainingConfig
 from textcnn.text.ngrams import collect_ngrams
 from textcnn.text.tokens import Encoded
 from textcnn.training._batching import Batcher, Examples, ordered_batches, training_batches

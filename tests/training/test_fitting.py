@@ -6,7 +6,8 @@ import torch
 
 from textcnn.metrics import softmax
 from textcnn.nn.kim import KimCNN
-from textcnn.settings.config import KimConfig, TrainingConfig
+from textcnn.settings.config import KimConfig
+from textcnn.settings.training import TrainingConfig
 from textcnn.text.ngrams import collect_ngrams
 from textcnn.text.tokens import Encoded, offsets_of
 from textcnn.text.vocabulary import UNKNOWN
@@ -48,6 +49,17 @@ def fitted(config=CONFIG, checkpoint=None, progress=None, folds=3):
         members, examples.labels, config, classes=2, progress=progress or Progress(), checkpoint=checkpoint
     )
     return fitting, fitting.run()
+
+
+def test_networks_side_by_side_have_the_bits_of_one_after_the_other():
+    before = torch.get_num_threads()
+    weights = []
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        fitting, _ = fitted()
+        weights.append([p for member in fitting.members[:-1] for p in member.network.parameters()])
+    torch.set_num_threads(before)
+    assert all(torch.equal(*pair) for pair in zip(*weights, strict=True))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])

@@ -4,7 +4,7 @@ import pytest
 from textcnn import DataError, TextCNNClassifier, load_model
 from textcnn.data.labelled import Labelled
 from textcnn.model import Model
-from textcnn.settings.config import TrainingConfig
+from textcnn.settings.training import TrainingConfig
 from textcnn.text.columns import as_column
 from textcnn.training.increments import learn_more
 

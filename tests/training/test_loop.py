@@ -7,7 +7,8 @@ import torch
 from textcnn.errors import ConfigError, TrainingError
 from textcnn.metrics import softmax
 from textcnn.nn.kim import KimCNN
-from textcnn.settings.config import KimConfig, TrainingConfig
+from textcnn.settings.config import KimConfig
+from textcnn.settings.training import TrainingConfig
 from textcnn.text.tokens import Encoded
 from textcnn.training._batching import Examples
 from textcnn.training._fitting import Fitting, Member
@@ -16,7 +17,7 @@ from textcnn.training.devices import choose_device
 from textcnn.training.progress import Progress
 
 SMALL = KimConfig(dimension=8, region_sizes=(1, 2), feature_maps=6, dropout=0.2)
-FAST = TrainingConfig(learning_rate=0.02, batch_size=10, max_epochs=6, device="cpu")
+FAST = TrainingConfig(schedule="constant", learning_rate=0.02, batch_size=10, max_epochs=6, device="cpu")
 
 
 def corpus(seed, texts=80):

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from textcnn.nn.kim import KimCNN
-from textcnn.settings.config import KimConfig, TrainingConfig
+from textcnn.settings.config import KimConfig
+from textcnn.settings.training import TrainingConfig
 from textcnn.training._optimizer import Optimizer, constrain_norm
 
 

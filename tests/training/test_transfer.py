@@ -10,8 +10,9 @@ from textcnn.errors import ConfigError, ModelError
 from textcnn.inference.artifact import load_artifact
 from textcnn.model import Model
 from textcnn.settings.architectures import architecture_of, make_network
-from textcnn.settings.config import KimConfig, TrainingConfig
+from textcnn.settings.config import KimConfig
 from textcnn.settings.options import Settings
+from textcnn.settings.training import TrainingConfig
 from textcnn.text.vocabulary import FIRST_WORD
 from textcnn.training.transfer import adopt, start
 

@@ -6,7 +6,7 @@ import pytest
 
 from textcnn.data.labelled import Labelled
 from textcnn.errors import DataError
-from textcnn.settings.config import FEW, FOLDS, MANY, RARE, TrainingConfig
+from textcnn.settings.training import FEW, FOLDS, MANY, RARE, TrainingConfig
 from textcnn.training.validation import adapted, held_out, validation_folds
 
 

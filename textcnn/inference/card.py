@@ -14,7 +14,8 @@ import numpy as np
 
 from textcnn.metrics import ENOUGH
 from textcnn.settings.architectures import architecture_of
-from textcnn.settings.config import LEARNING_RATES, NetworkConfig, TextConfig
+from textcnn.settings.config import NetworkConfig, TextConfig
+from textcnn.settings.training import LEARNING_RATES
 from textcnn.targets import ONE_CLASS, SEVERAL_LABELS, Target, Temperature
 from textcnn.version import __version__
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from textcnn.data.labelled import Labelled
 from textcnn.data.repeats import folds_of
-from textcnn.settings.config import FOLDS
+from textcnn.settings.training import FOLDS
 from textcnn.text.columns import Texts, as_column
 from textcnn.text.ngrams import ngrams_of
 from textcnn.text.tokens import Encoded, Tokens, offsets_of

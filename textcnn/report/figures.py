@@ -13,7 +13,7 @@ from textcnn.explain.explanation import Explanation, explain
 from textcnn.inference.scorer import word_rows
 from textcnn.metrics import calibration_error, reliability
 from textcnn.report import baselines
-from textcnn.settings.config import UNBALANCED
+from textcnn.settings.training import UNBALANCED
 from textcnn.targets import SEVERAL_LABELS, Target, target_of
 from textcnn.vectors.neighbours import neighbours_of_probes
 

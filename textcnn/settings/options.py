@@ -16,7 +16,8 @@ from typing import Any
 from textcnn.errors import ConfigError, listed, nearest_names, quoted
 from textcnn.settings._fields import Option, option_of
 from textcnn.settings.architectures import ARCHITECTURES, architecture_named
-from textcnn.settings.config import KimConfig, NetworkConfig, TextConfig, TrainingConfig, to_json
+from textcnn.settings.config import KimConfig, NetworkConfig, TextConfig, to_json
+from textcnn.settings.training import TrainingConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,15 @@ from typing import Any
 from textcnn.errors import ConfigError, quoted
 
 # Our own defaults that no paper has (chosen inside MR's training split, `experiments/ablations`) are off in these.
-_PAPERS = {"ngrams": 0, "vector_norm": 0.0, "monitor": "accuracy", "validation_folds": 0, "patience": 5}
+_PAPERS = {
+    "ngrams": 0,
+    "vector_norm": 0.0,
+    "monitor": "accuracy",
+    "validation_folds": 0,
+    "patience": 5,
+    "schedule": "constant",
+    "max_epochs": 25,
+}
 
 # For each preset its settings for any corpus (None), and a paper's own for a corpus that it names. `best` is for
 # opinions with word vectors where time does not matter, chosen inside the training splits of MR, TREC and IMDB and on
@@ -15,7 +23,14 @@ _PAPERS = {"ngrams": 0, "vector_norm": 0.0, "monitor": "accuracy", "validation_f
 # these were chosen on the latter, too.
 PRESETS: dict[str, dict[str | None, dict[str, Any]]] = {
     "best": {
-        None: {"region_sizes": (5, 7, 9), "vector_norm": 8.0, "learning_rate": 3e-4, "patience": 5},
+        None: {
+            "region_sizes": (5, 7, 9),
+            "vector_norm": 8.0,
+            "learning_rate": 3e-4,
+            "schedule": "constant",
+            "max_epochs": 25,
+            "patience": 5,
+        },
     },
     "kim2014": {
         None: {

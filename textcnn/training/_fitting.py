@@ -13,6 +13,7 @@ that. The mean is a network too, with other weights in its softmax layer and its
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import math
 import time
@@ -24,7 +25,7 @@ import torch
 
 from textcnn.metrics import log_of
 from textcnn.nn.base import TextNetwork
-from textcnn.settings.config import TrainingConfig
+from textcnn.settings.training import TrainingConfig
 from textcnn.targets import target_of
 from textcnn.text.tokens import Encoded
 from textcnn.text.vocabulary import UNKNOWN
@@ -33,6 +34,7 @@ from textcnn.training._checkpoint import Checkpoint
 from textcnn.training._early_stopping import EarlyStopping
 from textcnn.training._linear import LinearModel, Memory, solvable, solve_once
 from textcnn.training._loop import Trainer, loss_weights, predict_logits, with_prefix
+from textcnn.training._side_by_side import side_by_side
 from textcnn.training.devices import multiplies_bf16
 from textcnn.training.group import ONE_PROCESS, TrainingGroup
 from textcnn.training.progress import Epoch, FoldProgress, History, Progress
@@ -96,7 +98,7 @@ class Fitting:
     Args:
         members: the networks; the last is kept. Together they score each validation text once.
         labels: of the validation texts, as their target has them.
-        config: the training settings.
+        config: the training settings, with what the texts decide (`textcnn.training.validation.adapted`).
         classes: K.
         progress: receives how training goes.
         checkpoint: keeps the run after its epochs, and may hold one to resume; None keeps nothing.
@@ -162,10 +164,11 @@ class Fitting:
         interrupted = False
         linear = self._solve()
         logits = self._logits_of(linear)
-        self.progress.begin(texts=len(self.members[-1].training.labels), epochs=self.config.max_epochs)
+        most = self.config.max_epochs or 0
+        self.progress.begin(texts=len(self.members[-1].training.labels), epochs=most)
         try:
             with self.group.interruptible():
-                while len(epochs) < self.config.max_epochs and not self.best.should_stop(len(epochs)):
+                while len(epochs) < most and not self.best.should_stop(len(epochs)):
                     epoch = self._run_epoch(len(epochs) + 1, logits)
                     epochs.append(epoch)
                     self._save(epochs)
@@ -213,10 +216,12 @@ class Fitting:
             linear: the linear models' logits of the validation texts, (N, K), or None.
         """
         begin = time.perf_counter()
-        losses = [
-            trainer.train_epoch(number, member.training)
+        epochs = [
+            functools.partial(trainer.train_epoch, number, member.training)
             for trainer, member in zip(self.trainers, self.members, strict=True)
         ]
+        # Several processes add up the gradients of one network after the other.
+        losses = side_by_side(epochs) if self.group.size == 1 else [epoch() for epoch in epochs]
         seconds = time.perf_counter() - begin
         logits = np.zeros((len(self.labels), self.classes), np.float32)
         for member in self.members:

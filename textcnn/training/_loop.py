@@ -11,7 +11,7 @@ import torch
 from textcnn.errors import ConfigError, TrainingError
 from textcnn.nn.base import TextNetwork
 from textcnn.nn.lookup import LookupConvolution
-from textcnn.settings.config import TrainingConfig
+from textcnn.settings.training import TrainingConfig
 from textcnn.targets import ONE_CLASS, Target, target_of
 from textcnn.text.tokens import Encoded
 from textcnn.training._batching import Batch, Examples, ordered_batches, training_batches
@@ -143,6 +143,7 @@ class Trainer:
         for step, (batch_rows, batch) in enumerate(batches, 1):
             batch = batch.to(self.device)
             rows = torch.from_numpy(batch_rows).to(self.device)  # (B,)
+            self.optimizer.set_rate(self.config.rate_after(number - 1 + done / len(labels)))
             loss = self.step(batch, labels[rows], None if of_text is None else of_text[rows])
             if not math.isfinite(loss):
                 raise self.not_finite("a finite loss", loss, f"at epoch {number}, step {step}")

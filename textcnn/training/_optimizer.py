@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from textcnn.nn.base import TextNetwork
-from textcnn.settings.config import LAYERS, TrainingConfig
+from textcnn.settings.training import LAYERS, TrainingConfig
 from textcnn.training._row_optimizers import ROW_OPTIMIZERS, RowOptimizer
 
 
@@ -60,6 +60,11 @@ class Optimizer:
         if name == "ngrams.weight":
             return model.ngrams is not None and model.ngrams.sparse
         return name == "channels.tuned" and model.channels.sparse
+
+    def set_rate(self, learning_rate: float) -> None:
+        """Set the learning rate of the next steps."""
+        for part in self.parts.values():
+            part.optimizer.learning_rate = learning_rate
 
     @property
     def parameters(self) -> dict[str, nn.Parameter]:

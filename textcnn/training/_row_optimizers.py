@@ -24,7 +24,7 @@ class RowOptimizer:
 
     Args:
         table: the rows, (V, D), updated in place.
-        learning_rate: of every step.
+        learning_rate: of the next step.
         skipping: whether steps may skip rows.
 
     Attributes:
@@ -64,7 +64,8 @@ class RowOptimizer:
         self._step(rows, grad)
 
     def tensors(self) -> dict[str, torch.Tensor]:
-        """Return the state that a run needs to resume, by name."""
+        """Return the state that a run needs to resume, by name, with all rows settled."""
+        self.settle()
         return {**self.state, "last": self.last, "steps": torch.tensor([self.steps])}
 
     def load(self, tensors: dict[str, torch.Tensor]) -> None:
@@ -130,7 +131,7 @@ class RowAdam(RowOptimizer):
     With the moments m and v of its last step t, a row moves in each missed step s > t by
 
         a_s r^(s - t) m / (sqrt(v) + epsilon_s)
-        with a_s = learning rate sqrt(1 - beta2^s) / (1 - beta1^s) and r = beta1 / sqrt(beta2),
+        with a_s = learning rate of s sqrt(1 - beta2^s) / (1 - beta1^s) and r = beta1 / sqrt(beta2),
 
     so settling it subtracts m / (sqrt(v) + epsilon_(t + 1)) times the sum of a_s r^(s - t) over the missed steps, which
     is one number per t.
@@ -146,15 +147,14 @@ class RowAdam(RowOptimizer):
 
     def __init__(self, table: torch.Tensor, learning_rate: float, *, skipping: bool = True) -> None:
         super().__init__(table, learning_rate, skipping=skipping)
-        self._missed_sums = np.zeros(1)  # entry t: the sum of a_s r^(s - t) over the steps s > t, (steps + 1 or more,)
+        # Entry t: the sum of a_s r^(s - t) over the steps s > t that a row may miss, (steps + 1 or more,).
+        self._missed_sums = np.zeros(1)
         self._powers = (self.beta1 / self.beta2**0.5) ** np.arange(self.horizon, 0, -1)
 
     def load(self, tensors: dict[str, torch.Tensor]) -> None:
         """Restore the state that `tensors` returned."""
         super().load(tensors)
-        self._missed_sums = np.zeros(1)
-        for step in range(1, self.steps + 1):
-            self._add_missed(step)
+        self._missed_sums = np.zeros(self.steps + 1)  # a saved state is settled: what its rows miss is yet to come
 
     def settle(self, rows: torch.Tensor | None = None) -> None:
         """Let rows catch up on the steps they missed, before they are read; None is all rows."""

@@ -9,7 +9,7 @@ import numpy as np
 from textcnn.data.labelled import Labelled
 from textcnn.inference.artifact import Artifact
 from textcnn.settings.architectures import make_network
-from textcnn.settings.config import TrainingConfig
+from textcnn.settings.training import TrainingConfig
 from textcnn.text.encoding import encode_texts
 from textcnn.text.ngrams import collect_ngrams
 from textcnn.text.tokenizer import Tokenizer
@@ -65,6 +65,7 @@ def learn_more(
         network = make_network(initial.model, vectors=rows, ngrams=ngrams, **size)
     network.dropout.generator = generator
     start(network, initial, words, initial.classes, None, config)
+    config = dataclasses.replace(config, schedule="constant")  # of how many epochs it is one, nobody knows
     trainer = Trainer(network, config, classes=size["classes"], progress=progress or Progress(), target=initial.target)
     trainer.train_epoch(1, Examples(encoded, part.labels, part.weights))
     weights = {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}

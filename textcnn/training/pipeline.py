@@ -23,8 +23,9 @@ from textcnn.errors import ConfigError, DataError, TrainingError, is_of_memory
 from textcnn.inference.artifact import Artifact, digest_of, load_artifact, weight_shapes
 from textcnn.inference.scorer import word_rows
 from textcnn.settings.architectures import make_network
-from textcnn.settings.config import TrainingConfig, to_json
+from textcnn.settings.config import to_json
 from textcnn.settings.options import Settings
+from textcnn.settings.training import TrainingConfig
 from textcnn.targets import target_of
 from textcnn.text.encoding import encode_texts
 from textcnn.text.ngrams import collect_ngrams

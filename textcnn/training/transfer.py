@@ -22,8 +22,9 @@ from textcnn.inference.codes import NGRAMS
 from textcnn.nn.bag import NgramBag
 from textcnn.nn.base import TextNetwork, tensor_of
 from textcnn.settings.architectures import architecture_of
-from textcnn.settings.config import TextConfig, TrainingConfig
+from textcnn.settings.config import TextConfig
 from textcnn.settings.options import Settings
+from textcnn.settings.training import TrainingConfig
 from textcnn.text.vocabulary import FIRST_WORD
 from textcnn.vectors import WordVectors
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,14 +13,25 @@ from textcnn.data.labelled import Labelled
 from textcnn.data.repeats import folds_of, groups_for_split
 from textcnn.data.splits import stratified_split
 from textcnn.errors import DataError, listed
-from textcnn.settings.config import FEW, FOLDS, MANY, RARE, UNBALANCED, TrainingConfig
+from textcnn.settings.training import (
+    CONSTANT_EPOCHS,
+    FEW,
+    FOLDS,
+    LEAST_EPOCHS,
+    MANY,
+    MOST_EPOCHS,
+    RARE,
+    SEEN,
+    UNBALANCED,
+    TrainingConfig,
+)
 from textcnn.targets import target_of
 
 logger = logging.getLogger(__name__)
 
 
 def adapted(config: TrainingConfig, labels: np.ndarray, *, given: bool, more: int = 0) -> TrainingConfig:
-    """Return the settings with a monitor and a number of folds, chosen by the training texts where they are None.
+    """Return the settings with what the training texts choose where it is None: the monitor, the folds and the epochs.
 
     Args:
         config: the settings.
@@ -49,7 +61,13 @@ def adapted(config: TrainingConfig, labels: np.ndarray, *, given: bool, more: in
     if folds is None:
         rare = labels.ndim == 1 and len(counts) == 2 and counts.min() < RARE and len(labels) + more <= MANY
         folds = FOLDS if (few and len(labels) + more < FEW) or rare else 0
-    return dataclasses.replace(config, monitor=monitor, validation_folds=0 if given else min(folds, len(labels)))
+    epochs = config.max_epochs
+    if epochs is None and config.schedule == "constant":
+        epochs = CONSTANT_EPOCHS
+    elif epochs is None:
+        epochs = min(max(math.ceil(SEEN / (len(labels) + more)), LEAST_EPOCHS), MOST_EPOCHS)
+    folds = 0 if given else min(folds, len(labels))
+    return dataclasses.replace(config, monitor=monitor, validation_folds=folds, max_epochs=epochs)
 
 
 def validation_folds(training: Labelled, config: TrainingConfig) -> list[np.ndarray]:

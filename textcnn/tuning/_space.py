@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from textcnn.errors import ConfigError
 from textcnn.settings.architectures import ARCHITECTURES
-from textcnn.settings.config import LEARNING_RATES, NetworkConfig
+from textcnn.settings.config import NetworkConfig
 from textcnn.settings.options import all_settings, make_settings
+from textcnn.settings.training import LEARNING_RATES
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
