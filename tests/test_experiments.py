@@ -32,6 +32,7 @@ RESULTS = {
     "engines": "results",
     "compression": "results",
     "cluster": "results",
+    "misspelt": "results",
     "networks": "results",
     "benchmarks.training": "training",
     "benchmarks.prediction": "prediction",
@@ -116,3 +117,19 @@ def test_cells_have_the_settings_that_their_results_were_trained_with(name):
                 now = json.loads(json.dumps(to_json(getattr(settings_of(cell), part))))
                 for setting in kept[part].keys() & now.keys() - {"seed", "max_norm"}:  # None is the network's own bound
                     assert kept[part][setting] == now[setting], (cell, setting)
+
+
+def test_misspelt_texts():
+    noise = importlib.import_module("experiments.misspelt.noise")
+    texts = ["The quick brown foxes jumped over lazy dogs, aaaa!"] * 50
+    assert noise.misspelt(texts, 0.0, 0) == texts
+    some, more, all_of_them = (noise.misspelt(texts, share, 0) for share in (0.1, 0.2, 1.0))
+    before, changed = texts[0].split(), 0
+    for one, other, every in zip(some, more, all_of_them, strict=True):
+        for word, first, second, third in zip(before, one.split(), other.split(), every.split(), strict=True):
+            assert first in (word, second)  # the words of a smaller share are among those of a larger one
+            assert (third != word) == (len(word.strip(",!")) >= noise.LEAST)
+            assert abs(len(third) - len(word)) <= 1
+            changed += second != word
+    assert 0.12 < changed / (50 * 7) < 0.28  # of the words of four letters or more
+    assert noise.misspelt(texts, 0.2, 0) == more != noise.misspelt(texts, 0.2, 1)

@@ -19,14 +19,14 @@ from textcnn.data.checks import doubts
 from textcnn.data.labelled import Labelled
 from textcnn.errors import DataError, TextCNNError, listed, quoted
 from textcnn.explain.explanation import Explanation
-from textcnn.inference.class_ids import as_labels, class_ids
-from textcnn.inference.label_sets import as_label_sets, is_several, label_sets
+from textcnn.inference.class_ids import as_labels
+from textcnn.inference.label_sets import as_label_sets, is_several
 from textcnn.model import Model, load_model
 from textcnn.settings.options import Settings, all_settings, make_settings, ordered_class_weights
 from textcnn.settings.presets import preset_keywords
 from textcnn.targets import ONE_CLASS
 from textcnn.text.columns import Texts, as_column
-from textcnn.training.given import checked_groups, checked_weights, taught_texts
+from textcnn.training.given import checked_groups, checked_weights, taught_texts, validation_texts
 from textcnn.training.increments import learn_more
 from textcnn.training.pipeline import train_model
 from textcnn.training.progress import PrintedProgress, Progress
@@ -77,6 +77,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         multichannel_filters: str = "shared",
         dimension: int | None = None,
         ngrams: int = 2,
+        char_ngrams: tuple[int, ...] = (),
         region_sizes: tuple[int, ...] | None = None,
         feature_maps: int | tuple[int, ...] | None = None,
         activation: str = "relu",
@@ -126,6 +127,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         self.multichannel_filters = multichannel_filters
         self.dimension = dimension
         self.ngrams = ngrams
+        self.char_ngrams = char_ngrams
         self.region_sizes = region_sizes
         self.feature_maps = feature_maps
         self.activation = activation
@@ -195,8 +197,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         Raises:
             ModelError: `path` is no model, or a damaged, altered or newer one.
         """
-        model = load_model(path)
-        artifact = model.artifact
+        artifact = (model := load_model(path)).artifact
         trained = artifact.training.get("settings") or {}
         saved = {"arch": {}, "text": vars(artifact.text), "model": vars(artifact.model), "training": trained}
         keywords: dict[str, Any] = {
@@ -276,7 +277,9 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         if soft is not None and not gold:  # what stands for a label where texts are held out is no second opinion
             settings = dataclasses.replace(settings, training=dataclasses.replace(settings.training, gold_weight=0.0))
         several = training.labels.ndim == 2
-        validation = None if validation_data is None else self._validation(*validation_data, several=several)
+        validation = None
+        if validation_data is not None:
+            validation = validation_texts(*validation_data, self.classes_, several=several)
         parts = {"train": training} | ({} if validation is None else {"validation": validation})
         for line in doubts(parts, self.classes_.tolist()):
             logger.warning("%s", line)
@@ -326,9 +329,9 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
                 raise DataError(f"classes: expected those that the first texts have ({found}), found others")
             return self
         texts = as_column(X, what="X")
-        ids = self.model_.label_ids(y, len(texts))
-        part = Labelled(texts, ids, weights=checked_weights(sample_weight, len(texts)))
-        self.model_ = Model(learn_more(self.model_.artifact, part, self._settings().training))
+        model, own = self.model_, checked_weights(sample_weight, len(texts))
+        part = Labelled(texts, model.label_ids(y, len(texts)), weights=own)
+        self.model_ = Model(learn_more(model.artifact, part, self._settings().training))
         return self
 
     def predict(self, X: Texts) -> Any:  # noqa: N803
@@ -407,16 +410,9 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
 
     def _keywords(self) -> dict[str, Any]:
         """Return the settings by keyword, with what the labels and the random state decide."""
-        # A network registered beside ours may have settings that are no keywords of this class.
+        # Networks registered beside ours may have other settings.
         keywords = {keyword: getattr(self, keyword) for keyword in all_settings() if hasattr(self, keyword)}
         keywords["class_weight"] = ordered_class_weights(self.class_weight, self.classes_.tolist())
         if not isinstance(self.random_state, (int, np.integer)):
             keywords["random_state"] = int(check_random_state(self.random_state).randint(2**31))
         return keywords
-
-    def _validation(self, X: Texts, y: Any, *, several: bool) -> Labelled:  # noqa: N803
-        texts = as_column(X, what="validation X")
-        if several:
-            return Labelled(texts, label_sets(y, len(texts), self.classes_, what="validation y"))
-        labels = as_labels(y, len(texts), what="validation y")
-        return Labelled(texts, class_ids(labels, self.classes_, what="validation y"))

@@ -140,8 +140,8 @@ def steps_as_one_of(
     batches = [rows for rows, _ in order][:most]
 
     def tables(batch: Batch) -> list[torch.Tensor]:
-        matches = network.find_ngrams(batch.distinct, batch.inverse, batch.lengths)
-        return [*trainer.optimizer.touched(batch.distinct, matches.rows).values()]
+        matches = network.find(batch.distinct, batch.inverse, batch.lengths)
+        return [*trainer.optimizer.touched(network.rows(batch.distinct, matches)).values()]
 
     turns = []
     for _ in range(1 + runs):

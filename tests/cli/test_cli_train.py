@@ -20,7 +20,7 @@ from textcnn.cli.display import make_progress
 from textcnn.cli.train import command
 from textcnn.data import corpus_names
 from textcnn.inference.artifact import load_artifact
-from textcnn.settings.options import all_settings
+from textcnn.settings.options import all_settings, flags_of
 from textcnn.training.progress import Epoch, History, describe_epoch
 
 # Options that are not settings of a model: where texts come from, where the model goes, and what is run.
@@ -48,6 +48,14 @@ def test_every_setting_is_an_option_and_a_keyword_with_one_default(row):
     if option.callback:
         default = option.callback(None, option, default)
     assert default == inspect.signature(package.TextCNNClassifier).parameters[row.keyword].default
+
+
+def test_lengths_of_ngrams_are_read_and_written_with_a_dash():
+    option = options()["char_ngrams"]
+    assert option.callback(None, option, "3-5") == (3, 5)
+    with pytest.raises(click.BadParameter, match=r"expected numbers such as 3-5, found '3,5'"):
+        option.callback(None, option, "3,5")
+    assert flags_of({"char_ngrams": (3, 5), "region_sizes": (3, 4)}) == ["--char-ngrams 3-5", "--region-sizes 3,4"]
 
 
 def test_estimator_and_command_have_no_other_settings():

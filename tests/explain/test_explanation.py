@@ -149,8 +149,8 @@ def test_integrated_gradients_of_a_linear_network_are_exact():
     config = KimConfig(ngrams=0, **KIM, activation="identity", pooling="average")
     predictor = model(config)
     [explanation] = predictor.explain(["w0 w3 w3 w7 w1"])
-    ids = np.array([number for _, number in predictor.tokens(explanation.text)], np.int32)
-    parts, at_zero = gradients.integrate(predictor, ids)
+    _, encoded = predictor.read(explanation.text)
+    parts, at_zero = gradients.integrate(predictor, encoded)
     np.testing.assert_allclose(parts, explanation.word_parts, rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(at_zero, explanation.bias, rtol=1e-4, atol=1e-4)
 

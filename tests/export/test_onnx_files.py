@@ -108,6 +108,7 @@ def test_what_the_files_say(tmp_path, several):
         "lowercase": True,
         "before_lower": {"Σ": "σ", "İ": "i"},
         "pattern": r"\S+",
+        "one_space": False,
         "max_length": None,
         "unknown_id": 1,
         "first_id": 2,

@@ -16,6 +16,12 @@ from textcnn.settings.training import TrainingConfig
         (KimConfig, {"dropout": float("nan")}, "dropout: expected a number at least 0 and below 1, found nan"),
         (KimConfig, {"dimension": 2.5}, "dimension: expected a whole number at least 1, found 2.5"),
         (KimConfig, {"feature_maps": True}, "feature_maps: expected a whole number at least 1, found True"),
+        (KimConfig, {"char_ngrams": (3, 11)}, "char_ngrams: expected a whole number above 0 and below 11, found 11"),
+        (
+            KimConfig,
+            {"char_ngrams": 3},
+            "char_ngrams: expected the lengths of the shortest and the longest n-grams such as (3, 5), found (3,)",
+        ),
         (KimConfig, {"region_sizes": ()}, "region_sizes: expected whole numbers such as (3, 4, 5), found ()"),
         (KimConfig, {"region_sizes": (3, 0)}, "region_sizes: expected a whole number at least 1, found 0"),
         (

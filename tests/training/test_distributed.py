@@ -22,7 +22,9 @@ from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig
 from textcnn.settings.training import TrainingConfig
 from textcnn.text.ngrams import collect_ngrams
 from textcnn.text.tokens import Encoded
+from textcnn.text.vocabulary import FIRST_WORD, Vocabulary
 from textcnn.training._batching import Batcher, Examples, ordered_batches, training_batches
+from textcnn.training._char_ngrams import find_subwords
 from textcnn.training._checkpoint import Checkpoint
 from textcnn.training._fitting import Fitting, Member
 from textcnn.training._loop import Trainer
@@ -44,6 +46,7 @@ NETWORKS = {
     "kim without a bag": dataclasses.replace(KIM, ngrams=0),
     "k-max": dataclasses.replace(KIM, pooling="k-max", k=2),
     "dcnn": DCNNConfig(region_sizes=(3, 2), feature_maps=(3, 4), k_top=2, ngrams=2, **SMALL),
+    "character n-grams": dataclasses.replace(KIM, char_ngrams=(3, 4)),
     "stacked": StackedConfig(region_sizes=(2, 2), feature_maps=(4, 4), **SMALL),
 }
 TRAINING = TrainingConfig(batch_size=10, max_epochs=4, patience=4, device="cpu", optimizer="adam", learning_rate=0.01)
@@ -125,8 +128,13 @@ def network_of(config, training, vocabulary=VOCABULARY):
     if config.ngrams:
         size = {"order": config.ngrams, "vocabulary_size": vocabulary}
         ngrams = tuple(map(torch.from_numpy, collect_ngrams(training.texts, training.labels, classes=classes, **size)))
+    subwords = None
+    if config.char_ngrams:
+        words = Vocabulary([f"word{number}" for number in range(vocabulary - FIRST_WORD)])
+        found = find_subwords(config, None, words, [], seen=len(words.words), initial=None)
+        subwords = found.of_network()
     torch.manual_seed(0)
-    network = make_network(config, vocabulary_size=vocabulary, classes=classes, ngrams=ngrams)
+    network = make_network(config, vocabulary_size=vocabulary, classes=classes, ngrams=ngrams, subwords=subwords)
     network.dropout.generator = torch.Generator().manual_seed(5)
     return network
 
@@ -371,7 +379,8 @@ def traffic(group, vocabulary, words):
 
 
 def batch_tables(trainer):
-    return trainer.optimizer.touched(torch.zeros(0), torch.zeros(0)).keys()
+    names = ("channels.tuned", "channels.subwords.weight", "ngrams.weight")
+    return trainer.optimizer.touched(dict.fromkeys(names, torch.zeros(0))).keys()
 
 
 def test_the_traffic_of_a_step_is_that_of_its_words(pair):

@@ -49,7 +49,7 @@ def test_training_equals_that_of_torchs_dense_optimiser(name, rate, l2):
         lengths = torch.tensor([3, 5])
         ids = torch.randint(2, 12 if step % 10 == 0 else 5, (8,), generator=generator)
         distinct, inverse = ids.unique(return_inverse=True)
-        ours.settle(ours.touched(distinct, models[0].find_ngrams(distinct, inverse, lengths).rows))
+        ours.settle(ours.touched(models[0].rows(distinct, models[0].find(distinct, inverse, lengths))))
         for model in models:
             torch.nn.functional.cross_entropy(model(ids, lengths), torch.tensor([0, 1])).backward()
         ours.step()

@@ -216,7 +216,8 @@ def test_texts_that_are_no_strings(output):
         ("workers", 1.5, "a whole number from 1 to 1,000, found 1.5"),
         ("dimension", True, "a whole number from 1 to 10,000, found True"),
         ("architecture", "glove", "cbow or skip-gram, found 'glove'"),
-        ("tokenizer", "words", "one of unicode, kim, kim-sst, whitespace, found 'words'"),
+        ("tokenizer", "characters", "one that makes words, found 'characters'; use another"),
+        ("tokenizer", "words", "one of unicode, kim, kim-sst, whitespace, characters, found 'words'"),
     ],
 )
 def test_settings_out_of_range(output, name, value, expected):

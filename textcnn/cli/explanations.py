@@ -36,15 +36,15 @@ def lines(
 
     def strongest(order: np.ndarray) -> list[str]:
         chosen = [i for i in np.argsort(order, kind="stable")[:MOST] if order[i] <= -SHOWN]
-        return [f"{explanation.words[i].word} {scores[i]:+.2f}" for i in chosen]
+        return [f"{explanation.words[i].shown} {scores[i]:+.2f}" for i in chosen]
 
     out = layout.row("", [layout.text(label, "bold"), layout.text(probability, "bold")], 0, "  ")
     out += layout.wrapped(_marked(explanation, layout), 2) or [layout.text("  (no words)")]
     for title, items in (
         ("words for", strongest(-scores)),
         ("words against", strongest(scores)),
-        ("n-grams for", [_scored(ngram) for ngram in ngrams[:MOST] if ngram.score >= SHOWN]),
-        ("n-grams against", [_scored(ngram) for ngram in ngrams[::-1][:MOST] if ngram.score <= -SHOWN]),
+        ("n-grams for", [_scored(explanation, one) for one in ngrams[:MOST] if one.score >= SHOWN]),
+        ("n-grams against", [_scored(explanation, one) for one in ngrams[::-1][:MOST] if one.score <= -SHOWN]),
     ):
         out += layout.row(f"  {title}", items, _MARGIN)
     out += layout.row("  total", [_total(explanation, label)], _MARGIN)
@@ -53,8 +53,8 @@ def lines(
     return out
 
 
-def _scored(ngram: Ngram) -> str:
-    return f"{ngram.text} {ngram.score:+.2f}"
+def _scored(explanation: Explanation, ngram: Ngram) -> str:
+    return f"{explanation.shown(ngram)} {ngram.score:+.2f}"
 
 
 def _marked(explanation: Explanation, layout: TextLayout) -> Text:

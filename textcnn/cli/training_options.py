@@ -161,7 +161,7 @@ def _about(setting: Setting) -> dict[str, Any]:
     if about.values != "one" or isinstance(setting.default, tuple) or _has_several(setting):
         metavar = "LAYERS" if about.kind is str else "NUMBERS"
         return {
-            "callback": _several(about.kind, () if setting.default == () else None),
+            "callback": _several(setting, () if setting.default == () else None),
             "metavar": metavar,
             "default": _joined(setting),
             "show_default": shown,
@@ -185,16 +185,18 @@ def _joined(setting: Setting) -> str | None:
     return None if default is None else str(default)
 
 
-def _several(kind: type, missing: tuple[()] | None) -> Callable[..., Any]:
-    """Return a callback that reads one value, or several between commas; without a flag it gives `missing`."""
+def _several(setting: Setting, missing: tuple[()] | None) -> Callable[..., Any]:
+    """Return a callback that reads one value, or several with separators; without a flag it gives `missing`."""
+    kind, separator = setting.option.kind, setting.option.separator
 
     def parse(ctx: click.Context, parameter: click.Parameter, value: str | None) -> Any:
         if value is None:
             return missing
         try:
-            values = tuple(kind(item) for item in value.split(","))
+            values = tuple(kind(item) for item in value.split(separator))
         except ValueError:
-            raise click.BadParameter(f"expected numbers such as {_EXAMPLES[kind]}, found {quoted(value)}") from None
+            example = "3-5" if separator == "-" else _EXAMPLES[kind]
+            raise click.BadParameter(f"expected numbers such as {example}, found {quoted(value)}") from None
         return values if len(values) > 1 or kind is str else values[0]
 
     return parse

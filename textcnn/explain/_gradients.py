@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from textcnn.explain._torch_network import as_network
-from textcnn.inference.scorer import word_rows
+from textcnn.text.tokens import Encoded
 
 if TYPE_CHECKING:
     import torch
@@ -29,20 +29,20 @@ MOST = 1 << 14  # words of all points together, so that a long text gets few poi
 AT_ONCE = 1 << 14  # words scored together, over all copies of a text
 
 
-def integrate(predictor: Predictor, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def integrate(predictor: Predictor, text: Encoded) -> tuple[np.ndarray, np.ndarray]:
     """Return the parts of one text's logits, without the bag of n-grams.
 
     Args:
         predictor: the model.
-        ids: the text's word ids, (L,).
+        text: its word ids, L of them.
 
     Returns:
         The words' parts, (L, K), and the logits of as many unknown words, (K,).
     """
-    artifact, network = predictor.artifact, as_network(predictor.artifact)
+    network, ids = as_network(predictor.artifact), text.ids
     import torch  # once it is known to be there
 
-    rows = torch.from_numpy(np.ascontiguousarray(word_rows(artifact.model, artifact.weights)[ids]))  # (L, C, D)
+    rows = torch.from_numpy(predictor.scorer.beside(text.unseen).table.word_rows(ids))  # (L, C, D)
     both = torch.stack([torch.zeros_like(rows), rows])
     with torch.no_grad():
         at_zero, at_text = _logits(network, both)  # (K,), (K,)

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 def as_network(artifact: Artifact) -> TextNetwork:
-    """Return the model as a network in evaluation mode; raise ConfigError where torch is not installed."""
+    """Return the model as a network of the words that it knows, in evaluation mode.
+
+    Raises:
+        ConfigError: torch is not installed.
+    """
     try:
         import torch
     except ModuleNotFoundError:
@@ -26,7 +30,11 @@ def as_network(artifact: Artifact) -> TextNetwork:
     from textcnn.nn.base import tensor_of
     from textcnn.nn.randomness import DrawingFrom
 
-    tables = {name: tensor_of(array) for name, array in artifact.weights.items()}
+    tables = {
+        name: tensor_of(array)
+        for name, array in artifact.weights.items()
+        if not name.startswith("channels.subwords.")  # words' rows have them
+    }
     with DrawingFrom(torch.Generator()):  # weights that are replaced at once
         network: TextNetwork = make_network(
             artifact.model,

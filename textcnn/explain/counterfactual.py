@@ -104,7 +104,8 @@ def counterfactual(predictor: Predictor, text: str, *, budget_seconds: float = 1
 def _edits(predictor: Predictor, text: str) -> list[Edit]:
     """Return all drops and near replacements of single words."""
     tokens = predictor.tokens(text)[:WORDS]
-    near = neighbours(predictor, sorted({number for _, number in tokens if number >= FIRST_WORD}))
+    vocabulary = range(FIRST_WORD, len(predictor.vocabulary))
+    near = neighbours(predictor, sorted({number for _, number in tokens if number in vocabulary}))
     return [
         Edit(token.start, token.end, text[token.start : token.end], new)
         for token, number in tokens

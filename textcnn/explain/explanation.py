@@ -11,12 +11,10 @@ import numpy as np
 from textcnn.explain import html
 from textcnn.explain._bag_parts import bag_parts
 from textcnn.explain._exact import decompose
-from textcnn.explain.results import EXACT, GRADIENTS, SHOWN, Features, Ngram, Word
+from textcnn.explain.results import EXACT, GRADIENTS, SHOWN, Features, Ngram, Word, words_of
 from textcnn.inference.predictor import check_finite
 from textcnn.targets import ONE_CLASS, Target
 from textcnn.text.columns import Texts, as_column
-from textcnn.text.tokens import Encoded
-from textcnn.text.vocabulary import UNKNOWN
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -88,6 +86,13 @@ class Explanation:
         ]
         return sorted(ngrams, key=lambda ngram: (-ngram.score, ngram.begin, ngram.end))
 
+    def shown(self, ngram: Ngram) -> str:
+        """Return an n-gram for people to read: as it is in the text, or where words are characters with its spaces."""
+        words = self.words[ngram.begin : ngram.end]
+        if any(word.word == " " for word in words):
+            return "".join(word.shown for word in words)
+        return ngram.text
+
     def by_label(self) -> list[Explanation]:
         """Return an explanation of each label that the model gives, or of the most probable one if it gives none."""
         return [dataclasses.replace(self, predicted=label) for label in self.given or (self.predicted,)]
@@ -147,8 +152,11 @@ class Explanation:
         words, bias = float(self.word_scores().sum()), self.bias_score()
         how = EXACT if self.method == EXACT else f"{self.method}, off by {self.gap:.1g}"
         rows: list[html.Row] = [
-            ("n-grams for", [(ngram.text, ngram.score) for ngram in ngrams[:MOST] if ngram.score >= SHOWN]),
-            ("n-grams against", [(ngram.text, ngram.score) for ngram in ngrams[::-1][:MOST] if ngram.score <= -SHOWN]),
+            ("n-grams for", [(self.shown(ngram), ngram.score) for ngram in ngrams[:MOST] if ngram.score >= SHOWN]),
+            (
+                "n-grams against",
+                [(self.shown(ngram), ngram.score) for ngram in ngrams[::-1][:MOST] if ngram.score <= -SHOWN],
+            ),
             ("total", [("words", words), ("bias", bias), (f"together ({how})", words + bias)]),
             ("smallest change found", [] if change is None else [(change.phrase(), None)]),
         ]
@@ -199,17 +207,17 @@ def explain(predictor: Predictor, texts: Texts) -> list[Explanation]:
 
 
 def _explain(predictor: Predictor, text: str) -> Explanation:
-    tokens = predictor.tokens(text)
-    ids = np.array([number for _, number in tokens], np.int32)
-    logits = predictor.logits(Encoded(ids, np.array([0, len(ids)])))[0].astype(np.float64)
+    tokens, encoded = predictor.read(text)
+    ids = encoded.ids
+    logits = predictor.logits(encoded)[0].astype(np.float64)
     if predictor.scorer.exact:
-        method, exact = EXACT, decompose(predictor.scorer, ids)
+        method, exact = EXACT, decompose(predictor.scorer.beside(encoded.unseen), ids)
         word_parts, bias, features = exact.word_parts, exact.bias, exact.features
     else:
         from textcnn.explain._gradients import integrate
 
         method, features = GRADIENTS, Features.none(len(logits))
-        word_parts, bias = integrate(predictor, ids)
+        word_parts, bias = integrate(predictor, encoded)
     if predictor.bag is not None:
         of_words, of_bag = bag_parts(predictor.bag, ids)
         word_parts, features = word_parts + of_words, Features.joined([features, of_bag])
@@ -223,7 +231,7 @@ def _explain(predictor: Predictor, text: str) -> Explanation:
         predicted = given[0] if given else predicted
     return Explanation(
         text=text,
-        words=tuple(Word(token.text, token.start, token.end, number != UNKNOWN) for token, number in tokens),
+        words=words_of(tokens, encoded),
         classes=predictor.classes_,
         predicted=predicted,
         probabilities=probabilities,

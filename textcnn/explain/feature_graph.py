@@ -15,9 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textcnn.errors import ConfigError
-from textcnn.explain.results import Word
+from textcnn.explain.results import Word, words_of
 from textcnn.inference.scorer import PooledLayer
-from textcnn.text.vocabulary import UNKNOWN
 
 if TYPE_CHECKING:
     from textcnn.inference.predictor import Predictor
@@ -116,9 +115,8 @@ def feature_graphs(
     scorer = predictor.scorer
     if not scorer.row_layers:
         raise ConfigError("expected a DCNN, which has a feature graph, found another network")
-    tokens = predictor.tokens(text)
-    words = tuple(Word(token.text, token.start, token.end, number != UNKNOWN) for token, number in tokens)
-    ids = np.array([number for _, number in tokens], np.int32)
+    tokens, encoded = predictor.read(text)
+    words, ids, scorer = words_of(tokens, encoded), encoded.ids, scorer.beside(encoded.unseen)
     layers = [
         PooledLayer(layer.kept[0], layer.values[0], layer.filters) for layer in scorer.layers(ids[None])
     ]  # of the one text, (k, F, D)

@@ -18,7 +18,6 @@ import numpy as np
 from textcnn.errors import ConfigError
 from textcnn.inference.predictor import check_finite
 from textcnn.inference.scorer import Scorer
-from textcnn.text.encoding import encode_texts
 from textcnn.text.tokens import Encoded
 from textcnn.text.vocabulary import FIRST_WORD
 
@@ -91,9 +90,9 @@ def describe_filters(
         ModelError: the responses are not finite, since the model's weights are too large.
     """
     scorer = predictor.scorer
-    encoded = encode_texts(texts, predictor.tokenizer, predictor.vocabulary)
+    encoded = predictor.encode_ids(texts)
     with np.errstate(over="ignore", invalid="ignore"):  # an error below
-        strongest = _strongest_windows(scorer, encoded)
+        strongest = _strongest_windows(scorer.beside(encoded.unseen), encoded)
         optimal = _optimal_words(scorer)
     check_finite(strongest.responses, optimal.deviation, strongest.means)
     weights = scorer.filter_logits
@@ -113,7 +112,9 @@ def describe_filters(
                 active=float(strongest.active[number]),
                 mean=float(strongest.means[number]),
                 picked=_picked(predictor, encoded, strongest, number, ngrams),
-                wants=tuple(predictor.artifact.words[i] for i in optimal.words[own, feature_map]),
+                wants=tuple(
+                    predictor.tokenizer.shown([predictor.artifact.words[i]]) for i in optimal.words[own, feature_map]
+                ),
                 most=float(optimal.values[own, feature_map].sum() + scorer.bias[region, feature_map]),
             )
         )
@@ -163,9 +164,13 @@ def _picked(
         if gram not in found and len(found) == most:
             break  # all that follow are weaker
         found.setdefault(gram, []).append(float(responses[row]))
-    words = predictor.artifact.words
+    words = [*predictor.artifact.words, *texts.names]
     return tuple(
-        Picked(" ".join(words[i - FIRST_WORD] if i >= FIRST_WORD else "?" for i in gram), of_gram[0], len(of_gram))
+        Picked(
+            predictor.tokenizer.shown([words[i - FIRST_WORD] if i >= FIRST_WORD else "?" for i in gram]),
+            of_gram[0],
+            len(of_gram),
+        )
         for gram, of_gram in found.items()
     )
 

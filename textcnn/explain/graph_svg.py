@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 
 from textcnn.explain.feature_graph import Edge, FeatureGraph
+from textcnn.explain.results import Word
 
 _CHARACTER, _GAP = 7.6, 16  # width of a character, space between words
 _LEVEL, _TOP, _BOTTOM, _SIDE = 84, 84, 34, 14
@@ -45,7 +46,7 @@ def as_svg(graph: FeatureGraph) -> str:
     height = _TOP + _LEVEL * (len(graph.layers) + 1) + _BOTTOM
     ground = height - _BOTTOM
     words = [
-        f'<text x="{x:.1f}" y="{ground:.0f}" text-anchor="middle">{escape(graph.text[word.start : word.end])}</text>'
+        f'<text x="{x:.1f}" y="{ground:.0f}" text-anchor="middle">{escape(_shown(graph, word))}</text>'
         for x, word in zip(xs, graph.words, strict=True)
     ]
     lines, dots, top = _levels(graph, xs, width, ground)
@@ -100,7 +101,7 @@ def _levels(graph: FeatureGraph, xs: np.ndarray, width: float, ground: int) -> t
         last = level == len(graph.layers)
         room = min(np.diff(np.sort(above)), default=_FIGURES) >= _FIGURES
         for x, node in zip(above, nodes, strict=True):
-            span = " ".join(word.word for word in graph.words[node.begin : node.end])
+            span = " ".join(word.shown for word in graph.words[node.begin : node.end])
             adds = f", adds {node.weight:+.2f}" if last else ""
             tooltip = f"layer {level}: {span}, value {node.value:+.2f}{adds}"
             dots.append(_dot(x, y, node.weight if last else node.value, tooltip, shown=room))
@@ -108,9 +109,14 @@ def _levels(graph: FeatureGraph, xs: np.ndarray, width: float, ground: int) -> t
     return lines, dots, below
 
 
+def _shown(graph: FeatureGraph, word: Word) -> str:
+    """Return a word as it is in the text, unless it is a space."""
+    return word.shown if word.word == " " else graph.text[word.start : word.end]
+
+
 def _word_positions(graph: FeatureGraph) -> tuple[np.ndarray, float]:
     """Return the middle of each word, and the width of the drawing."""
-    sizes = np.array([max(len(graph.text[w.start : w.end]), 2) * _CHARACTER for w in graph.words])
+    sizes = np.array([max(len(_shown(graph, w)), 2) * _CHARACTER for w in graph.words])
     ends = _SIDE + np.cumsum(sizes + _GAP)
     drawn = sum(len(f"layer {i} map {m} row {r}, ") for i, (m, r) in enumerate(graph.places, 1))
     head = 8 * (drawn + len(str(graph.label)) + 4)

@@ -13,6 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from textcnn.text.tokenizer import SHOWN_SPACE
+from textcnn.text.tokens import Encoded, Token
+from textcnn.text.vocabulary import UNKNOWN
+
 EXACT = "exact"
 GRADIENTS = "integrated gradients"
 SHOWN = 0.005  # smaller scores would be printed as 0.00
@@ -26,6 +30,17 @@ class Word:
     start: int
     end: int
     known: bool
+
+    @property
+    def shown(self) -> str:
+        """The word, or a visible sign for one that is a space, as in the grammar `characters`."""
+        return SHOWN_SPACE if self.word == " " else self.word
+
+
+def words_of(tokens: Sequence[Token], text: Encoded) -> tuple[Word, ...]:
+    """Return the tokens of a text with whether the model knows them, as words or by their character n-grams."""
+    known = (text.ids != UNKNOWN).tolist()
+    return tuple(Word(token.text, token.start, token.end, own) for token, own in zip(tokens, known, strict=True))
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,8 @@ def to_onnx(predictor: Predictor, path: Path, *, overwrite: bool = False) -> Pat
         normalization  the Unicode form that a text is brought to first
         lowercase      whether it is lower-cased then, character by character,
         before_lower   after these characters are replaced
-        pattern        a regular expression of Python: its matches in the text are the tokens
+        pattern        a regular expression of Python: its matches in the text are the tokens,
+        one_space      and where this is true, white space in them is one space
         max_length     how many of these are read, from the first; null for all
         words          of the vocabulary; their ids follow one another from first_id
         unknown_id     of all other tokens
@@ -45,7 +46,8 @@ def to_onnx(predictor: Predictor, path: Path, *, overwrite: bool = False) -> Pat
         The JSON file.
 
     Raises:
-        ConfigError: onnx is not installed, the architecture cannot be exported, or the model is too large for a file.
+        ConfigError: onnx is not installed, the architecture or a model with character n-grams cannot be exported, or
+            the model is too large for a file.
         ModelError: `path` does not end in `.onnx`, or a file exists.
         OSError: a file cannot be written.
     """
@@ -54,6 +56,11 @@ def to_onnx(predictor: Predictor, path: Path, *, overwrite: bool = False) -> Pat
     beside = path.with_suffix(".json")
     for file in (path, beside):
         check_output(file, overwrite=overwrite, error=ModelError)
+    if predictor.subwords is not None:
+        raise ConfigError(
+            "export: expected a model of whole words, found one with character n-grams, which ids cannot name; "
+            "train one without --char-ngrams"
+        )
     if find_spec("onnx") is None:
         raise ConfigError(
             "export: expected the library onnx, which is not installed; install it: pip install 'textcnn[onnx]'"
@@ -94,6 +101,7 @@ def _text_rules(predictor: Predictor) -> dict[str, Any]:
         "lowercase": text.lowercase,
         "before_lower": BEFORE_LOWER,
         "pattern": pattern_of(text.tokenizer),
+        "one_space": text.tokenizer == "characters",
         "max_length": text.max_length,
         "unknown_id": UNKNOWN,
         "first_id": FIRST_WORD,

@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from textcnn.errors import ModelError
-from textcnn.inference.codes import NGRAMS, Compression, from_saved
+from textcnn.inference.codes import BUCKETS, NGRAMS, Compression, from_saved
+from textcnn.text import subwords
 from textcnn.text.vocabulary import FIRST_WORD
 
 _LARGEST_WEIGHT = 1e12
+_NUMBERS = {NGRAMS: np.int64, BUCKETS: np.int32}  # rising
 
 
 def load_weights(content: bytes, path: Path) -> tuple[dict[str, np.ndarray], Compression | None]:
-    """Return the arrays of a safetensors file, float32 but for the n-grams' numbers, and how they are saved.
+    """Return the arrays of a safetensors file, float32 but for the numbers of n-grams, and how they are saved.
 
     Raises:
         ModelError: the file, or an array in it, is not what it should be.
@@ -32,19 +34,26 @@ def load_weights(content: bytes, path: Path) -> tuple[dict[str, np.ndarray], Com
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from None
     for name, weight in weights.items():
-        if name == NGRAMS:
-            if weight.dtype != np.int64 or weight.ndim != 1 or (np.diff(weight) <= 0).any():
+        if name in _NUMBERS:
+            if weight.dtype != _NUMBERS[name] or weight.ndim != 1 or (np.diff(weight) <= 0).any():
                 raise ModelError(f"{path}: expected rising whole numbers in {name}, found others")
         elif weight.dtype != np.float32:
             raise ModelError(f"{path}: expected float32 numbers in {name}, found {weight.dtype}")
     check_sizes(weights, path)
+    buckets = weights.get(BUCKETS, np.zeros(0))
+    if len(buckets) and not 0 <= buckets[0] <= buckets[-1] < subwords.BUCKETS:
+        raise ModelError(f"{path}: expected numbers from 0 to {subwords.BUCKETS - 1} in {BUCKETS}, found others")
     return weights, compression
 
 
 def check_sizes(weights: Mapping[str, np.ndarray], path: Path) -> None:
     """Raise ModelError unless all numbers are finite, and so small that a layer's sums are finite too."""
     for name, weight in weights.items():
-        if name != NGRAMS and weight.size and not -_LARGEST_WEIGHT <= weight.min() <= weight.max() <= _LARGEST_WEIGHT:
+        if (
+            name not in _NUMBERS
+            and weight.size
+            and not -_LARGEST_WEIGHT <= weight.min() <= weight.max() <= _LARGEST_WEIGHT
+        ):
             raise ModelError(
                 f"{path}: expected finite numbers from {-_LARGEST_WEIGHT:g} to {_LARGEST_WEIGHT:g} in {name}, found "
                 "others; train the model again, with a smaller learning rate"

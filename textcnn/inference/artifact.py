@@ -38,7 +38,7 @@ from textcnn.inference._saved_json import HASH, check_hash, dump, hash_of, parse
 from textcnn.inference._saved_metrics import SavedMetrics
 from textcnn.inference._saved_weights import check_ngrams, check_sizes, load_weights
 from textcnn.inference.card import Publication, model_card
-from textcnn.inference.codes import NGRAMS, TABLE, Compression, to_saved
+from textcnn.inference.codes import BUCKETS, NGRAMS, TABLE, Compression, to_saved
 from textcnn.settings.architectures import architecture_named, architecture_of
 from textcnn.settings.config import NetworkConfig, TextConfig, from_json, to_json
 from textcnn.targets import ONE_CLASS, TARGETS, Target, Temperature
@@ -70,7 +70,8 @@ class Artifact:
         model: the network's settings.
         classes: the labels: strings, integers, floats or booleans, (K,).
         words: the vocabulary, in the order of the ids.
-        weights: arrays by the names of the network's parameters and buffers, float32; the n-grams' numbers are int64.
+        weights: arrays by the names of the network's parameters and buffers, float32; the numbers of n-grams are whole.
+            With character n-grams a word's row in `channels.tuned` has what these add.
         training: facts about the training run, as JSON.
         metrics: scores by split, as JSON (`textcnn.metrics.evaluate`); those of a saved model are parsed when they are
             first asked for.
@@ -94,7 +95,7 @@ class Artifact:
 
 
 def weight_shapes(
-    model: NetworkConfig, *, vocabulary_size: int, classes: int, ngrams: int = 0
+    model: NetworkConfig, *, vocabulary_size: int, classes: int, ngrams: int = 0, buckets: int = 0
 ) -> dict[str, tuple[int, ...]]:
     """Return the shape of each array of a model, by name.
 
@@ -103,6 +104,7 @@ def weight_shapes(
         vocabulary_size: V, padding and the unknown word included.
         classes: K.
         ngrams: G, n-grams in its bag.
+        buckets: B, those of character n-grams that have a row.
     """
     table = (vocabulary_size, model.dimension)
     shapes: dict[str, tuple[int, ...]] = {"softmax.weight": (classes, model.features), "softmax.bias": (classes,)}
@@ -111,6 +113,8 @@ def weight_shapes(
         shapes["channels.fixed"] = table
     if model.channels != "static":
         shapes["channels.tuned"] = table
+    if model.char_ngrams:
+        shapes |= {"channels.subwords.weight": (buckets, model.dimension), BUCKETS: (buckets,)}
     if model.ngrams:
         shapes |= {NGRAMS: (ngrams,), "ngrams.factors": (ngrams,), "ngrams.weight": (ngrams, classes)}
     return shapes
@@ -233,8 +237,9 @@ def load_artifact(path: str | PathLike[str]) -> Artifact:
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words) or len({*words}) < len(words):
         raise ModelError(f"{path / VOCABULARY}: expected a list of distinct words, found something else")
     weights, compression = load_weights(contents[WEIGHTS], path / WEIGHTS)
-    ngrams = len(weights[NGRAMS]) if NGRAMS in weights else 0
-    shapes = weight_shapes(model, vocabulary_size=len(words) + FIRST_WORD, classes=len(classes), ngrams=ngrams)
+    ngrams, buckets = (len(weights[name]) if name in weights else 0 for name in (NGRAMS, BUCKETS))
+    size = {"vocabulary_size": len(words) + FIRST_WORD, "classes": len(classes)}
+    shapes = weight_shapes(model, **size, ngrams=ngrams, buckets=buckets)
     found = {name: weight.shape for name, weight in weights.items()}
     if ngrams:
         check_ngrams(weights[NGRAMS], model.ngrams, len(words) + FIRST_WORD, path / WEIGHTS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from textcnn.text.ngrams import SCALE, NgramIndex
+from textcnn.text.ngrams import SCALE, NgramIndex, known_words
 from textcnn.text.tokens import Encoded
 
 
@@ -29,9 +29,8 @@ class BagScorer:
     def logits(self, texts: Encoded) -> np.ndarray:
         """Return the bag's part of the logits of N texts, (N, K) float32."""
         if self.index.table is not None:
-            return self.index.table.logits(
-                texts.ids, texts.offsets, factors=self.factors, weights=self.weights, scale=SCALE
-            )
+            ids = known_words(texts.ids, self.index.vocabulary_size)
+            return self.index.table.logits(ids, texts.offsets, factors=self.factors, weights=self.weights, scale=SCALE)
         rows, counts = self.index.find(texts)
         out = np.zeros((len(counts), self.weights.shape[1]), np.float32)
         some = np.flatnonzero(counts)

@@ -16,11 +16,12 @@ import numpy as np
 from textcnn.errors import ModelError
 
 BITS = {8: np.int8, 16: np.int16}
-NGRAMS = "ngrams.keys"  # numbers of n-grams, rising; all other arrays are float32
+NGRAMS = "ngrams.keys"  # numbers of n-grams, rising; arrays but these and the next are float32
+BUCKETS = "channels.subwords.buckets"  # of character n-grams, rising; int32
 TABLE = "table"
 _SCALE = ".scale"
 _BY_COLUMN = ("ngrams.weight", "ngrams.factors")
-_AS_THEY_ARE = ("softmax.weight", NGRAMS)
+_AS_THEY_ARE = ("softmax.weight", NGRAMS, BUCKETS)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from textcnn.errors import ConfigError
 from textcnn.inference._look_up_table import AT_ONCE
 from textcnn.inference.artifact import Artifact, artifact_files
 from textcnn.inference.codes import BITS, NGRAMS, TABLE, Compression, compressed, scale_of
-from textcnn.inference.scorer import Scorer, word_rows
+from textcnn.inference.scorer import NGRAM_ROWS, Scorer, ngram_rows, word_rows
 from textcnn.settings.architectures import architecture_of
 from textcnn.targets import ONE_CLASS
 from textcnn.text.vocabulary import FIRST_WORD
@@ -31,7 +31,8 @@ def compress(model: Artifact, *, bits: int = 8, max_mb: float | None = None) -> 
     table that Kim's network with max pooling looks words up in. Where all that is not small enough, the same share of
     the words and of the n-grams is left out: the words last in the vocabulary, which are the rarest (those of a file of
     word vectors that are in no training text come after them); and the n-grams that move the logits least, or have a
-    word that is left out. A word that is left out is an unknown word from then on.
+    word that is left out. A word that is left out is an unknown word from then on; with character n-grams,
+    which all stay, it has those alone.
 
     Args:
         model: a trained model.
@@ -117,7 +118,8 @@ def _narrowed(artifact: Artifact, dimension: int) -> Artifact:
 
     The products T = E W^T of word vectors (V, C D) and filters (S F, C D) are those of fewer columns up to what a
     truncated singular value decomposition leaves out (Eckart and Young 1936). The words are weighted by 1 / (1 + i),
-    as often as the i-th is expected by Zipf's law. Several channels become one.
+    as often as the i-th is expected by Zipf's law, and character n-grams as a word after the last. Several channels
+    become one.
     """
     model, weights = artifact.model, dict(artifact.weights)
     if not model.projects_words or model.dimension * model.channel_count <= dimension:
@@ -127,6 +129,10 @@ def _narrowed(artifact: Artifact, dimension: int) -> Artifact:
     filters = weights["convolution.weight"]  # (S, F, C D)
     flat = filters.reshape(-1, filters.shape[2]).astype(np.float64)
     weighted = rows / np.sqrt(1 + np.arange(len(rows)))[:, None]
+    if model.char_ngrams:
+        ngrams = ngram_rows(model, weights)
+        ngrams = ngrams.reshape(len(ngrams), -1).astype(np.float64)  # (B, C D)
+        weighted = np.concatenate([weighted, ngrams / np.sqrt(1 + len(rows))])
     # weighted = U S V^T has the same products up to U, so that those of S V^T, which is small, are decomposed.
     squares, vectors = np.linalg.eigh(weighted.T @ weighted)
     sizes = np.sqrt(np.maximum(squares, squares.max() * _SMALLEST + np.finfo(np.float64).tiny))
@@ -138,6 +144,8 @@ def _narrowed(artifact: Artifact, dimension: int) -> Artifact:
         weights.pop(name, None)
     name = "channels.fixed" if model.channels == "static" else "channels.tuned"
     weights[name] = (rows @ basis).astype(np.float32)
+    if model.char_ngrams:
+        weights[NGRAM_ROWS] = (ngrams @ basis).astype(np.float32)
     weights["convolution.weight"] = columns.reshape(*filters.shape[:2], dimension).astype(np.float32)
     channels = "non-static" if model.channels == "multichannel" else model.channels
     return dataclasses.replace(

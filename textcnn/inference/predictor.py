@@ -14,13 +14,14 @@ from textcnn.errors import ModelError
 from textcnn.inference.artifact import Artifact, save_artifact
 from textcnn.inference.bag_scorer import BagScorer
 from textcnn.inference.class_ids import as_labels, class_ids
-from textcnn.inference.codes import TABLE
+from textcnn.inference.codes import BUCKETS, TABLE
 from textcnn.inference.label_sets import label_sets
 from textcnn.inference.threads import in_order, processors
 from textcnn.settings.architectures import architecture_of
 from textcnn.targets import ONE_CLASS
 from textcnn.text.columns import Texts, as_column, strings
 from textcnn.text.encoding import encode_few, encode_texts
+from textcnn.text.subwords import SubwordIndex, name_unknown
 from textcnn.text.tokenizer import Tokenizer
 from textcnn.text.tokens import Encoded, Token
 from textcnn.text.vocabulary import UNKNOWN, Vocabulary
@@ -46,7 +47,7 @@ class Scores:
     Attributes:
         probabilities: of each class, (N, K) float32.
         tokens: number of tokens of each text, (N,).
-        known: number of these in the model's vocabulary, (N,).
+        known: number of these that the model knows, by its vocabulary or their character n-grams, (N,).
     """
 
     probabilities: np.ndarray
@@ -71,6 +72,9 @@ class Predictor:
         self.scorer = architecture_of(artifact.model).scorer_class()(artifact.model, artifact.weights)
         if artifact.compression is not None and TABLE in artifact.compression.scales:
             self.scorer.use_codes(artifact.compression.bits, artifact.compression.scales[TABLE])
+        self.subwords = None
+        if artifact.model.char_ngrams:
+            self.subwords = SubwordIndex(artifact.weights[BUCKETS], artifact.model.char_ngrams)
         self.bag = None
         if artifact.model.ngrams:
             arrays = [artifact.weights[f"ngrams.{name}"] for name in ("keys", "factors", "weight")]
@@ -163,12 +167,18 @@ class Predictor:
 
     def encode_ids(self, texts: Texts) -> Encoded:
         """Return the word ids of texts; errors as in `predict`."""
-        return encode_texts(as_column(texts), self.tokenizer, self.vocabulary)
+        return self._encode(as_column(texts))
 
-    def tokens(self, text: str) -> list[tuple[Token, int]]:
+    def read(self, text: str) -> tuple[list[Token], Encoded]:
         """Return the tokens of one text, with their offsets in it, and their word ids."""
         spans = self.tokenizer.spans(text)
-        return list(zip(spans, self.vocabulary.ids(spans), strict=True))
+        ids = np.array(self.vocabulary.ids(spans), np.int32)
+        return spans, self._named([text], Encoded(ids, np.array([0, len(ids)])))
+
+    def tokens(self, text: str) -> list[tuple[Token, int]]:
+        """Return the tokens of one text and their word ids as pairs."""
+        spans, encoded = self.read(text)
+        return list(zip(spans, encoded.ids.tolist(), strict=True))
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Return the probabilities of logits, (N, K), at the model's temperature."""
@@ -182,7 +192,7 @@ class Predictor:
             ModelError: it is not finite.
         """
         with np.errstate(over="ignore", invalid="ignore"):  # an error below
-            features = self.scorer.features(texts)
+            features = self.scorer.beside(texts.unseen).features(texts)
         check_finite(features)
         return features
 
@@ -193,7 +203,7 @@ class Predictor:
             ModelError: they are not finite.
         """
         with np.errstate(over="ignore", invalid="ignore"):  # an error below
-            logits = self.scorer.logits(texts)
+            logits = self.scorer.beside(texts.unseen).logits(texts)
             if self.bag is not None:
                 logits = logits + self.bag.logits(texts)
         # The differences of logits, divided by the temperature, are taken in their precision.
@@ -215,7 +225,7 @@ class Predictor:
     def _scores_of_column(self, column: pa.ChunkedArray) -> Scores:
         if len(column) <= FEW and column.nbytes <= FEW_CHARACTERS:
             return self._scores(self._encode_few(column.to_pylist()))
-        return self._scores(encode_texts(column, self.tokenizer, self.vocabulary))
+        return self._scores(self._encode(column))
 
     def _scores(self, encoded: Encoded) -> Scores:
         logits = self.logits(encoded)
@@ -226,7 +236,16 @@ class Predictor:
 
     def _encode_few(self, texts: Sequence[str]) -> Encoded:
         self._few += 1
-        return encode_few(texts, self.tokenizer, self.vocabulary, warm=self._few > WARM)
+        return self._named(texts, encode_few(texts, self.tokenizer, self.vocabulary, warm=self._few > WARM))
+
+    def _encode(self, column: pa.ChunkedArray) -> Encoded:
+        return self._named(column, encode_texts(column, self.tokenizer, self.vocabulary))
+
+    def _named(self, texts: Sequence[str] | pa.ChunkedArray, encoded: Encoded) -> Encoded:
+        """Give unknown words ids of their own, where their n-grams say something."""
+        if self.subwords is None:
+            return encoded
+        return name_unknown(texts, encoded, self.tokenizer, self.subwords, len(self.vocabulary))
 
 
 def _pieces(column: pa.ChunkedArray) -> list[pa.ChunkedArray]:

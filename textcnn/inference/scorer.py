@@ -10,6 +10,7 @@ K classes.
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -18,15 +19,16 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from textcnn import kernels
-from textcnn.inference._look_up_table import LookUpTable
+from textcnn.inference._look_up_table import LookUpTable, TableBesides
 from textcnn.settings.config import NetworkConfig
-from textcnn.text.tokens import Encoded
+from textcnn.text.tokens import Encoded, Ngrams
 from textcnn.text.vocabulary import PAD
 
 Config = TypeVar("Config", bound=NetworkConfig)
 
 CHUNK = 4096  # tokens scored at a time, so that the responses stay in the cache
 PIECE = 1 << 16  # windows of a longer text that are taken at a time
+NGRAM_ROWS = "channels.subwords.weight"  # of character n-grams
 AT_ONCE = 1 << 12  # windows that are sorted together where few of them are kept
 
 
@@ -97,6 +99,7 @@ class Scorer(ABC, Generic[Config]):
 
     Attributes:
         exact: whether the logits are a sum over windows, which `terms` returns.
+        ngram_rows: rows of character n-grams, (B, C, D); None where words have none.
         row_layers: layers of row-by-row convolution under k-max pooling, which `layers` returns.
     """
 
@@ -120,7 +123,17 @@ class Scorer(ABC, Generic[Config]):
         self.bias = weights["convolution.bias"] if bias is None else bias
         self.wide = wide
         self.slots = np.cumsum([0, *self.region_sizes])  # where each region size's begin in the table
-        self.table = LookUpTable(word_rows(config, weights), self.project, (int(self.slots[-1]), self.bias.shape[1]))
+        self.ngram_rows = ngram_rows(config, weights) if config.char_ngrams else None  # (B, C, D)
+        shape = int(self.slots[-1]), self.bias.shape[1]
+        self.table = LookUpTable(word_rows(config, weights), self.project, shape, lends=bool(config.char_ngrams))
+
+    def beside(self, unseen: Ngrams | None) -> Scorer[Config]:
+        """Return a scorer of texts whose words that the vocabulary lacks have these n-grams (`Encoded.unseen`)."""
+        if unseen is None or self.ngram_rows is None:
+            return self
+        scorer = copy.copy(self)
+        scorer.table = TableBesides(self.table, unseen, self.ngram_rows)
+        return scorer
 
     @staticmethod
     @abstractmethod
@@ -260,6 +273,12 @@ class Scorer(ABC, Generic[Config]):
     def layers(self, ids: np.ndarray) -> list[PooledLayer]:
         """Return what pooling keeps in each of `row_layers` layers; word ids (B, L)."""
         raise NotImplementedError
+
+
+def ngram_rows(config: NetworkConfig, weights: dict[str, np.ndarray]) -> np.ndarray:
+    """Return the rows of character n-grams, (B, C, D), zeros in a channel that is fixed."""
+    rows = weights[NGRAM_ROWS][:, None]
+    return rows if config.channel_count == 1 else np.concatenate([np.zeros_like(rows), rows], axis=1)
 
 
 def word_rows(config: NetworkConfig, weights: dict[str, np.ndarray]) -> np.ndarray:

@@ -6,7 +6,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from textcnn.nn._subwords import SubwordMatches, Subwords
 from textcnn.settings.config import NetworkConfig
+from textcnn.text.tokens import Ngrams
 from textcnn.text.vocabulary import FIRST_WORD
 
 
@@ -20,10 +22,13 @@ class Channels(nn.Module):
     A `rand` table is initialised from U(-0.25, 0.25), as in Kim's code. Padding and the unknown word start at zero, so
     that a word never seen in training has no effect.
 
+    With character n-grams the rows of a word's n-grams are part of the tuned channel (`textcnn.nn._subwords`).
+
     Args:
         config: channels, filters and dimension D.
         vocabulary_size: V, including padding and the unknown word.
         vectors: word vectors of the whole vocabulary, (V, D); None for `rand` only.
+        subwords: the buckets and the words' character n-grams, arguments of `Subwords`; None for words alone.
 
     Attributes:
         count: C, the channels that `forward` returns.
@@ -34,7 +39,13 @@ class Channels(nn.Module):
         ValueError: `vectors` are missing or of the wrong shape.
     """
 
-    def __init__(self, config: NetworkConfig, vocabulary_size: int, vectors: torch.Tensor | None) -> None:
+    def __init__(
+        self,
+        config: NetworkConfig,
+        vocabulary_size: int,
+        vectors: torch.Tensor | None,
+        subwords: tuple[torch.Tensor, Ngrams] | None = None,
+    ) -> None:
         super().__init__()
         shape = (vocabulary_size, config.dimension)
         if config.pretrained and (vectors is None or vectors.shape != shape):
@@ -49,21 +60,38 @@ class Channels(nn.Module):
         self.tuned: nn.Parameter | None
         self.register_buffer("fixed", vectors.clone() if config.channels in ("static", "multichannel") else None)
         self.register_parameter("tuned", None if config.channels == "static" else nn.Parameter(vectors.clone()))
+        self.subwords = None if subwords is None else Subwords(*subwords, config.dimension)
 
-    def forward(self, words: torch.Tensor) -> torch.Tensor:
+    def forward(self, words: torch.Tensor, matches: SubwordMatches | None = None) -> torch.Tensor:
         """Return the embeddings of words.
 
         Args:
             words: word ids, (U,).
+            matches: their character n-grams, if these are known already (`Subwords.find`).
 
         Returns:
             Embeddings, (U, C, D), with C = 2 for `separate` filters, else 1.
         """
-        # The gradient of index_select is summed in a fixed order: the same bits every time.
-        rows = [] if self.fixed is None else [self.fixed.index_select(0, words)]  # (U, D) each
+        rows = [] if self.fixed is None else [self._own_rows(self.fixed, words)]  # (U, D) each
         if self.tuned is not None:
-            tuned = self.tuned
-            rows.append(F.embedding(words, tuned, sparse=True) if self.sparse else tuned.index_select(0, words))
+            rows.append(self._own_rows(self.tuned, words, sparse=self.sparse))
+        if self.subwords is not None:
+            rows[-1] = rows[-1] + self.subwords(matches or self.subwords.find(words))
         if len(rows) > self.count:  # `shared` filters
             rows = [rows[0] + rows[1]]
         return torch.stack(rows, dim=1) if len(rows) > 1 else rows[0][:, None]  # (U, C, D)
+
+    def _own_rows(self, table: torch.Tensor, words: torch.Tensor, *, sparse: bool = False) -> torch.Tensor:
+        """Return the words' rows in a table, (U, D), zeros for those of other ids."""
+        places = None if self.subwords is None else self.own(words)
+        own = words if places is None else words[places]
+        # The gradient of index_select is summed in a fixed order: the same bits every time.
+        rows = F.embedding(own, table, sparse=True) if sparse else table.index_select(0, own)
+        if places is None or len(own) == len(words):
+            return rows
+        return rows.new_zeros(len(words), rows.shape[1]).index_copy(0, places, rows)
+
+    def own(self, words: torch.Tensor) -> torch.Tensor:
+        """Return the places of those of the word ids (U,) that have a row of their own."""
+        size = next(len(table) for table in (self.fixed, self.tuned) if table is not None)
+        return (words < size).nonzero()[:, 0]

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from torch import nn
 
 from textcnn.nn._channels import Channels
+from textcnn.nn._subwords import SubwordMatches
 from textcnn.nn.bag import NgramBag, NgramMatches
 from textcnn.nn.randomness import Dropout
 from textcnn.settings.config import NetworkConfig
+from textcnn.text.tokens import Ngrams
+
+
+class Matches(NamedTuple):
+    """What a network finds in texts before it scores them: None of a part that it lacks."""
+
+    ngrams: NgramMatches | None
+    subwords: SubwordMatches | None
 
 
 class TextNetwork(nn.Module):
@@ -24,9 +35,11 @@ class TextNetwork(nn.Module):
         vectors: word vectors of the vocabulary, (V, D); needed for all channels but `rand`.
         ngrams: the n-grams of the bag: their numbers, ascending, (G,) int64, and their factors, (G,)
             (`textcnn.text.ngrams.collect_ngrams`); None for a network without a bag, whatever the settings say.
+        subwords: the buckets of character n-grams that have a row, ascending, (B,) int32, and the n-grams of the words
+            by id, (W,) (`textcnn.nn._subwords`); None for a network of words alone, whatever the settings say.
 
     Raises:
-        ValueError: n-grams for settings without a bag, or `vectors` that are missing or of the wrong shape.
+        ValueError: n-grams for settings without them, or `vectors` that are missing or of the wrong shape.
     """
 
     config: NetworkConfig
@@ -39,12 +52,15 @@ class TextNetwork(nn.Module):
         classes: int,
         vectors: torch.Tensor | None = None,
         ngrams: tuple[torch.Tensor, torch.Tensor] | None = None,
+        subwords: tuple[torch.Tensor, Ngrams] | None = None,
     ) -> None:
         super().__init__()
         if ngrams is not None and config.ngrams == 0:
             raise ValueError("ngrams: expected None for settings of order 0, found n-grams")
+        if subwords is not None and not config.char_ngrams:
+            raise ValueError("subwords: expected None for settings without char_ngrams, found n-grams")
         self.config = config
-        self.channels = Channels(config, vocabulary_size, vectors)
+        self.channels = Channels(config, vocabulary_size, vectors, subwords)
         self.dropout = Dropout(config.dropout)
         self.softmax = nn.Linear(config.features, classes)
         nn.init.zeros_(self.softmax.weight)  # Kim's code
@@ -66,16 +82,36 @@ class TextNetwork(nn.Module):
         distinct, inverse = torch.unique(ids, return_inverse=True)  # (U,), (N,)
         return self.logits(distinct, inverse, lengths)  # (B, K)
 
-    def find_ngrams(self, distinct: torch.Tensor, inverse: torch.Tensor, lengths: torch.Tensor) -> NgramMatches | None:
-        """Return the texts' n-grams that the bag knows, None without a bag; arguments as in `logits`."""
-        return None if self.ngrams is None else self.ngrams.find(distinct[inverse], lengths)
+    def find(self, distinct: torch.Tensor, inverse: torch.Tensor, lengths: torch.Tensor) -> Matches:
+        """Return the n-grams of texts that the bag knows, and their words' character n-grams.
+
+        Arguments as in `logits`.
+        """
+        ngrams = None if self.ngrams is None else self.ngrams.find(distinct[inverse], lengths)
+        subwords = None if self.channels.subwords is None else self.channels.subwords.find(distinct)
+        return Matches(ngrams, subwords)
+
+    def rows(self, distinct: torch.Tensor, matches: Matches) -> dict[str, torch.Tensor]:
+        """Return the rows of each table that texts read, by the parameter's name.
+
+        Args:
+            distinct: distinct word ids, (U,).
+            matches: the result of `find`.
+        """
+        found = {"channels.tuned": distinct}
+        if matches.subwords is not None:
+            found = {
+                "channels.tuned": distinct[self.channels.own(distinct)],
+                "channels.subwords.weight": matches.subwords.rows,
+            }
+        return found if matches.ngrams is None else {**found, "ngrams.weight": matches.ngrams.rows}
 
     def logits(
         self,
         distinct: torch.Tensor,
         inverse: torch.Tensor,
         lengths: torch.Tensor,
-        matches: NgramMatches | None = None,
+        matches: Matches | None = None,
     ) -> torch.Tensor:
         """Return the logits of B texts whose distinct words are known.
 
@@ -83,18 +119,18 @@ class TextNetwork(nn.Module):
             distinct: distinct word ids, (U,).
             inverse: index into `distinct` at each position of the concatenated texts, (N,), as from `torch.unique`.
             lengths: words per text, (B,), summing to N.
-            matches: the result of `find_ngrams`, if it is known already.
+            matches: the result of `find`, if it is known already.
 
         Returns:
             Logits, (B, K).
         """
-        words = self.channels(distinct)  # (U, C, D)
+        matches = matches or self.find(distinct, inverse, lengths)
+        words = self.channels(distinct, matches.subwords)  # (U, C, D)
         features = self.dropout(self.penultimate(words, inverse, lengths))  # (B, features)
         logits: torch.Tensor = self.softmax(features)  # (B, K)
         if self.ngrams is None:
             return logits
-        matches = matches or self.find_ngrams(distinct, inverse, lengths)
-        return logits + self.ngrams(matches, len(lengths))  # (B, K)
+        return logits + self.ngrams(matches.ngrams, len(lengths))  # (B, K)
 
     def penultimate(self, words: torch.Tensor, inverse: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return the features of B texts, the input of dropout and the softmax layer.

@@ -13,6 +13,7 @@ from textcnn.nn._pooling import fold, k_max_pool, position_mask
 from textcnn.nn.base import TextNetwork
 from textcnn.nn.lookup import RowLookupConvolution, window_counts
 from textcnn.settings.config import DCNNConfig
+from textcnn.text.tokens import Ngrams
 
 
 def dynamic_k(lengths: torch.Tensor, layer: int, layers: int, k_top: int) -> torch.Tensor:
@@ -93,8 +94,16 @@ class DCNN(TextNetwork):
         classes: int,
         vectors: torch.Tensor | None = None,
         ngrams: tuple[torch.Tensor, torch.Tensor] | None = None,
+        subwords: tuple[torch.Tensor, Ngrams] | None = None,
     ) -> None:
-        super().__init__(config, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors, ngrams=ngrams)
+        super().__init__(
+            config,
+            vocabulary_size=vocabulary_size,
+            classes=classes,
+            vectors=vectors,
+            ngrams=ngrams,
+            subwords=subwords,
+        )
         self.convolution = RowLookupConvolution(
             channels=self.channels.count,
             dimension=config.dimension,

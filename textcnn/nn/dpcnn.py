@@ -16,6 +16,7 @@ from textcnn.nn.base import TextNetwork
 from textcnn.nn.kim import ACTIVATIONS
 from textcnn.nn.lookup import LookupConvolution
 from textcnn.settings.config import DPCNNConfig
+from textcnn.text.tokens import Ngrams
 
 
 class DPCNN(TextNetwork):
@@ -40,8 +41,16 @@ class DPCNN(TextNetwork):
         classes: int,
         vectors: torch.Tensor | None = None,
         ngrams: tuple[torch.Tensor, torch.Tensor] | None = None,
+        subwords: tuple[torch.Tensor, Ngrams] | None = None,
     ) -> None:
-        super().__init__(config, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors, ngrams=ngrams)
+        super().__init__(
+            config,
+            vocabulary_size=vocabulary_size,
+            classes=classes,
+            vectors=vectors,
+            ngrams=ngrams,
+            subwords=subwords,
+        )
         self.convolution = LookupConvolution(
             dimension=self.channels.count * config.dimension,
             region_sizes=config.region_sizes,

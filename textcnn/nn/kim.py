@@ -11,6 +11,7 @@ from textcnn.nn._pooling import average_pool, k_max_pool
 from textcnn.nn.base import TextNetwork
 from textcnn.nn.lookup import LookupConvolution
 from textcnn.settings.config import KimConfig
+from textcnn.text.tokens import Ngrams
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "relu": torch.relu,
@@ -45,8 +46,16 @@ class KimCNN(TextNetwork):
         classes: int,
         vectors: torch.Tensor | None = None,
         ngrams: tuple[torch.Tensor, torch.Tensor] | None = None,
+        subwords: tuple[torch.Tensor, Ngrams] | None = None,
     ) -> None:
-        super().__init__(config, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors, ngrams=ngrams)
+        super().__init__(
+            config,
+            vocabulary_size=vocabulary_size,
+            classes=classes,
+            vectors=vectors,
+            ngrams=ngrams,
+            subwords=subwords,
+        )
         self.convolution = LookupConvolution(
             dimension=self.channels.count * config.dimension,
             region_sizes=config.region_sizes,

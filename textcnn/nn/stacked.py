@@ -17,6 +17,7 @@ from textcnn.nn.base import TextNetwork
 from textcnn.nn.kim import ACTIVATIONS
 from textcnn.nn.lookup import LookupConvolution, window_counts
 from textcnn.settings.config import StackedConfig
+from textcnn.text.tokens import Ngrams
 
 
 class StackedCNN(TextNetwork):
@@ -42,8 +43,16 @@ class StackedCNN(TextNetwork):
         classes: int,
         vectors: torch.Tensor | None = None,
         ngrams: tuple[torch.Tensor, torch.Tensor] | None = None,
+        subwords: tuple[torch.Tensor, Ngrams] | None = None,
     ) -> None:
-        super().__init__(config, vocabulary_size=vocabulary_size, classes=classes, vectors=vectors, ngrams=ngrams)
+        super().__init__(
+            config,
+            vocabulary_size=vocabulary_size,
+            classes=classes,
+            vectors=vectors,
+            ngrams=ngrams,
+            subwords=subwords,
+        )
         self.convolution = LookupConvolution(
             dimension=self.channels.count * config.dimension,
             region_sizes=config.region_sizes[:1],

@@ -385,7 +385,7 @@ def _ngrams(predictor: Predictor, texts: pa.ChunkedArray) -> dict[str, list[tupl
         [explanation] = explain(predictor, [text])  # not all at once: each has parts for every class
         for k, of_class in enumerate(sums):
             for ngram in explanation.ngrams(k):
-                key = " ".join(word.word for word in explanation.words[ngram.begin : ngram.end])
+                key = predictor.tokenizer.shown([word.word for word in explanation.words[ngram.begin : ngram.end]])
                 of_class[key] = of_class.get(key, 0.0) + ngram.score
                 if not k:
                     counts[key] = counts.get(key, 0) + 1

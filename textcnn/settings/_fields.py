@@ -36,6 +36,7 @@ class Option:
         flag: of the command line; by default the field's name.
         keyword: of the estimator; by default the field's name.
         only_with: another field and the value of it without which this one has no effect.
+        separator: of several values on the command line.
         aliases: other programs' names of the flag, without dashes, for the error on an unknown option.
     """
 
@@ -53,6 +54,7 @@ class Option:
     flag: str = ""
     keyword: str = ""
     only_with: tuple[str, Any] | None = None
+    separator: str = ","
     aliases: tuple[str, ...] = ()
 
     def check(self, name: str, value: Any) -> Any:

@@ -9,9 +9,10 @@ from typing import Any, ClassVar, TypeVar
 from textcnn.errors import ConfigError, quoted
 from textcnn.settings._fields import Checked, documented, option
 
-TOKENIZERS = ("unicode", "kim", "kim-sst", "whitespace")
+TOKENIZERS = ("unicode", "kim", "kim-sst", "whitespace", "characters")
 CHANNELS = ("rand", "static", "non-static", "multichannel")
 LONGEST_NGRAM = 3
+LONGEST_CHAR_NGRAM = 10
 
 Config = TypeVar("Config", bound=Checked)
 
@@ -38,8 +39,8 @@ class TextConfig(Checked):
     """How a text becomes word ids."""
 
     tokenizer: str = option(
-        "unicode", "Grammar of the tokens: any language; Kim's cleaning, or that for SST; split at white space.",
-        choices=TOKENIZERS,
+        "unicode", "Grammar of the tokens: words of any language; Kim's cleaning, or that for SST; split at white "
+        "space; single characters.", choices=TOKENIZERS,
     )  # fmt: skip
     lowercase: bool = option(True, "Lower-case the texts.", flag="--lowercase/--keep-case")
     min_count: int = option(
@@ -94,9 +95,24 @@ class NetworkConfig(Checked):
         least=0,
         below=LONGEST_NGRAM + 1,
     )
+    char_ngrams: tuple[int, ...] = option(
+        (), "Add the vectors of its character n-grams to each word's, from the shortest to the longest, such as 3-5, "
+        "with the word's bounds as characters; words that training did not see have these alone.",
+        kind=int, above=0, below=LONGEST_CHAR_NGRAM + 1, separator="-", aliases=("subwords", "minn", "maxn"),
+    )  # fmt: skip
 
     region_sizes: tuple[int, ...] = option((3, 4, 5), **_REGION_SIZES)
     dropout: float = option(0.5, "Share of the penultimate layer's values dropped in training.", least=0, below=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        sizes = self.char_ngrams
+        if sizes and (len(sizes) != 2 or sizes[0] > sizes[1]):
+            expected = "the lengths of the shortest and the longest n-grams such as (3, 5)"
+            raise ConfigError(f"char_ngrams: expected {expected}, found {sizes}")
+        if sizes and self.channels == "static":
+            expected = "channels that are trained, as n-grams are"
+            raise ConfigError(f"char_ngrams: expected {expected}, found static; use non-static or multichannel")
 
     @property
     def pretrained(self) -> bool:

@@ -209,13 +209,13 @@ def flags_of(keywords: Mapping[str, Any]) -> list[str]:
     """
     table, found = all_settings(), []
     for keyword, value in keywords.items():
-        flag = table[keyword].flag
+        flag, separator = table[keyword].flag, table[keyword].option.separator
         if isinstance(value, bool):
             found.append(flag.split("/")[0 if value else 1])
             continue
         if isinstance(value, Mapping):
             value = json.dumps(value)
-        written = ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        written = separator.join(map(str, value)) if isinstance(value, tuple) else str(value)
         found.append(f"{flag} {shlex.quote(written)}")
     return found
 

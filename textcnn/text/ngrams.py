@@ -15,7 +15,7 @@ Like the first layer this is a look-up. Deviations from Wang and Manning: only t
 U has the sign; it is combined with the inverse document frequency; texts have unit length.
 
 The n-gram of the words w_1 ... w_n has the number (w_1 V + w_2) V + ... + w_n, where V is the size of the vocabulary.
-Padding and unknown words (ids 0 and 1) are in no n-gram, which makes the numbers distinct.
+Padding and unknown words (ids 0 and 1, or V and above) are in no n-gram, which makes the numbers distinct.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import numpy as np
 
 from textcnn import kernels
 from textcnn.text.tokens import Encoded, offsets_of
-from textcnn.text.vocabulary import FIRST_WORD
+from textcnn.text.vocabulary import FIRST_WORD, UNKNOWN
 
 # Learning rates are chosen for the weights of a network; without this factor 0.001 would be too small for the bag.
 SCALE = 20
@@ -48,7 +48,7 @@ def ngrams_of(texts: Encoded, order: int, vocabulary_size: int) -> tuple[np.ndar
     Returns:
         Their numbers and the index of the text of each, both (M,) int64; sorted by order, then by text.
     """
-    ids = texts.ids.astype(np.int64)
+    ids = known_words(texts.ids, vocabulary_size).astype(np.int64)
     text_of = np.repeat(np.arange(len(texts.lengths)), texts.lengths)
     known = ids >= FIRST_WORD
     keys, where = [ids[known]], [text_of[known]]
@@ -59,6 +59,11 @@ def ngrams_of(texts: Encoded, order: int, vocabulary_size: int) -> tuple[np.ndar
         keys.append(number[whole])
         where.append(text_of[: len(number)][whole])
     return np.concatenate(keys), np.concatenate(where)
+
+
+def known_words(ids: np.ndarray, vocabulary_size: int) -> np.ndarray:
+    """Return word ids with one of an unknown word for those that are not in the vocabulary."""
+    return np.where(ids < vocabulary_size, ids, UNKNOWN) if ids.max(initial=0) >= vocabulary_size else ids
 
 
 def collect_ngrams(
@@ -195,7 +200,7 @@ class NgramIndex:
             Their indices in `keys`, text by text, (M,) int64, and the number of them per text, (N,) int64.
         """
         if self.table is not None:
-            return self.table.find(texts.ids, texts.offsets)
+            return self.table.find(known_words(texts.ids, self.vocabulary_size), texts.offsets)
         keys, where = ngrams_of(texts, self.order, self.vocabulary_size)
         rows = np.searchsorted(self.keys, keys)
         known = rows < len(self.keys)

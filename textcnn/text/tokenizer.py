@@ -14,6 +14,8 @@ The grammars (on NFC text, optionally lower-cased character by character):
 - `kim-sst`: The same for the Stanford treebank, which is already tokenized: no clitics are split off, and brackets,
   commas, exclamation and question marks may be part of words.
 - `whitespace`: The result of `str.split()`.
+- `characters`: Every code point, as for Zhang et al. (2015) and Conneau et al. (2017); a run of white space is one
+  token, a space.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -52,7 +54,9 @@ _UNICODE = re.compile(rb"w[wjz]*(?:'w[wjz]*)*|rr?[jz]*|o[jz]*(?:(?<=z)o[jz]*)*|[
 _KIM = re.compile(r"[(),!?]|[A-Za-z0-9'`](?:(?!'s|'ve|n't|'re|'d|'ll)[A-Za-z0-9'`])*")
 _KIM_SST = re.compile(r"[A-Za-z0-9(),!?'`]+")
 _WHITESPACE = re.compile(r"\S+")
-_PATTERNS = {"kim": _KIM, "kim-sst": _KIM_SST, "whitespace": _WHITESPACE}
+_CHARACTERS = re.compile(r"\S|\s+")
+_PATTERNS = {"kim": _KIM, "kim-sst": _KIM_SST, "whitespace": _WHITESPACE, "characters": _CHARACTERS}
+SHOWN_SPACE = "␣"  # for a token that is a space
 BEFORE_LOWER = {"Σ": "σ", "İ": "i"}  # what `str.lower` would not lower by itself
 
 
@@ -66,7 +70,8 @@ def lower(text: str) -> str:
 def pattern_of(grammar: str) -> str:
     """Return a regular expression whose matches in a text are its tokens; the text is NFC, and lower-cased before.
 
-    Python's `re` runs it on the text itself, without the table of characters.
+    In the grammar `characters` a match of white space stands for one space. Python's `re` runs the pattern on the text
+    itself, without the table of characters.
     """
     if grammar != "unicode":
         return _PATTERNS[grammar].pattern
@@ -79,7 +84,7 @@ def pattern_of(grammar: str) -> str:
 
 
 class Tokenizer:
-    """Splits texts into tokens by one of the four grammars.
+    """Splits texts into tokens by one of the grammars.
 
     Args:
         config: The grammar, lower-casing, and the largest number of tokens per text.
@@ -111,7 +116,7 @@ class Tokenizer:
     def _long(self, text: pa.LargeStringArray) -> Iterator[Tokens]:
         """Yield the tokens of one text, in pieces."""
         limit, continued = self.config.max_length, False
-        for piece in _pieces(text, adjacent=self.config.tokenizer == "unicode"):
+        for piece in _pieces(text, self.config.tokenizer):
             tokens = self._columns(piece, limit)
             yield dataclasses.replace(tokens, continued=continued)
             continued = True
@@ -124,6 +129,8 @@ class Tokenizer:
         codes, borders = _characters(texts, lowercase=self.config.lowercase)
         first = np.zeros(len(codes) + 1, dtype=bool)  # a text begins here
         first[borders] = True
+        if self.config.tokenizer == "characters":
+            codes = np.where(classes()[codes] == SPACE, codes.dtype.type(ord(" ")), codes)
         start, keep = _RULES[self.config.tokenizer](codes, first[:-1])
         starts = np.flatnonzero(start)
         offsets = np.searchsorted(starts, borders)
@@ -148,9 +155,18 @@ class Tokenizer:
         if self.config.lowercase:
             text = lower(text)
         matches = [match.span() for match in self._matches(text)][: self.config.max_length]
-        if origin is None:
-            return [Token(text[i:j], i, j) for i, j in matches]
-        return [Token(text[i:j], origin[i], origin[j]) for i, j in matches]
+        words = [text[i:j] for i, j in matches]
+        if self.config.tokenizer == "characters":
+            words = [" " if word.isspace() else word for word in words]
+        if origin is not None:
+            matches = [(origin[i], origin[j]) for i, j in matches]
+        return [Token(word, i, j) for word, (i, j) in zip(words, matches, strict=True)]
+
+    def shown(self, words: Sequence[str]) -> str:
+        """Return neighbouring tokens as one string, for people to read; a token that is a space is visible."""
+        if self.config.tokenizer == "characters":
+            return "".join(words).replace(" ", SHOWN_SPACE)
+        return " ".join(words)
 
     def _matches(self, text: str) -> Iterator[re.Match]:
         if self.config.tokenizer == "unicode":
@@ -181,15 +197,15 @@ def _size(texts: pa.LargeStringArray) -> int:
     return int(offsets[-1] - offsets[0])
 
 
-def _pieces(text: pa.LargeStringArray, *, adjacent: bool) -> Iterator[pa.LargeStringArray]:
-    """Cut one text into pieces of about `CHUNK` bytes; `adjacent` as in `_cut`."""
+def _pieces(text: pa.LargeStringArray, grammar: str) -> Iterator[pa.LargeStringArray]:
+    """Cut one text into pieces of about `CHUNK` bytes."""
     begin, end = _offsets(text).tolist()
     data = text.buffers()[2]
     while begin < end:
         cut = begin + CHUNK
         while cut < end:
             window = data[cut : min(cut + _WINDOW, end)].to_pybytes()
-            found = _cut(window, adjacent=adjacent)
+            found = _cut(window, grammar)
             cut += _WINDOW - _OVERLAP if found is None else found
             if found is not None:
                 break
@@ -198,17 +214,19 @@ def _pieces(text: pa.LargeStringArray, *, adjacent: bool) -> Iterator[pa.LargeSt
         begin = cut
 
 
-def _cut(window: bytes, *, adjacent: bool) -> int | None:
+def _cut(window: bytes, grammar: str) -> int | None:
     """Return where bytes of a text can be cut so that the two parts have the tokens of the whole, or None.
 
-    That is after a space, or with `adjacent` (the grammar `unicode`) after any character that is a token by itself, and
-    before one that neither joins nor composes with the character before it.
+    That is after a character that belongs to no token with the next one (a space; in the grammar `unicode` also any
+    that is a token by itself; in `characters` all but spaces), and before one that neither joins nor composes with the
+    character before it.
     """
     skipped = next((i for i, byte in enumerate(window) if byte & 0xC0 != 0x80), len(window))
     text = window[skipped:].decode("utf-8", "ignore")
     codes = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")
     kinds = classes()[codes]
-    before = np.isin(kinds, (SPACE, CONTROL, CHARACTER, OTHER) if adjacent else (SPACE,))
+    apart = {"unicode": (SPACE, CONTROL, CHARACTER, OTHER), "characters": (CONTROL, CHARACTER, OTHER, WORD)}
+    before = np.isin(kinds, apart.get(grammar, (SPACE,)))
     after = np.isin(kinds, (SPACE, CONTROL, CHARACTER, OTHER, WORD)) & ((codes < JAMO.start) | (codes >= JAMO.stop))
     places = np.flatnonzero(before[:-1] & after[1:])
     return skipped + len(text[: places[0] + 1].encode()) if len(places) else None
@@ -346,7 +364,20 @@ def _whitespace_rule(codes: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, 
     return kept & ~_after(kept, first), kept
 
 
-_RULES = {"unicode": _unicode_rule, "kim": _kim_rule, "kim-sst": _kim_sst_rule, "whitespace": _whitespace_rule}
+def _characters_rule(codes: np.ndarray, first: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where a token of the grammar `characters` starts: everywhere but within a run of spaces."""
+    space = codes == ord(" ")
+    kept = ~(space & _after(space, first))
+    return kept, kept
+
+
+_RULES = {
+    "unicode": _unicode_rule,
+    "kim": _kim_rule,
+    "kim-sst": _kim_sst_rule,
+    "whitespace": _whitespace_rule,
+    "characters": _characters_rule,
+}
 
 
 def _normalize_with_origin(text: str) -> tuple[str, list[int]]:

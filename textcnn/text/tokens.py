@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+
+_AT_ONCE = 64  # words whose rows are gathered together, so that these stay in the cache
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,61 @@ class Tokens:
 
 
 @dataclass(frozen=True)
+class Ngrams:
+    """The character n-grams of W words that have a row (`textcnn.text.subwords`).
+
+    Attributes:
+        rows: Of their table; word w has `rows[offsets[w]:offsets[w + 1]]`, (M,) int32.
+        offsets: (W + 1,) int64.
+        counts: Number of all n-grams of each word, those without a row included, (W,).
+    """
+
+    rows: np.ndarray
+    offsets: np.ndarray
+    counts: np.ndarray
+
+    def take(self, words: np.ndarray) -> Ngrams:
+        """Return the n-grams of the words at the given indices, (U,), in their order."""
+        lengths = self.offsets[words + 1] - self.offsets[words]
+        places = np.repeat(self.offsets[words], lengths) + run_positions(lengths)
+        return Ngrams(self.rows[places], offsets_of(lengths), self.counts[words])
+
+    def sums(self, table: np.ndarray) -> np.ndarray:
+        """Return what words have from their n-grams, (W, D): the sums of their rows over the root of `counts`.
+
+        Args:
+            table: All rows, (B, D).
+        """
+        out = np.zeros((len(self.counts), table.shape[1]), np.float32)
+        some = np.flatnonzero(np.diff(self.offsets))
+        for begin in range(0, len(some), _AT_ONCE):
+            words = some[begin : begin + _AT_ONCE]
+            first, last = self.offsets[words[0]], self.offsets[words[-1] + 1]
+            sums = np.add.reduceat(table[self.rows[first:last]], self.offsets[words] - first)
+            out[words] = sums * self.scales[words, None]
+        return out
+
+    @property
+    def scales(self) -> np.ndarray:
+        """What each word's sum is multiplied by, (W,) float32."""
+        return (1 / np.sqrt(np.maximum(self.counts, 1))).astype(np.float32)
+
+
+@dataclass(frozen=True)
 class Encoded:
-    """The ids of N texts: text n has `ids[offsets[n]:offsets[n + 1]]`."""
+    """The ids of N texts: text n has `ids[offsets[n]:offsets[n + 1]]`.
+
+    Attributes:
+        ids: Flat, (total,) int32.
+        offsets: (N + 1,) int64.
+        unseen: The character n-grams of words that have the ids after the vocabulary's, in the order of these.
+        names: These words.
+    """
 
     ids: np.ndarray
     offsets: np.ndarray
+    unseen: Ngrams | None = None
+    names: Sequence[str] = ()
 
     @property
     def lengths(self) -> np.ndarray:
@@ -50,7 +102,8 @@ class Encoded:
     def take(self, rows: np.ndarray) -> Encoded:
         """Return the texts at the given indices, (M,), in their order."""
         lengths = self.lengths[rows]
-        return Encoded(self.ids[np.repeat(self.offsets[rows], lengths) + run_positions(lengths)], offsets_of(lengths))
+        ids = self.ids[np.repeat(self.offsets[rows], lengths) + run_positions(lengths)]
+        return Encoded(ids, offsets_of(lengths), self.unseen, self.names)
 
 
 def text_lengths(chunks: Iterable[Tokens]) -> np.ndarray:

@@ -68,6 +68,7 @@ def members_of(
     make: Callable[[Examples], TextNetwork],
     *,
     hide_words: bool,
+    hidden: int | None = None,
 ) -> tuple[Member, ...]:
     """Return the networks of a run: one, or one for each fold and one of all texts.
 
@@ -76,6 +77,8 @@ def members_of(
         folds: the rows of each.
         make: returns a network for the texts that it is to learn from.
         hide_words: whether the words that a network has not seen are unknown to it, as they will be in other texts.
+        hidden: what is added to the id of such a word, which leaves it its character n-grams (`textcnn.nn._subwords`);
+            None where words have none.
     """
     whole = examples[0]
     if not folds:
@@ -86,7 +89,8 @@ def members_of(
         part = whole.take(np.setdiff1d(np.arange(len(whole.labels)), rows))
         scored = whole.texts.take(rows)
         if hide_words:
-            scored = Encoded(np.where(np.isin(scored.ids, part.texts.ids), scored.ids, UNKNOWN), scored.offsets)
+            unknown = UNKNOWN if hidden is None else scored.ids + np.int32(hidden)
+            scored = Encoded(np.where(np.isin(scored.ids, part.texts.ids), scored.ids, unknown), scored.offsets)
         members.append(Member(make(part), part, scored, rows))
     none = np.zeros(0, np.int64)
     return (*members, Member(make(whole), whole, whole.texts.take(none), none))

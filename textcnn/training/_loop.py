@@ -164,8 +164,8 @@ class Trainer:
         Returns:
             The mean loss of the whole batch before the step.
         """
-        matches = self.model.find_ngrams(batch.distinct, batch.inverse, batch.lengths)
-        touched = self.group.union(self.optimizer.touched(batch.distinct, None if matches is None else matches.rows))
+        matches = self.model.find(batch.distinct, batch.inverse, batch.lengths)
+        touched = self.group.union(self.optimizer.touched(self.model.rows(batch.distinct, matches)))
         self.optimizer.settle(touched)
         if batch.share is not None:
             self.model.dropout.part = batch.share.part, batch.texts

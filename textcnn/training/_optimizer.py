@@ -26,9 +26,9 @@ class _Part:
 class Optimizer:
     """Adam, Adadelta or Adagrad (`textcnn.training._row_optimizers`) for every parameter of a network.
 
-    In the tables (tuned word vectors, weights of n-grams) the gradient is sparse, and a step touches the batch's rows
-    alone, unless an L2 penalty changes every row at every step. Torch's own optimisers update all rows at every step,
-    and importing them takes seconds.
+    In the tables (tuned vectors of words and of character n-grams, weights of n-grams) the gradient is sparse, and a
+    step touches the batch's rows alone, unless an L2 penalty changes every row at every step. Torch's own optimisers
+    update all rows at every step, and importing them takes seconds.
 
     Args:
         model: the network, on its device.
@@ -39,10 +39,15 @@ class Optimizer:
     def __init__(self, model: TextNetwork, config: TrainingConfig) -> None:
         weights = config.l2 if isinstance(config.l2, tuple) else (config.l2,) * len(LAYERS)
         penalties = dict(zip(LAYERS, weights, strict=True))
-        tuned, bag = model.channels.tuned, model.ngrams
-        model.channels.sparse = tuned is not None and tuned.requires_grad and not penalties["embeddings"]
-        if bag is not None:
-            bag.sparse = not penalties[layer_of("ngrams.weight")]
+        tables = {
+            "channels.tuned": model.channels,
+            "channels.subwords.weight": model.channels.subwords,
+            "ngrams.weight": model.ngrams,
+        }
+        trained = {name for name, parameter in model.named_parameters() if parameter.requires_grad}
+        for name, table in tables.items():
+            if table is not None:
+                table.sparse = name in trained and not penalties[layer_of(name)]
         self.parts: dict[str, _Part] = {}
         for name, parameter in model.named_parameters():
             if not parameter.requires_grad:
@@ -50,16 +55,9 @@ class Optimizer:
             optimizer = ROW_OPTIMIZERS[config.optimizer](
                 parameter.detach().view(len(parameter), math.prod(parameter.shape[1:])),
                 config.rate,
-                skipping=self._is_sparse(model, name),
+                skipping=name in tables and tables[name].sparse,  # type: ignore[union-attr]
             )
             self.parts[name] = _Part(parameter, optimizer, penalties[layer_of(name)])
-
-    @staticmethod
-    def _is_sparse(model: TextNetwork, name: str) -> bool:
-        """Return whether a parameter is a table with a sparse gradient."""
-        if name == "ngrams.weight":
-            return model.ngrams is not None and model.ngrams.sparse
-        return name == "channels.tuned" and model.channels.sparse
 
     def set_rate(self, learning_rate: float) -> None:
         """Set the learning rate of the next steps."""
@@ -71,15 +69,9 @@ class Optimizer:
         """What is trained, by name."""
         return {name: part.parameter for name, part in self.parts.items()}
 
-    def touched(self, words: torch.Tensor, ngrams: torch.Tensor | None) -> dict[str, torch.Tensor]:
-        """Return the rows of the trained tables that a batch reads, by the table's name.
-
-        Args:
-            words: distinct word ids of the batch, (U,).
-            ngrams: distinct rows of its n-grams, (U',); None without a bag.
-        """
-        read = {"channels.tuned": words, "ngrams.weight": ngrams}
-        return {name: rows for name, rows in read.items() if name in self.parts and rows is not None}
+    def touched(self, rows: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return the rows of the trained tables, of the tables' rows that a batch reads (`TextNetwork.rows`)."""
+        return {name: own for name, own in rows.items() if name in self.parts}
 
     def settle(self, touched: Mapping[str, torch.Tensor]) -> None:
         """Settle the rows that are about to be read or updated (see `textcnn.training._row_optimizers`)."""

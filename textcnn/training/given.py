@@ -1,4 +1,4 @@
-"""What `TextCNNClassifier.fit` is given beside texts: groups, weights, a teacher's probabilities, labels for some."""
+"""What `TextCNNClassifier.fit` is given: validation texts, groups, weights, a teacher's probabilities."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from textcnn.errors import DataError
 from textcnn.inference.class_ids import as_labels, class_ids
 from textcnn.inference.label_sets import is_several, label_sets
 from textcnn.targets import ONE_CLASS, SEVERAL_LABELS
+from textcnn.text.columns import Texts, as_column
 
 
 class Taught(NamedTuple):
@@ -88,6 +89,19 @@ def taught_texts(
     rows = np.flatnonzero(has_label)
     chosen = (None if each is None else each[rows] for each in (groups, weights))
     return Taught(names, Labelled(texts.take(pa.array(rows)), ids, *chosen), soft, gold=True)
+
+
+def validation_texts(texts: Texts, labels: Any, classes: np.ndarray, *, several: bool) -> Labelled:
+    """Return validation texts with their labels among `classes`, (K,); `several` if a text may have any number of them.
+
+    Raises:
+        DataError: texts or labels are not what they should be.
+    """
+    column = as_column(texts, what="validation X")
+    if several:
+        return Labelled(column, label_sets(labels, len(column), classes, what="validation y"))
+    own = as_labels(labels, len(column), what="validation y")
+    return Labelled(column, class_ids(own, classes, what="validation y"))
 
 
 def checked_groups(groups: Any, texts: int) -> np.ndarray | None:

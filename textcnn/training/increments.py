@@ -43,6 +43,7 @@ def learn_more(
 
     from textcnn.nn.randomness import DrawingFrom
     from textcnn.training._batching import Examples
+    from textcnn.training._char_ngrams import find_subwords, whole_rows
     from textcnn.training._loop import Trainer
     from textcnn.training.pipeline import check_ngrams
     from textcnn.training.transfer import old_ngrams, start
@@ -52,23 +53,32 @@ def learn_more(
     words = [*initial.words, *(word for word in found if word not in known)]
     size = {"vocabulary_size": len(words) + FIRST_WORD, "classes": len(initial.classes)}
     check_ngrams(initial.model.ngrams, size["vocabulary_size"])
-    encoded = encode_texts(part.texts, Tokenizer(initial.text), Vocabulary(words))
+    tokenizer, vocabulary = Tokenizer(initial.text), Vocabulary(words)
+    encoded = encode_texts(part.texts, tokenizer, vocabulary)
     ngrams = None
     if initial.model.ngrams:
         new = collect_ngrams(encoded, part.labels, order=initial.model.ngrams, **size)
         old = old_ngrams(initial, words), initial.weights["ngrams.factors"]
         keys, first = np.unique(np.concatenate([old[0], new[0]]), return_index=True)  # of equal ones the old
         ngrams = torch.from_numpy(keys), torch.from_numpy(np.concatenate([old[1], new[1]])[first])
+    subwords = find_subwords(initial.model, tokenizer, vocabulary, [part.texts], seen=len(words), initial=initial)
     rows = torch.zeros(size["vocabulary_size"], initial.model.dimension) if initial.model.pretrained else None
     generator = torch.Generator().manual_seed(config.seed)
     with DrawingFrom(generator):
-        network = make_network(initial.model, vectors=rows, ngrams=ngrams, **size)
+        network = make_network(
+            initial.model,
+            vectors=rows,
+            ngrams=ngrams,
+            subwords=None if subwords is None else subwords.of_network(),
+            **size,
+        )
     network.dropout.generator = generator
     start(network, initial, words, initial.classes, None, config)
     config = dataclasses.replace(config, schedule="constant")  # of how many epochs it is one, nobody knows
     trainer = Trainer(network, config, classes=size["classes"], progress=progress or Progress(), target=initial.target)
     trainer.train_epoch(1, Examples(encoded, part.labels, part.weights))
     weights = {name: tensor.detach().cpu().numpy() for name, tensor in network.state_dict().items()}
+    weights = whole_rows(initial.model, weights, words)
     counts = initial.target.counts(part.labels, size["classes"])
     texts, labels = initial.training.get("texts") or 0, initial.training.get("labels") or [0] * size["classes"]
     training = {

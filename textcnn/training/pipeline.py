@@ -31,6 +31,7 @@ from textcnn.text.encoding import encode_texts
 from textcnn.text.ngrams import collect_ngrams
 from textcnn.text.tokenizer import Tokenizer
 from textcnn.text.vocabulary import Vocabulary
+from textcnn.training._char_ngrams import WordNgrams, find_subwords, whole_rows
 from textcnn.training._starting_words import coverage, initial_rows, read_words
 from textcnn.training.group import ONE_PROCESS, TrainingGroup
 from textcnn.training.identity import differences
@@ -194,20 +195,25 @@ def prepare(
         model = dataclasses.replace(settings.model, dimension=vectors.dimension)
         settings = dataclasses.replace(settings, model=model)
     tokenizer = Tokenizer(settings.text)
+    parts = [(learned, probabilities), *([] if folds else [(validation, None)])]
+    columns = [part.texts for part, _ in parts]
+    subwords = find_subwords(settings.model, tokenizer, vocabulary, columns, seen=seen, initial=initial)
+    everything = vocabulary if subwords is None else subwords.vocabulary
     examples = [
-        Examples(encode_texts(part.texts, tokenizer, vocabulary), part.labels, part.weights, wanted)
-        for part, wanted in [(learned, probabilities), *([] if folds else [(validation, None)])]
+        Examples(encode_texts(part.texts, tokenizer, everything), part.labels, part.weights, wanted)
+        for part, wanted in parts
     ]
     rows = initial_rows(settings, vocabulary, vectors)
     taken: list[dict[str, Any]] = []
 
     def make(part: Examples) -> TextNetwork:
-        network = _make_network(settings, vocabulary, len(classes), part, rows)
+        network = _make_network(settings, vocabulary, len(classes), part, rows, subwords)
         if initial is not None:
             taken.append(start(network, initial, vocabulary.words, classes, vectors, settings.training))
         return network
 
-    members = members_of(examples, folds, make, hide_words=vectors is None and initial is None)
+    hide_words = vectors is None and initial is None
+    members = members_of(examples, folds, make, hide_words=hide_words, hidden=len(everything) if subwords else None)
     facts = {
         "date": datetime.now(timezone.utc).date().isoformat(),
         "settings": to_json(settings.training),
@@ -221,7 +227,7 @@ def prepare(
         "neighbours": _neighbours(members[-1].network, settings, vocabulary.words),
         "environment": _environment(settings.training.device),
     }
-    identity = _identity(settings, vocabulary.words, examples, None if vectors is None else vectors.matrix)
+    identity = _identity(settings, everything.words, examples, None if vectors is None else vectors.matrix)
     identity["folds"] = hashlib.sha256(b"".join(rows.tobytes() for rows in folds)).hexdigest()
     identity["model to start from"] = None if initial is None else digest_of(initial)
     return Prepared(
@@ -281,6 +287,7 @@ def fit(
             ) from error
         raise
     weights = {name: tensor.detach().cpu().numpy() for name, tensor in fitting.network.state_dict().items()}
+    weights = whole_rows(prepared.settings.model, weights, prepared.vocabulary.words)
     return Fitted(weights, history, fitting.best.probabilities)
 
 
@@ -313,7 +320,12 @@ def package(prepared: Prepared, fitted: Fitted) -> Trained:
 
 
 def _make_network(
-    settings: Settings, vocabulary: Vocabulary, classes: int, training: Examples, rows: np.ndarray | None
+    settings: Settings,
+    vocabulary: Vocabulary,
+    classes: int,
+    training: Examples,
+    rows: np.ndarray | None,
+    subwords: WordNgrams | None,
 ) -> TextNetwork:
     """Return a fresh network, with the n-grams of the training texts in its bag."""
     import torch
@@ -323,7 +335,7 @@ def _make_network(
     size = {"vocabulary_size": len(vocabulary), "classes": classes}
     order = settings.model.ngrams
     check_ngrams(order, len(vocabulary))
-    _check_size(settings, **size)
+    _check_size(settings, **size, buckets=0 if subwords is None else len(subwords.buckets))
     ngrams = None
     if order:
         found = collect_ngrams(
@@ -333,7 +345,11 @@ def _make_network(
     generator = torch.Generator().manual_seed(settings.training.seed)
     with DrawingFrom(generator):
         network: TextNetwork = make_network(
-            settings.model, vectors=None if rows is None else torch.from_numpy(rows), ngrams=ngrams, **size
+            settings.model,
+            vectors=None if rows is None else torch.from_numpy(rows),
+            ngrams=ngrams,
+            subwords=None if subwords is None else subwords.of_network(),
+            **size,
         )
     network.dropout.generator = generator  # it draws on where the weights ended
     bias = target_of(training.labels).initial_bias(training.labels)
@@ -352,9 +368,9 @@ def check_ngrams(order: int, vocabulary_size: int) -> None:
         )
 
 
-def _check_size(settings: Settings, vocabulary_size: int, classes: int) -> None:
+def _check_size(settings: Settings, **size: int) -> None:
     """Raise ConfigError for a network of more weights than can be meant."""
-    shapes = weight_shapes(settings.model, vocabulary_size=vocabulary_size, classes=classes)
+    shapes = weight_shapes(settings.model, **size)
     weights = sum(math.prod(shape) for shape in shapes.values())
     if weights > LARGEST_NETWORK:
         raise ConfigError(
@@ -370,7 +386,7 @@ def _neighbours(
     if not settings.model.pretrained and settings.init_from is None:
         return None
     tables = {f"channels.{name}": x.detach().numpy() for name, x in network.channels.state_dict().items()}
-    return neighbours_of_probes(word_rows(settings.model, tables), words)
+    return neighbours_of_probes(word_rows(settings.model, whole_rows(settings.model, tables, words)), words)
 
 
 def _identity(

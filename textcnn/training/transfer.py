@@ -1,7 +1,8 @@
 """Transfer learning: a network that starts from the layers of a saved model.
 
-The new network has the settings and the tokenizer of the initial model. Words that this model knows keep their
-embeddings; others start from word vectors, if a file has them, or at random. The convolution is copied, and so is the
+The new network has the settings and the tokenizer of the initial model. Words that this model knows, and
+character n-grams, keep their embeddings; other words start from word vectors, if a file has them, or at random, and
+other n-grams from zero. The convolution is copied, and so is the
 softmax layer if the classes are the same. `TrainingConfig.freeze` says which layers stay unchanged in training: for
 similar data all but the softmax layer, for other data perhaps the embeddings alone.
 """
@@ -18,7 +19,7 @@ import torch
 
 from textcnn.errors import ConfigError
 from textcnn.inference.artifact import Artifact
-from textcnn.inference.codes import NGRAMS
+from textcnn.inference.codes import BUCKETS, NGRAMS
 from textcnn.nn.bag import NgramBag
 from textcnn.nn.base import TextNetwork, tensor_of
 from textcnn.settings.architectures import architecture_of
@@ -26,6 +27,7 @@ from textcnn.settings.config import TextConfig
 from textcnn.settings.options import Settings
 from textcnn.settings.training import TrainingConfig
 from textcnn.text.vocabulary import FIRST_WORD
+from textcnn.training._char_ngrams import own_rows
 from textcnn.vectors import WordVectors
 
 _TABLES = ("channels.fixed", "channels.tuned")
@@ -89,15 +91,19 @@ def start(
     fresh = _fresh_rows(initial, len(words), vectors, config)  # (W, D)
     weights = dict(network.named_parameters()) | dict(network.named_buffers())
     same_classes = classes.tolist() == initial.classes.tolist()
-    for name, saved in initial.weights.items():
+    for name, saved in own_rows(initial).items():
         if name in _TABLES:
             table = np.concatenate([saved[:FIRST_WORD], fresh])  # (V, D)
             table[known] = saved[source]
             weights[name].copy_(torch.from_numpy(table))
-        elif name.startswith("ngrams."):
+        elif name.startswith(("ngrams.", "channels.subwords.")):
             continue
         elif same_classes or not name.startswith("softmax."):
             weights[name].copy_(tensor_of(saved))
+    if network.channels.subwords is not None:
+        subwords = network.channels.subwords
+        places = np.searchsorted(subwords.buckets.numpy(), initial.weights[BUCKETS])  # the network has all of them
+        subwords.weight[torch.from_numpy(places)] = tensor_of(initial.weights["channels.subwords.weight"])
     if network.ngrams is not None and same_classes:
         _copy_ngrams(network.ngrams, initial, words)
     return {"words": len(known), "of": len(words), "softmax": same_classes}

@@ -139,7 +139,8 @@ def train_vectors(
         architecture: ``cbow`` or ``skip-gram``, which is slower and often better for rare words.
         seed: Governs initial vectors and sampling.
         workers: Number of threads; None takes one per processor.
-        tokenizer: Name of the tokenizer: see `textcnn.text.tokenizer`.
+        tokenizer: Name of the tokenizer (see `textcnn.text.tokenizer`); not `characters`, since no file has a vector of
+            the space.
         lowercase: Whether to lower-case the texts first.
         overwrite: Whether to replace an existing file.
         progress: Called from any thread with the name of each step and the share of training done, from 0
@@ -165,6 +166,8 @@ def train_vectors(
         seed=seed,
         workers=workers,
     )
+    if tokenizer == "characters":
+        raise ConfigError("tokenizer: expected one that makes words, found 'characters'; use another")
     tokens = Tokenizer(TextConfig(tokenizer=tokenizer, lowercase=lowercase))
     begin = time.monotonic()
     path = Path(output)
