@@ -100,7 +100,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         optimizer: str = "adam",
         learning_rate: float | None = None,
         batch_size: int = 50,
-        schedule: str = "linear",
+        schedule: str | None = None,
         max_epochs: int | None = None,
         patience: int = 3,
         monitor: str | None = None,

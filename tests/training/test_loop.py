@@ -12,7 +12,7 @@ from textcnn.settings.training import TrainingConfig
 from textcnn.text.tokens import Encoded
 from textcnn.training._batching import Examples
 from textcnn.training._fitting import Fitting, Member
-from textcnn.training._loop import loss_weights, predict_logits
+from textcnn.training._loop import Trainer, loss_weights, predict_logits
 from textcnn.training.devices import choose_device
 from textcnn.training.progress import Progress
 
@@ -122,6 +122,22 @@ def test_the_maximum_norm_holds_after_every_step():
     unbounded = make()
     unbounded.run(corpus(0), corpus(1))
     assert unbounded.model.softmax.weight.norm(dim=1).max() > 0.1
+
+
+@pytest.mark.parametrize("schedule", ["constant", "linear"])
+def test_the_learning_rate_of_each_step(monkeypatch, schedule):
+    rates = []
+    step = Trainer.step
+
+    def noted(self, *args):
+        rates.extend({part.optimizer.learning_rate for part in self.optimizer.parts.values()})
+        return step(self, *args)
+
+    monkeypatch.setattr(Trainer, "step", noted)
+    config = dataclasses.replace(FAST, schedule=schedule, max_epochs=4, patience=4)
+    make(config).run(corpus(0, texts=30), corpus(1))  # of 3 steps each
+    falling = [0.02 * (1 - done / 12) for done in range(12)]
+    assert rates == pytest.approx(falling if schedule == "linear" else [0.02] * 12)
 
 
 def test_ctrl_c_keeps_the_best_weights_so_far(caplog):

@@ -37,6 +37,29 @@ def test_what_the_texts_decide(counts, monitor, folds):
     assert adapted(TrainingConfig(), labels, given=True).validation_folds == 0
 
 
+@pytest.mark.parametrize(
+    ("texts", "more", "schedule", "epochs"),
+    [
+        (1999, 0, "constant", 25),
+        (2000, 0, "linear", 16),
+        (1999, 8001, "linear", 4),
+        (5000, 0, "linear", 8),
+        (13_334, 0, "linear", 3),
+        (10**6, 0, "linear", 3),
+    ],
+)
+def test_the_learning_rate_falls_over_fewer_epochs_the_more_texts_there_are(texts, more, schedule, epochs):
+    found = adapted(TrainingConfig(), np.arange(texts) % 2, given=True, more=more)
+    assert (found.schedule, found.max_epochs) == (schedule, epochs)
+
+
+def test_given_epochs_and_schedules_are_kept():
+    labels = np.arange(5000) % 2
+    assert adapted(TrainingConfig(max_epochs=40), labels, given=True).max_epochs == 40
+    assert adapted(TrainingConfig(schedule="constant"), labels, given=True).max_epochs == 25
+    assert adapted(TrainingConfig(schedule="linear"), labels[:100], given=True).max_epochs == 16
+
+
 def test_settings_go_before_the_texts():
     labels = np.repeat([0, 1], [90, 10])
     found = adapted(TrainingConfig(monitor="accuracy", validation_folds=0), labels, given=False)

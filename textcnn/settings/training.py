@@ -18,7 +18,7 @@ RARE, MANY = 100, 20_000  # the same for the texts of the rarer of two classes, 
 FOLDS = 4
 UNBALANCED = 9  # the largest class over the smallest
 # Epochs with a falling learning rate: so many that the network sees `SEEN` texts, between bounds; and with a constant.
-SEEN, LEAST_EPOCHS, MOST_EPOCHS, CONSTANT_EPOCHS = 30_000, 3, 8, 25
+SEEN, LEAST_EPOCHS, MOST_EPOCHS, CONSTANT_EPOCHS = 40_000, 3, 16, 25
 
 
 @documented
@@ -37,10 +37,13 @@ class TrainingConfig(Checked):
         aliases=("lr",),
     )  # fmt: skip
     batch_size: int = option(50, "Texts per step.", least=1, aliases=("bs", "batch"))
-    schedule: str = option(
-        "linear",
+    schedule: str | None = option(
+        None,
         "Learning rate over the epochs: linear (falling to 0 at the end of the last) or constant.",
+        kind=str,
         choices=("linear", "constant"),
+        optional=True,
+        unset=f"constant below {FEW:,} training texts, else linear",
         aliases=("lr-scheduler-type",),
     )
     max_epochs: int | None = option(
@@ -133,6 +136,6 @@ class TrainingConfig(Checked):
 
     def rate_after(self, epochs: float) -> float:
         """Return the learning rate of the next step after a number of epochs, such as 1.5."""
-        if self.schedule == "constant" or self.max_epochs is None:
+        if self.schedule != "linear" or self.max_epochs is None:
             return self.rate
         return self.rate * max(0.0, 1 - epochs / self.max_epochs)

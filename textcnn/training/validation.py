@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 def adapted(config: TrainingConfig, labels: np.ndarray, *, given: bool, more: int = 0) -> TrainingConfig:
-    """Return the settings with what the training texts choose where it is None: the monitor, the folds and the epochs.
+    """Return the settings with monitor, folds, schedule and epochs, chosen by the training texts where they are None.
 
     Args:
         config: the settings.
@@ -61,13 +61,15 @@ def adapted(config: TrainingConfig, labels: np.ndarray, *, given: bool, more: in
     if folds is None:
         rare = labels.ndim == 1 and len(counts) == 2 and counts.min() < RARE and len(labels) + more <= MANY
         folds = FOLDS if (few and len(labels) + more < FEW) or rare else 0
-    epochs = config.max_epochs
-    if epochs is None and config.schedule == "constant":
+    schedule, epochs = config.schedule, config.max_epochs
+    if schedule is None:
+        schedule = "constant" if len(labels) + more < FEW else "linear"
+    if epochs is None and schedule == "constant":
         epochs = CONSTANT_EPOCHS
     elif epochs is None:
         epochs = min(max(math.ceil(SEEN / (len(labels) + more)), LEAST_EPOCHS), MOST_EPOCHS)
     folds = 0 if given else min(folds, len(labels))
-    return dataclasses.replace(config, monitor=monitor, validation_folds=folds, max_epochs=epochs)
+    return dataclasses.replace(config, monitor=monitor, validation_folds=folds, schedule=schedule, max_epochs=epochs)
 
 
 def validation_folds(training: Labelled, config: TrainingConfig) -> list[np.ndarray]:
