@@ -6,11 +6,14 @@ DATA holds the corpora's original files (`textcnn data` lists them). Each case t
 texts: the usual one for some steps, textcnn's for some epochs; a figure is a median of several turns, a ratio the
 median of the turns' ratios. The dense bound is the rate of a network that spends no time on anything but three matrix
 products of the first convolution's forward size (forward, and both gradients), at the measured rate of such products.
+
+The last case trains Kim's network on MR with each pooling, in turn; its ratios are steps' times to that of max pooling.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -46,19 +49,25 @@ CASES = {  # corpus, network, how texts are read, steps of the usual network per
     ),
     "DCNN, SST-2": ("sst2", DCNNConfig(ngrams=0), TextConfig(tokenizer="whitespace"), 30, 6_900),
 }
+PADDINGS, POOLINGS, ACTIVATIONS = ("wide", "narrow"), ("max", "average", "k-max"), ("relu", "tanh", "identity")
+POOLING = "pooling, Kim, MR"
 
 
 def main() -> None:
     """Measure the cases asked for and print a table."""
     parser = shared.make_parser(__doc__ or "", HERE)
     parser.add_argument("--data-dir", metavar="DATA", help="folder of the corpora's original files")
-    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES), help="only these [all]")
+    parser.add_argument("--cases", nargs="+", choices=[*CASES, POOLING], help="only these [all]")
     parser.add_argument("--runs", type=int, default=5, help="turns [5]")
     parser.add_argument("--seed", type=int, default=0, help="[0]")
     arguments = shared.parse(parser, "data-dir")
     path = arguments.output / "training.json"
     if not arguments.show:
-        keep(path, {"results": {name: measure(name, arguments) for name in arguments.cases}})
+        wanted = arguments.cases or [*CASES, POOLING]
+        results: dict[str, Any] = {"results": {name: measure(name, arguments) for name in CASES if name in wanted}}
+        if POOLING in wanted:
+            results["pooling"] = measure_pooling(arguments)
+        keep(path, results)
     print(markdown(shared.read_json(path)))
 
 
@@ -76,7 +85,18 @@ def markdown(results: dict[str, Any]) -> str:
         )
         for name, figures in results["results"].items()
     ]
-    return f"{shared.table(header, rows)}\n\n{shared.machine_line(results['machine'])}"
+    pooling_header = (
+        "pooling, padding and activation (Kim, MR)",
+        "texts/s",
+        "time of a step, max pooling's as 1 (range)",
+    )
+    pooling_rows = [
+        (name, f"{figures['baseline']:,.0f}", times(figures, digits=2))
+        for name, figures in results.get("pooling", {}).items()
+    ]
+    tables = [shared.table(header, rows)] if rows else []
+    tables += [shared.table(pooling_header, pooling_rows)] if pooling_rows else []
+    return "\n\n".join([*tables, shared.machine_line(results["machine"])])
 
 
 def measure(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -101,6 +121,21 @@ def measure(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     if "dense bound" in sides:
         result["bound"] = ratios(figures, "textcnn", "dense bound")
     return result
+
+
+def measure_pooling(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return texts per second with each pooling, and the time of a step as a multiple of max pooling's."""
+    texts, labels, vocabulary = encoded_corpus("mr", arguments.data_dir, TextConfig())
+    torch.manual_seed(arguments.seed)
+    sides = {}
+    for padding, pooling, activation in itertools.product(PADDINGS, POOLINGS, ACTIVATIONS):
+        if pooling == "max" and activation != "relu":  # it takes the maximum first
+            continue
+        config = KimConfig(channels="non-static", ngrams=0, padding=padding, pooling=pooling, activation=activation)
+        side = textcnn_side(config, texts, labels, len(vocabulary), 2, 3_000, arguments.seed)
+        sides[f"{pooling}, {padding}, {activation}"] = side
+    figures = by_turns(sides, runs=arguments.runs)
+    return {name: ratios(figures, f"max, {name.split(', ')[1]}, relu", name) for name in sides}
 
 
 def windows_of(texts: Encoded, config: KimConfig) -> int:
@@ -143,11 +178,12 @@ def textcnn_side(
     def turn() -> float:
         chosen = generator.permutation(len(labels))[:some]
         part = Examples(taken(texts, chosen), labels[chosen])
-        few = Examples(taken(texts, chosen[:50]), labels[chosen[:50]])
         trainer = Trainer(
             model, TrainingConfig(max_epochs=1, batch_size=BATCH, device="cpu"), classes=classes, progress=Progress()
         )
-        return trainer.run(part, few).epochs[0].texts_per_second
+        begin = time.perf_counter()
+        trainer.train_epoch(1, part)
+        return len(part.labels) / (time.perf_counter() - begin)
 
     return turn
 

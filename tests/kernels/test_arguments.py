@@ -39,7 +39,9 @@ IDS, OFFSETS, SIZES = int32(0, 3, 1, 2, 2), int64(0, 3, 3, 5), int32(2, 3)
 TEXTS = {"ids": IDS, "offsets": OFFSETS}
 VOCABULARY = {"words": np.frombuffer(b"abcde", np.uint8), "offsets": int64(0, 1, 3, 5)}
 NGRAMS = {"keys": int64(2, 3, 14), "order": 2, "vocabulary_size": 4, "first_word": 1}
-ROW_SHAPES = {"x": floats(2, 4, 3, 6), "counts": int64(4, 2), "filters": floats(5, 2, 3, 6)}
+POOLING = {"table": floats(4, 5, 3), **TEXTS, "sizes": SIZES, "wide": True, "bias": floats(2, 3), "activation": "relu"}
+LAYERS = {"words": floats(4, 1, 12), **TEXTS, "first": floats(1, 3, 2, 12), "sizes": int32(3, 2), "maps": int32(2, 3)}
+LAYERS |= {"k_top": 2, "biases": floats(12 + 9), "filters": floats(6 * 2 * 2 * 3)}
 
 
 def state(**kwargs):
@@ -60,6 +62,10 @@ def on_state(function):
         return function((table, first, second, last), **kwargs)
 
     return call
+
+
+def layers_back(features, values, places, **kwargs):
+    return kernels.row_layers_back(kept=(features, values, places), **kwargs)
 
 
 def encode(words, word_offsets, **kwargs):
@@ -124,7 +130,7 @@ CALLS = {
         kernels.max_windows_back,
         {
             **{"grad": floats(3, 6), "where": np.zeros((3, 6), np.int32), **TEXTS, "sizes": SIZES},
-            **{"words": floats(4, 7), "filters": floats(5, 3, 7), "words_too": True, "threads": 2},
+            **{"words": floats(4, 7), "filters": floats(5, 3, 7), "words_too": True, "k": 1, "threads": 2},
         },
     ),
     "sum_windows": (
@@ -142,14 +148,16 @@ CALLS = {
         kernels.k_max,
         {"x": floats(2, 4, 3), "counts": int64(4, 2), "ks": int64(2, 3), "most": 3, "threads": 2},
     ),
-    "k_max_back": (
-        kernels.k_max_back,
-        {"grad": floats(2, 2, 3), "where": np.ones((2, 2, 3), np.int32), "positions": 4, "threads": 2},
-    ),
-    "row_convolution": (kernels.row_convolution, {**ROW_SHAPES, "threads": 2}),
-    "row_convolution_back": (
-        kernels.row_convolution_back,
-        {"grad": floats(2, 5, 5, 3), **ROW_SHAPES, "x_too": True, "threads": 2},
+    "k_windows": (kernels.k_windows, {**POOLING, "k": 2, "threads": 2}),
+    "mean_windows": (kernels.mean_windows, {**POOLING, "threads": 2}),
+    "mean_windows_back": (kernels.mean_windows_back, {**POOLING, "grad": floats(3, 6), "threads": 2}),
+    "row_layers": (kernels.row_layers, {**LAYERS, "threads": 2}),
+    "row_layers_back": (
+        layers_back,
+        {
+            **{"grad": floats(3, 18), **LAYERS, "threads": 2},
+            **dict(zip(("features", "values", "places"), kernels.row_layers(**LAYERS), strict=True)),
+        },
     ),
     "settle_adam": (
         on_state(kernels.settle_adam),
@@ -207,8 +215,6 @@ def test_an_array_of_another_type_or_shape_is_refused(name, key):
     if array.itemsize > 1:
         refused.append((TypeError, array.astype(array.dtype.newbyteorder())))
     for error, wrong in refused:
-        if key == "filters" and name == "row_convolution_back" and isinstance(wrong, np.ndarray):
-            error = (TypeError, ValueError)
         with pytest.raises(error) as caught:
             function(**arguments(name, **{key: wrong}))
         assert str(caught.value).startswith(f"{key.removeprefix('word_')}: expected")
@@ -317,9 +323,11 @@ def test_wrong_texts_are_refused_or_give_the_right_answer(data):
         ("sum_windows_back", {"grad": floats(3, 4, 3)}, r"grad: expected 5 positions or more, found 4"),
         ("k_max", {"counts": int64(5, 2)}, r"counts: .* 0 to 4, found 5 at index 0"),
         ("k_max", {"ks": int64(2, 4)}, r"ks: .* 0 to 3, found 4 at index 1"),
-        ("k_max_back", {"where": np.full((2, 2, 3), 4, np.int32)}, r"where: .* -1 to 3, found 4 at index 0"),
-        ("row_convolution", {"counts": int64(4, 5)}, r"counts: .* 0 to 4, found 5 at index 1"),
-        ("row_convolution", {"x": floats(2, 4, 3, 5), "filters": floats(5, 2, 3, 5)}, r"x: .* even .* found 5"),
+        ("mean_windows", {"bias": floats(3, 3)}, r"bias: expected the shape \(2, 3\), found \(3, 3\)"),
+        ("row_layers", {"words": floats(4, 1, 10)}, r"dimension: expected a multiple of 4, found 10"),
+        ("row_layers", {"words": floats(4, 0, 12)}, r"words: .* found 0 of 12"),
+        ("row_layers", {"first": floats(1, 3, 3, 12)}, r"first: expected the shape \(1, 3, 2, 12\)"),
+        ("row_layers_back", {"places": np.full(84, 5, np.int32)}, r"places: .* 0 to 4, found 5 at index 0"),
         ("row_logits", {"dimension": 10}, r"dimension: expected a multiple of 4, found 10"),
         ("settle_adam", {"words": int64(1, 6, 2)}, r"words: .* 0 to 5, found 6 at index 1"),
         ("settle_adam", {"last": int64(0, 10**6, 0, 0, 0, 0)}, r"last: .* 0 to 6, found 1000000 at index 1"),

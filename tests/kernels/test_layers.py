@@ -135,8 +135,6 @@ def test_k_max_keeps_the_order_and_ties_go_to_the_first(data, counts, maps):
     x = array(data.draw, len(counts), positions, maps)
     most = int(ks.max())
     values, where = kernels.k_max(x, np.array(counts), ks, most)
-    grad = array(data.draw, *values.shape)
-    expected_grad = np.zeros_like(x)
     for b, (count, k) in enumerate(zip(counts, ks.tolist(), strict=True)):
         for f in range(maps):
             column = x[b, :count, f].tolist()
@@ -144,8 +142,6 @@ def test_k_max_keeps_the_order_and_ties_go_to_the_first(data, counts, maps):
             empty = most - len(kept)
             assert where[b, :, f].tolist() == kept + [-1] * empty
             assert values[b, :, f].tolist() == [column[p] for p in kept] + [0] * empty
-            expected_grad[b, kept, f] = grad[b, : len(kept), f]
-    np.testing.assert_array_equal(kernels.k_max_back(grad, where, positions), expected_grad)
 
 
 @pytest.mark.parametrize("count", [100, 257])
@@ -165,39 +161,173 @@ def test_k_max_of_numbers_without_order_stays_within_its_memory():
     assert where.max() < 9
 
 
+ACTIVATIONS = {"identity": lambda x: x, "relu": lambda x: np.maximum(x, 0), "tanh": np.tanh}
+SLOPES = {"identity": np.ones_like, "relu": lambda y: (y > 0).astype(y.dtype), "tanh": lambda y: 1 - y * y}
+
+
+def responses(table, ids, offsets, sizes, wide, bias, activation):
+    """Of each text and region its windows and their responses, (P, F), in double precision."""
+    for b, text in enumerate(split(ids, offsets)):
+        slot = 0
+        for r, size in enumerate(sizes.tolist()):
+            found = windows(text, size, wide)
+            sums = [sum(table[w, slot + j].astype(float) for j, w in words) + bias[r] for _, words in found]
+            rows = np.array(sums, float).reshape(len(found), table.shape[2])
+            yield b, r, slot, found, ACTIVATIONS[activation](rows)
+            slot += size
+
+
 @settings(max_examples=60, deadline=None)
-@given(
-    data=st.data(),
-    counts=st.lists(st.integers(0, 5), min_size=1, max_size=3),
-    shape=st.tuples(st.integers(1, 3), st.integers(1, 5), st.integers(1, 4), st.sampled_from([2, 6, 24, 34])),
-)
-def test_row_convolution_and_its_gradients(data, counts, shape):
-    before, maps, size, dimension = shape
-    positions = max(counts) + 1
-    x, filters = (
-        array(data.draw, len(counts), positions, before, dimension),
-        array(data.draw, maps, size, before, dimension),
+@given(data=st.data(), case=convolutions(), k=st.sampled_from([1, 2, 3, 7, 11]))
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_k_windows_and_their_gradient(data, case, k, activation):
+    ids, offsets, sizes, maps, wide, distinct = case
+    words, filters = array(data.draw, distinct, 5), array(data.draw, int(sizes.sum()), maps, 5)
+    table, bias = np.einsum("ud,sfd->usf", words, filters), array(data.draw, len(sizes), maps)
+    if activation == "tanh":  # equal numbers are equal after it, and others are not
+        table, bias = np.clip(table, -1, 1) / 16, bias / 16
+    options = {"wide": wide, "bias": bias, "activation": activation}
+    values, where = kernels.k_windows(table, ids, offsets, sizes, **options, k=k)
+    shape = (len(offsets) - 1, len(sizes), k, maps)
+    values, where = values.reshape(shape), where.reshape(shape)
+    grad = array(data.draw, *shape)
+    table_grad = np.zeros_like(table)
+    for b, r, slot, found, rows in responses(table, ids, offsets, sizes, wide, bias, activation):
+        for f in range(maps):
+            column = rows[:, f].tolist()
+            kept = sorted(sorted(range(len(column)), key=lambda p: (-column[p], p))[:k])
+            empty = k - len(kept)
+            np.testing.assert_allclose(values[b, r, :, f], [column[p] for p in kept] + [0] * empty, atol=1e-6)
+            assert where[b, r, :, f].tolist() == [found[p][0] for p in kept] + [np.iinfo(np.int32).min] * empty
+            for i, p in enumerate(kept):
+                for j, word in found[p][1]:
+                    table_grad[word, slot + j, f] += grad[b, r, i, f]
+    flat = (grad.reshape(len(grad), -1), where.reshape(len(where), -1))
+    filters_grad, words_grad = kernels.max_windows_back(
+        *(*flat, ids, offsets, sizes, words, filters), words_too=True, k=k
     )
-    x[np.arange(positions) >= np.array(counts)[:, None]] = 0
-    out = kernels.row_convolution(x, np.array(counts), filters)
-    assert out.shape == (len(counts), positions + size - 1, maps, dimension // 2)
-    grad = array(data.draw, *out.shape)
-    for b, count in enumerate(counts):
-        grad[b, count + size - 1 if count else 0 :] = 0
-    expected, x_grad, filters_grad = np.zeros_like(out), np.zeros_like(x), np.zeros_like(filters)
-    unfolded = np.repeat(grad, 2, axis=3)
-    for b, count in enumerate(counts):
-        for p in range(count):
-            for j in range(size):
-                w = p + size - 1 - j
-                product = (x[b, p] * filters[:, j]).sum(axis=1)  # (F, D)
-                expected[b, w] += product[:, 0::2] + product[:, 1::2]
-                x_grad[b, p] += (unfolded[b, w][:, None] * filters[:, j]).sum(axis=0)
-                filters_grad[:, j] += unfolded[b, w][:, None] * x[b, p]
-    np.testing.assert_array_equal(out, expected)
-    found = kernels.row_convolution_back(grad, x, np.array(counts), filters, x_too=True)
-    np.testing.assert_array_equal(found[0], x_grad)
-    np.testing.assert_array_equal(found[1], filters_grad)
+    np.testing.assert_array_equal(filters_grad, np.einsum("usf,ud->sfd", table_grad, words))
+    np.testing.assert_array_equal(words_grad, np.einsum("usf,sfd->ud", table_grad, filters))
+
+
+@settings(max_examples=60, deadline=None)
+@given(data=st.data(), case=convolutions())
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_mean_windows_and_their_gradient(data, case, activation):
+    ids, offsets, sizes, maps, wide, distinct = case
+    table, bias = array(data.draw, distinct, int(sizes.sum()), maps), array(data.draw, len(sizes), maps)
+    options = {"wide": wide, "bias": bias, "activation": activation}
+    means = kernels.mean_windows(table, ids, offsets, sizes, **options)
+    grad = array(data.draw, *means.shape)
+    grads = kernels.mean_windows_back(grad, table, ids, offsets, sizes, **options)
+    table_grad, bias_grad = np.zeros(table.shape), np.zeros(bias.shape)
+    for b, r, slot, found, rows in responses(table, ids, offsets, sizes, wide, bias, activation):
+        columns = slice(r * maps, (r + 1) * maps)
+        expected = rows.mean(axis=0) if found else np.zeros(maps)
+        np.testing.assert_allclose(means[b, columns], expected, rtol=1e-5, atol=1e-5)
+        slopes = SLOPES[activation](rows) * grad[b, columns] / max(len(found), 1)
+        bias_grad[r] += slopes.sum(axis=0)
+        for (_, words), row in zip(found, slopes, strict=True):
+            for j, word in words:
+                table_grad[word, slot + j] += row
+    np.testing.assert_allclose(grads[0], table_grad, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(grads[1], bias_grad, rtol=1e-4, atol=1e-4)
+
+
+def test_the_mean_of_many_windows_is_exact():
+    table = np.full((1, 1, 3), 0.1, np.float32)
+    words = 3_000_000  # one sum of so many in single precision is wrong by a hundredth
+    options = {"wide": True, "bias": np.zeros((1, 3), np.float32), "activation": "identity"}
+    means = kernels.mean_windows(
+        table, np.zeros(words, np.int32), np.array([0, words]), np.ones(1, np.int32), **options
+    )
+    np.testing.assert_allclose(means, 0.1, rtol=1e-3)
+
+
+@st.composite
+def networks(draw):
+    """Texts, and a DCNN of one to three layers."""
+    ids, offsets, distinct = draw(texts(longest=14))
+    layers = draw(st.integers(1, 3))
+    sizes = draw(st.lists(st.integers(1, 4), min_size=layers, max_size=layers))
+    maps = draw(st.lists(st.sampled_from([1, 2, 5, 18]), min_size=layers, max_size=layers))
+    dimension = 2**layers * draw(st.sampled_from([1, 3, 6]))
+    return ids, offsets, distinct, sizes, maps, dimension, draw(st.integers(1, 6)), draw(st.integers(1, 2))
+
+
+def dcnn(words, first, biases, filters, text, k_top):
+    """Return the features of one text in torch, value by value of the paper's formulas, from its words (s, C, D)."""
+    import torch
+
+    layers, maps = len(biases), None
+    x = words[text].permute(1, 2, 0)  # (C, D, s)
+    for layer, bias in enumerate(biases, 1):
+        weights = first.permute(3, 2, 0, 1) if layer == 1 else filters[layer - 2].permute(0, 3, 2, 1)  # (D, F, F', m)
+        size = weights.shape[3]
+        x = torch.nn.functional.pad(x, (size - 1, size - 1)).unfold(2, size, 1)  # (F', D, P, m)
+        x = torch.einsum("gdpm,dfgm->fdp", x, weights)
+        x = x[:, 0::2] + x[:, 1::2]
+        k = min(max(k_top, math.ceil((layers - layer) * len(text) / layers)), x.shape[2])
+        kept = x.sort(dim=2, descending=True, stable=True).indices[:, :, :k].sort(dim=2).values
+        x = torch.tanh(x.gather(2, kept) + bias[:, :, None])
+        maps = x
+    missing = k_top - maps.shape[2]
+    return torch.nn.functional.pad(maps.permute(2, 0, 1), (0, 0, 0, 0, 0, missing)).flatten()
+
+
+@settings(max_examples=60, deadline=None)
+@given(case=networks(), seed=st.integers(0, 1 << 16), ties=st.booleans())
+def test_the_layers_of_the_dcnn_and_their_gradients(case, seed, ties):
+    import torch
+
+    ids, offsets, distinct, sizes, maps, dimension, k_top, channels = case
+    generator = np.random.default_rng(seed)
+
+    def numbers(*shape):
+        # Small whole numbers make equal windows in the first layer, whose sums are exact.
+        found = generator.integers(-1, 2, shape) if ties else generator.normal(size=shape) / 2
+        return found.astype(np.float32)
+
+    if ties:  # the layers above see tanh, whose last bits would choose among equal windows
+        sizes, maps = sizes[:1], maps[:1]
+    words, first = numbers(distinct, channels, dimension), numbers(channels, sizes[0], maps[0], dimension)
+    biases = [numbers(f, dimension >> layer) for layer, f in enumerate(maps, 1)]
+    filters = [
+        numbers(dimension >> layer, size, below, f)
+        for layer, (size, below, f) in enumerate(zip(sizes[1:], maps, maps[1:], strict=False), 1)
+    ]
+    arguments = {
+        "first": first,
+        "sizes": np.array(sizes, np.int32),
+        "maps": np.array(maps, np.int32),
+        "k_top": k_top,
+        "biases": np.concatenate([bias.ravel() for bias in biases]),
+        "filters": np.concatenate([np.zeros(0, np.float32), *(f.ravel() for f in filters)]),
+    }
+    found = kernels.row_layers(words, ids, offsets, **arguments)
+    grad = generator.normal(size=found[0].shape).astype(np.float32)
+    grads = kernels.row_layers_back(grad, found, words, ids, offsets, **arguments)
+    exact = [torch.tensor(x).double().requires_grad_() for x in (words, first, *biases, *filters)]
+    split_at = 2 + len(biases)
+    expected = torch.stack(
+        [
+            dcnn(*exact[:2], exact[2:split_at], exact[split_at:], text, k_top)
+            if text
+            else torch.zeros(found[0].shape[1], dtype=torch.float64)
+            for text in split(ids, offsets)
+        ]
+    )
+    np.testing.assert_allclose(found[0], expected.detach(), atol=1e-4)
+    if expected.requires_grad:
+        (expected * torch.tensor(grad)).sum().backward()
+    exact_grads = [np.zeros(x.shape) if x.grad is None else x.grad.numpy() for x in exact]
+    expected_grads = [
+        *exact_grads[:2],
+        np.concatenate([x.ravel() for x in exact_grads[2:split_at]]),
+        np.concatenate([np.zeros(0), *(x.ravel() for x in exact_grads[split_at:])]),
+    ]
+    for one, other in zip(grads, expected_grads, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
 
 
 def test_results_do_not_depend_on_the_number_of_threads():
@@ -211,21 +341,26 @@ def test_results_do_not_depend_on_the_number_of_threads():
     ids = generator.integers(0, 300, size=offsets[-1]).astype(np.int32)
     words, filters = normal(300, 50), normal(7, 60, 50)
     table, x, grad = np.einsum("ud,sfd->usf", words, filters), normal(50, 43, 60), normal(50, 42, 60)
-    maps, rows = normal(50, 43, 4, 24), normal(5, 6, 4, 24)
+    pooling = {"wide": False, "bias": normal(2, 60), "activation": "relu"}
+    rows = normal(300, 1, 24)
+    layers = {"first": normal(1, 3, 4, 24), "sizes": sizes, "maps": np.array([4, 5], np.int32), "k_top": 3}
+    layers |= {"biases": normal(4 * 12 + 5 * 6), "filters": normal(12 * 4 * 4 * 5)}
 
     def everything(threads):
         best, where = kernels.max_windows(table, ids, offsets, sizes, wide=True, places=True, threads=threads)
         values, places = kernels.k_max(x, lengths, np.maximum(lengths // 2, 3), 20, threads=threads)
-        folded = kernels.row_convolution(maps, lengths, rows, threads=threads)
+        largest, starts = kernels.k_windows(table, ids, offsets, sizes, **pooling, k=3, threads=threads)
+        means = kernels.mean_windows(table, ids, offsets, sizes, **pooling, threads=threads)
+        found = kernels.row_layers(rows, ids, offsets, **layers, threads=threads)
         sums_grad = np.zeros_like(table)
         kernels.sum_windows_back(grad, ids, offsets, sums_grad, size=3, slot=4, wide=True, threads=threads)
         arguments = (best, where, ids, offsets, sizes, words, filters)
         return (
-            *(best, where, values, places, folded, sums_grad),
+            *(best, where, values, places, sums_grad, largest, starts, means, found[0], found[2]),
             kernels.sum_windows(table, ids, offsets, size=4, slot=3, wide=True, positions=43, threads=threads),
-            kernels.k_max_back(values, places, 43, threads=threads),
             *kernels.max_windows_back(*arguments, words_too=True, threads=threads),
-            *kernels.row_convolution_back(folded, maps, lengths, rows, x_too=True, threads=threads),
+            *kernels.mean_windows_back(means, table, ids, offsets, sizes, **pooling, threads=threads),
+            *kernels.row_layers_back(found[0], found, rows, ids, offsets, **layers, threads=threads),
         )
 
     import torch  # noqa: F401 (its threads are those that are used)
@@ -251,7 +386,7 @@ def test_arrays_of_another_type_are_refused():
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer")
-@pytest.mark.parametrize("name", ["max_windows", "max_logits"])
+@pytest.mark.parametrize("name", ["max_windows", "max_logits", "k_windows", "mean_windows"])
 def test_ctrl_c_is_answered_within_a_long_text(name):
     """What a signal's handler raises ends the call long before its text ends: sooner than half of it takes."""
 
@@ -261,10 +396,11 @@ def test_ctrl_c_is_answered_within_a_long_text(name):
     def handler(*args):
         raise Interrupted
 
-    others = {}
+    others = {} if name == "max_windows" else {"bias": np.zeros((1, 16), np.float32), "activation": "relu"}
     if name == "max_logits":
-        others = {"bias": np.zeros((1, 16), np.float32), "activation": "relu"}
         others |= {"weights": np.zeros((2, 16), np.float32), "weights_bias": np.zeros(2, np.float32)}
+    if name == "k_windows":
+        others |= {"k": 2}
 
     def seconds(words, alarm=0.0):
         table, ids = np.zeros((1, 30, 16), np.float32), np.zeros(words, np.int32)

@@ -19,6 +19,7 @@ VARIANTS = [
     dataclasses.replace(SMALL, region_sizes=(4,), feature_maps=(3,), k_top=3),
     dataclasses.replace(SMALL, region_sizes=(2, 3, 2), feature_maps=(2, 2, 2), k_top=1),
     dataclasses.replace(SMALL, k_top=6),
+    dataclasses.replace(SMALL, dimension=2, region_sizes=(3,), feature_maps=(2,), channels="rand"),
     dataclasses.replace(SMALL, channels="static"),
     dataclasses.replace(SMALL, channels="non-static"),
     dataclasses.replace(SMALL, channels="multichannel"),
@@ -28,7 +29,7 @@ VARIANTS = [
 
 def make(config):
     torch.manual_seed(0)
-    vectors = VECTORS if config.pretrained else None
+    vectors = VECTORS[:, : config.dimension] if config.pretrained else None
     model = DCNN(config, vocabulary_size=20, classes=3, vectors=vectors).double().eval()
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter)

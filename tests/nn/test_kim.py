@@ -1,3 +1,4 @@
+import copy
 import dataclasses
 import itertools
 
@@ -84,6 +85,38 @@ def test_logits_equal_the_paper(config):
         logits = model(torch.cat(batch), torch.tensor(LENGTHS))
         for row, ids in zip(logits, batch, strict=True):
             torch.testing.assert_close(row, paper(model, ids), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("config", VARIANTS, ids=str)
+def test_single_precision_equals_double_precision_rounded(config):
+    """The compiled loops need single precision; in double the layers are torch's."""
+    model = make(config)
+    batch, lengths = torch.cat(texts()), torch.tensor(LENGTHS)
+    results = []
+    for network in (copy.deepcopy(model).double(), model):
+        logits = network(batch, lengths)
+        weight = torch.linspace(-1, 1, logits.numel(), dtype=logits.dtype).view_as(logits)
+        results.append([logits, *torch.autograd.grad((logits * weight).sum(), list(network.parameters()))])
+    for exact, rounded in zip(*results, strict=True):
+        torch.testing.assert_close(rounded, exact.float(), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("pooling", ["max", "average", "k-max"])
+def test_equal_responses_have_the_gradient_of_the_first(pooling, form):
+    """ReLU makes many responses equal: k-max pooling keeps the first zeros, and none has a gradient."""
+    config = dataclasses.replace(SMALL, pooling=pooling, k=3, region_sizes=(2,), channels="rand")
+    model = make(config)
+    with torch.no_grad():
+        model.channels.tuned.copy_(torch.arange(20 * 6).view(20, 6) % 3 - 1)
+        model.convolution.weight.copy_(torch.arange(2 * 3 * 6).view(2, 3, 6) % 4 - 2)
+        model.convolution.bias.copy_(torch.tensor([[0.0, -1.0, 1.0]]))
+    ids, lengths = torch.tensor([3, 4, 3, 4, 3, 4, 5, 6, 7]), torch.tensor([6, 3])
+    results = []
+    for network in (copy.deepcopy(model).double(), model):
+        logits = network(ids, lengths)
+        results.append([logits, *torch.autograd.grad(logits[:, 0].sum(), list(network.parameters()))])
+    for exact, found in zip(*results, strict=True):
+        torch.testing.assert_close(found, exact.float(), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("config", VARIANTS, ids=str)

@@ -122,8 +122,8 @@ def _second_layer(
     lengths = torch.full((count,), length)
     inverse = torch.arange(count * length, dtype=torch.int32)
     x, counts = network.convolution(words, inverse, lengths)
-    x, counts = network.pool(x, counts, lengths, 1)
-    x = network.deeper[0](x, counts)  # (B, P, F, D / 4)
+    x, _ = network.pool(x, counts, lengths, 1)
+    x = network.deeper[0](x)  # (B, P, F, D / 4)
     return x[torch.arange(count), :, maps, rows].max(dim=1).values
 
 

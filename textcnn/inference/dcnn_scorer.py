@@ -33,7 +33,9 @@ class DCNNScorer(Scorer[DCNNConfig]):
         # The same in the form that the compiled loop takes.
         self._sizes, self._maps = np.array([config.region_sizes, config.feature_maps], np.int32)
         self._flat_biases = np.concatenate([bias.ravel() for bias in self.biases])
-        self._flat_filters = np.concatenate([np.zeros(0, np.float32), *(filters.ravel() for filters in self.deeper)])
+        self._flat_filters = np.concatenate(
+            [np.zeros(0, np.float32), *(filters.transpose(3, 1, 2, 0).ravel() for filters in self.deeper)]
+        )
 
     @staticmethod
     def weight_shapes(config: DCNNConfig) -> dict[str, tuple[int, ...]]:
@@ -148,9 +150,6 @@ def _convolve_rows(x: np.ndarray, filters: np.ndarray) -> np.ndarray:
     Returns:
         (B, P + m - 1, F, D / 2); no windows for P = 0.
     """
-    if kernels.compiled and x.shape[1]:
-        counts = np.full(len(x), x.shape[1], np.int64)
-        return kernels.row_convolution(np.ascontiguousarray(x), counts, np.ascontiguousarray(filters))
     margin = filters.shape[1] - 1
     windows = x.shape[1] + margin if x.shape[1] else 0
     padded = np.pad(x, ((0, 0), (margin, margin), (0, 0), (0, 0))).transpose(3, 0, 1, 2)  # (D, B, P + 2 margin, F')

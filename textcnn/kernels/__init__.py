@@ -14,12 +14,14 @@ from __future__ import annotations
 from textcnn.kernels._layers import MOST_CODES as MOST_CODES
 from textcnn.kernels._layers import code_logits as code_logits
 from textcnn.kernels._layers import k_max as k_max
-from textcnn.kernels._layers import k_max_back as k_max_back
+from textcnn.kernels._layers import k_windows as k_windows
 from textcnn.kernels._layers import max_logits as max_logits
 from textcnn.kernels._layers import max_windows as max_windows
 from textcnn.kernels._layers import max_windows_back as max_windows_back
-from textcnn.kernels._layers import row_convolution as row_convolution
-from textcnn.kernels._layers import row_convolution_back as row_convolution_back
+from textcnn.kernels._layers import mean_windows as mean_windows
+from textcnn.kernels._layers import mean_windows_back as mean_windows_back
+from textcnn.kernels._layers import row_layers as row_layers
+from textcnn.kernels._layers import row_layers_back as row_layers_back
 from textcnn.kernels._layers import row_logits as row_logits
 from textcnn.kernels._layers import sum_windows as sum_windows
 from textcnn.kernels._layers import sum_windows_back as sum_windows_back

@@ -3,8 +3,8 @@
    The first fault raises TypeError or ValueError; everything after it takes nothing and checks nothing, so that a
    function asks once, at the end (`all_taken`). Results are new numpy arrays. */
 
-#define MOST_BUFFERS 12
-#define MOST_RESULTS 2
+#define MOST_BUFFERS 20
+#define MOST_RESULTS 4
 #define MOST_DIMENSIONS 4
 #define MOST_THREADS 1024
 
@@ -283,9 +283,10 @@ static void check_where(const MaxWindowsBack *a) {
     for (Index b = 0; b < a->texts.count; b++) {
         const Index length = a->texts.offsets[b + 1] - a->texts.offsets[b], most = length ? length - 1 : 0;
         for (Index r = 0; r < a->regions.count; r++) {
-            const int32_t *where = a->where + (b * a->regions.count + r) * a->maps;
+            const int32_t *where = a->where + (b * a->regions.count + r) * a->k * a->maps;
             int wrong = 0;
-            for (Index f = 0; f < a->maps; f++) wrong |= (where[f] <= -a->regions.sizes[r]) | (where[f] > most);
+            for (Index i = 0; i < a->k * a->maps; i++)
+                wrong |= ((where[i] <= -a->regions.sizes[r]) & (where[i] != NO_WINDOW)) | (where[i] > most);
             if (!wrong) continue;
             PyErr_Format(PyExc_ValueError, "where: expected starts from %d to %zd in text %zd, found others",
                          1 - a->regions.sizes[r], most, b);
@@ -327,8 +328,9 @@ static PyObject *finish(Arguments *from, int done) {
     if (!done && !PyErr_Occurred()) PyErr_NoMemory();
     PyObject *result = NULL;
     if (!PyErr_Occurred()) {
-        if (from->made == 2) result = PyTuple_Pack(2, from->results[0], from->results[1]);
-        else result = Py_NewRef(from->made ? from->results[0] : Py_None);
+        if (from->made < 2) result = Py_NewRef(from->made ? from->results[0] : Py_None);
+        else if ((result = PyTuple_New(from->made)))
+            for (int i = 0; i < from->made; i++) PyTuple_SET_ITEM(result, i, Py_NewRef(from->results[i]));
     }
     while (from->made) Py_DECREF(from->results[--from->made]);
     return result;

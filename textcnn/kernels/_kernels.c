@@ -3,7 +3,8 @@
    The functions of `textcnn.kernels`, which document them, call those of the same name here. Each takes its arguments
    into a struct and checks them (`_arguments.h`), so that no call reads or writes memory that is not its own. The loops
    run without the interpreter's lock, in shares (a range of texts, of feature maps or of rows) which never write to the
-   same number: a result has the same bits whatever the number of threads. */
+   same number; what all texts add to has a sum for each of a fixed number of blocks. A result has the same bits
+   whatever the number of threads. */
 
 #if defined(__linux__)
 #define _GNU_SOURCE /* RTLD_DEFAULT */
@@ -23,9 +24,10 @@
 #pragma GCC diagnostic ignored "-Wpsabi" /* vectors are passed within this file only */
 
 #define MOST_BLOCKS 8   /* sums of LANES numbers that fit into the registers */
-#define BLOCKS_AT_ONCE 3 /* the same, where two sums are taken and more is in the registers */
+#define MOST_LANES 16   /* of all kinds of processors */
 #define CACHE_LINE 64   /* bytes in a line of the cache */
 #define BLOCK_OF_WINDOWS (1 << 18) /* of a long text; a fraction of a second */
+#define BLOCKS_OF_TEXTS 16 /* with sums of their own, which are added in order: the same whatever the threads */
 #define MOST_CODES 256  /* words of a window whose codes of 8 bits add up in 16 */
 #define MOST_FETCHED 64 /* words of a text that are fetched ahead */
 
@@ -64,9 +66,11 @@ typedef Py_ssize_t Index;
 
 /* The loops for this processor. */
 #define LOOPS(use)                                                                                                    \
-    use(max_windows) use(max_logits) use(code_logits_8) use(code_logits_16) use(row_logits) use(sparse_gradient) use(sparse_product) use(sum_windows)        \
-        use(sum_windows_back) use(k_max) use(k_max_back) use(row_convolution) use(row_convolution_back_x)             \
-            use(row_convolution_back_filters) use(settle_adam) use(step_adam) use(step_adadelta)
+    use(max_windows) use(max_logits) use(code_logits_8) use(code_logits_16) use(find_pooled) use(sparse_gradient)     \
+        use(sparse_product) use(sum_windows) use(sum_windows_back) use(k_max) use(k_windows) use(mean_windows)        \
+            use(mean_windows_back) use(pad_filters) use(turn_filters) use(halve_filters) use(row_logits)              \
+                use(project_words) use(row_layers) use(row_layers_back) use(words_back) use(sum_filters)              \
+                    use(sum_halves) use(settle_adam) use(step_adam) use(step_adadelta)
 
 #define MEMBER(name) __typeof__(name) *name##_loop;
 #define CHOOSE_PLAIN(name) loops.name##_loop = name##_plain;
@@ -192,7 +196,9 @@ static void *room(Index count, size_t size) {
     return count < 0 || (size_t)count > (PY_SSIZE_T_MAX - 64) / size ? NULL : malloc((size_t)count * size + 64);
 }
 
-static void *zero_room(Index count, size_t size) { return count < 0 ? NULL : calloc((size_t)count + 1, size); }
+static void *zero_room(Index count, size_t size) {
+    return count < 0 || count > PY_SSIZE_T_MAX - 64 ? NULL : calloc((size_t)count + 1, size);
+}
 
 /* ---- functions of Python ----------------------------------------------------------------------------------------- */
 
@@ -320,7 +326,8 @@ static MaxWindowsBack take_max_windows_back(Arguments *from) {
     expect(from, a.slots, a.maps, a.dimension);
     a.texts = take_texts(from, a.distinct);
     a.regions = take_regions(from, a.slots, &a.texts);
-    const Index width = times(a.regions.count, a.maps);
+    a.k = take_number(from, "k", 1, INT32_MAX);
+    const Index width = times(times(a.regions.count, a.k), a.maps);
     a.grad = take(from, "grad", FLOAT32, 2);
     expect(from, a.texts.count, width);
     a.where = take(from, "where", INT32, 2);
@@ -346,12 +353,11 @@ static int share_sparse_gradient(const void *arguments, Index begin, Index end) 
             loops.sparse_gradient_loop(a, out, by_word, NULL);
             for (Index row = 0; row < out->rows; row++) out->starts[row + 1] += out->starts[row];
             memcpy(next, out->starts, (size_t)out->rows * sizeof(int64_t));
-            out->columns = room(out->starts[out->rows], sizeof(int32_t));
-            out->values = room(out->starts[out->rows], sizeof(float));
-            if (out->columns && out->values) loops.sparse_gradient_loop(a, out, by_word, next);
+            out->numbers = room((Index)out->starts[out->rows], sizeof(Number));
+            if (out->numbers) loops.sparse_gradient_loop(a, out, by_word, next);
         }
         free(next);
-        if (!out->columns || !out->values) return 0;
+        if (!out->numbers) return 0;
     }
     return 1;
 }
@@ -370,11 +376,17 @@ static int product(const Sparse *sparse, const float *dense, Index dimension, fl
 static int do_max_windows_back(MaxWindowsBack *a) {
     Sparse sparse[2] = {{0}};
     a->sparse = sparse;
-    double numbers = 4.0 * (double)a->texts.count * (double)a->regions.count * (double)a->maps;
-    int done = run(share_sparse_gradient, a, a->words_grad ? 2 : 1, NULL, a->threads, numbers) &&
+    const Index regions = times(a->texts.count, a->regions.count), most = times(regions, times(a->k, a->maps));
+    double numbers = 4.0 * (double)most;
+    a->pooled = room(plus(most, 1), sizeof(Pooled)); /* one more is written */
+    a->ends = room(regions, sizeof(int64_t));
+    int done = a->pooled && a->ends;
+    if (done) loops.find_pooled_loop(a);
+    done = done && run(share_sparse_gradient, a, a->words_grad ? 2 : 1, NULL, a->threads, numbers) &&
                product(&sparse[0], a->words, a->dimension, a->filters_grad, a->threads) &&
                (!a->words_grad || product(&sparse[1], a->filters, a->dimension, a->words_grad, a->threads));
-    for (int i = 0; i < 2; i++) free(sparse[i].starts), free(sparse[i].columns), free(sparse[i].values);
+    for (int i = 0; i < 2; i++) free(sparse[i].starts), free(sparse[i].numbers);
+    free(a->pooled), free(a->ends);
     return done;
 }
 
@@ -445,19 +457,30 @@ static KMax take_k_max(Arguments *from) {
     return a;
 }
 
+static void free_pool(Pool *pool) {
+    free(pool->rows), free((void *)pool->zeros), free(pool->x), free(pool->sorted), free(pool->bias);
+    free(pool->above), free(pool->equal);
+}
+
+/* Room to pool `positions` of `maps` each, of windows of up to `largest` words; false where there is none. */
+static int make_pool(Pool *pool, Index positions, Index maps, Index largest) {
+    const Index step = filled(maps), marks = times(positions / 32 + 1, step);
+    *pool = (Pool){.rows = room(largest, sizeof(float *)),
+                   .zeros = zero_room(step, sizeof(float)),
+                   .x = zero_room(times(positions, step), sizeof(float)),
+                   .sorted = room(times(positions, step), sizeof(float)),
+                   .bias = zero_room(step, sizeof(float)),
+                   .above = room(marks, sizeof(int32_t)),
+                   .equal = room(marks, sizeof(int32_t))};
+    return pool->rows && pool->zeros && pool->x && pool->sorted && pool->bias && pool->above && pool->equal;
+}
+
 static int share_k_max(const void *arguments, Index begin, Index end) {
     const KMax *a = arguments;
-    const Index kept = a->most < a->positions ? a->most : a->positions, chosen = times(plus(kept, 1), a->maps);
-    int32_t *rows = room(times(3, a->maps), sizeof(int32_t));
-    const Pool pool = {.sorted = room(times(a->positions, a->maps), sizeof(float)),
-                       .spare = rows,
-                       .step = rows + a->maps,
-                       .row = rows + 2 * a->maps,
-                       .chosen = zero_room(chosen, sizeof(float)), /* NaN may leave some unwritten */
-                       .place = zero_room(chosen, sizeof(int32_t))};
-    int done = rows && pool.sorted && pool.chosen && pool.place;
+    Pool pool;
+    int done = make_pool(&pool, a->positions, a->maps, 0);
     if (done) loops.k_max_loop(a, begin, end, &pool);
-    free(rows), free(pool.sorted), free(pool.chosen), free(pool.place);
+    free_pool(&pool);
     return done;
 }
 
@@ -465,190 +488,370 @@ FUNCTION(k_max, KMax,
          run(share_k_max, a, a->texts, NULL, a->threads,
              32.0 * (double)a->texts * (double)a->positions * (double)a->maps))
 
-static KMaxBack take_k_max_back(Arguments *from) {
-    KMaxBack a = {.grad = take(from, "grad", FLOAT32, 3)};
-    a.texts = from->shape[0], a.most = from->shape[1], a.maps = from->shape[2];
-    a.where = take(from, "where", INT32, 3);
-    expect(from, a.texts, a.most, a.maps);
-    a.positions = take_number(from, "positions", 0, PY_SSIZE_T_MAX);
-    a.threads = take_threads(from);
-    check_range("where", a.where, 0, times(times(a.texts, a.most), a.maps), -1, a.positions - 1);
-    a.x_grad = make(from, FLOAT32, a.texts, a.positions, a.maps);
+/* ---- k-max and average pooling of windows ------------------------------------------------------------------------ */
+
+static PooledWindows take_pooled_windows(Arguments *from) {
+    PooledWindows a = {.table = take_table(from)};
+    a.texts = take_texts(from, a.table.words);
+    a.regions = take_regions(from, a.table.slots, &a.texts);
+    a.wide = take_truth(from, "wide");
+    a.bias = take(from, "bias", FLOAT32, 2);
+    expect(from, a.regions.count, a.table.maps);
+    a.activation = take_number(from, "activation", 0, 2);
     return a;
 }
 
-static int share_k_max_back(const void *arguments, Index begin, Index end) {
-    loops.k_max_back_loop(arguments, begin, end);
-    return 1;
+static void take_threads_of_windows(Arguments *from, PooledWindows *a) {
+    a->threads = take_threads(from);
+    if (a->threads == 1) a->interrupted = interrupted;
 }
 
-FUNCTION(k_max_back, KMaxBack,
-         run(share_k_max_back, a, a->texts, NULL, a->threads,
-             4.0 * (double)a->texts * (double)a->positions * (double)a->maps))
+static double work_of_windows(const PooledWindows *a) {
+    return 8.0 * (double)a->texts.offsets[a->texts.count] * (double)a->table.slots * (double)a->table.maps;
+}
 
-/* x and counts; the filters give F and m, and half of an even D is the result's. */
-static RowConvolution take_row_convolution_start(Arguments *from) {
-    RowConvolution a = {.x = take(from, "x", FLOAT32, 4)};
-    a.texts = from->shape[0], a.positions = from->shape[1], a.before = from->shape[2], a.dimension = from->shape[3];
-    a.counts = take(from, "counts", INT64, 1);
-    expect(from, a.texts);
-    check_counts("counts", a.counts, a.texts, a.positions);
-    if (!PyErr_Occurred() && a.dimension % 2)
-        PyErr_Format(PyExc_ValueError, "x: expected an even number of rows, found %zd", a.dimension);
+static PooledWindows take_k_windows(Arguments *from) {
+    PooledWindows a = take_pooled_windows(from);
+    a.k = take_number(from, "k", 1, INT32_MAX);
+    take_threads_of_windows(from, &a);
+    const Index width = times(times(a.regions.count, a.k), a.table.maps);
+    a.values = make(from, FLOAT32, a.texts.count, width);
+    a.where = make(from, INT32, a.texts.count, width);
     return a;
 }
 
-static Index windows_of_rows(const RowConvolution *a) { return plus(a->positions, a->size - 1); }
-
-static void check_size(const RowConvolution *a) {
-    if (!PyErr_Occurred() && a->size < 1) PyErr_SetString(PyExc_ValueError, "filters: expected slots, found none");
+static int share_k_windows(const void *arguments, Index begin, Index end) {
+    const PooledWindows *a = arguments;
+    Pool pool;
+    int done = make_pool(&pool, plus(a->texts.longest, a->regions.largest), a->table.maps, a->regions.largest);
+    if (done) loops.k_windows_loop(a, begin, end, &pool);
+    free_pool(&pool);
+    return done;
 }
 
-static RowConvolution take_row_convolution(Arguments *from) {
-    RowConvolution a = take_row_convolution_start(from);
-    a.filters = take(from, "filters", FLOAT32, 4);
-    a.maps = from->shape[0], a.size = from->shape[1];
-    expect(from, a.maps, a.size, a.before, a.dimension);
-    check_size(&a);
-    a.threads = take_threads(from);
-    a.out = make(from, FLOAT32, a.texts, windows_of_rows(&a), a.maps, a.dimension / 2);
+FUNCTION(k_windows, PooledWindows,
+         run(share_k_windows, a, a->texts.count, a->texts.offsets, a->threads, work_of_windows(a)))
+
+static PooledWindows take_mean_windows(Arguments *from) {
+    PooledWindows a = take_pooled_windows(from);
+    take_threads_of_windows(from, &a);
+    a.values = make(from, FLOAT32, a.texts.count, times(a.regions.count, a.table.maps));
     return a;
 }
 
-static int share_row_convolution(const void *arguments, Index begin, Index end) {
-    const RowConvolution *a = arguments;
-    float *sum = room(times(2, a->dimension), sizeof(float));
-    if (sum) loops.row_convolution_loop(a, begin, end, sum);
-    free(sum);
-    return sum != NULL;
+static int share_mean_windows(const void *arguments, Index begin, Index end) {
+    const PooledWindows *a = arguments;
+    Pool pool;
+    int done = make_pool(&pool, 3, a->table.maps, a->regions.largest);
+    if (done) loops.mean_windows_loop(a, begin, end, &pool);
+    free_pool(&pool);
+    return done;
 }
 
-static double products_of(const RowConvolution *a) {
-    return 2.0 * (double)a->texts * (double)windows_of_rows(a) * (double)a->dimension * (double)a->before *
-           (double)a->maps * (double)a->size;
-}
+FUNCTION(mean_windows, PooledWindows,
+         run(share_mean_windows, a, a->texts.count, a->texts.offsets, a->threads, work_of_windows(a)))
 
-FUNCTION(row_convolution, RowConvolution,
-         run(share_row_convolution, a, a->texts, NULL, a->threads, products_of(a)))
-
-static RowConvolution take_row_convolution_back_x(Arguments *from) {
-    RowConvolution a = take_row_convolution_start(from);
-    a.filters = take(from, "filters", FLOAT32, 4); /* turned around */
-    a.size = from->shape[1], a.maps = from->shape[2];
-    expect(from, a.before, a.size, a.maps, a.dimension);
-    check_size(&a);
-    a.grad = take(from, "grad", FLOAT32, 4);
-    expect(from, a.texts, windows_of_rows(&a), a.maps, a.dimension / 2);
-    a.threads = take_threads(from);
-    a.out = make(from, FLOAT32, a.texts, a.positions, a.before, a.dimension);
+static PooledWindows take_mean_windows_back(Arguments *from) {
+    PooledWindows a = take_pooled_windows(from);
+    a.grad = take(from, "grad", FLOAT32, 2);
+    expect(from, a.texts.count, times(a.regions.count, a.table.maps));
+    take_threads_of_windows(from, &a);
+    a.table_grad = make(from, FLOAT32, a.table.words, a.table.slots, a.table.maps);
+    a.bias_grad = make(from, FLOAT32, a.regions.count, a.table.maps);
     return a;
 }
 
-static int share_row_convolution_back_x(const void *arguments, Index begin, Index end) {
-    const RowConvolution *a = arguments;
-    float *wide = room(times(times(windows_of_rows(a), a->maps), a->dimension), sizeof(float));
-    if (wide) loops.row_convolution_back_x_loop(a, begin, end, wide);
-    free(wide);
-    return wide != NULL;
+static int share_mean_windows_back(const void *arguments, Index begin, Index end) {
+    const PooledWindows *a = arguments;
+    Pool pool;
+    int done = make_pool(&pool, 3, a->table.maps, a->regions.largest);
+    if (done) loops.mean_windows_back_loop(a, begin, end, &pool);
+    free_pool(&pool);
+    return done;
 }
 
-FUNCTION(row_convolution_back_x, RowConvolution,
-         run(share_row_convolution_back_x, a, a->texts, NULL, a->threads, products_of(a)))
+static int do_mean_windows_back(const PooledWindows *a) {
+    const size_t numbers = (size_t)(a->table.slots * a->table.maps) * sizeof(float);
+    memset(a->table_grad, 0, (size_t)a->table.words * numbers);
+    memset(a->bias_grad, 0, (size_t)(a->regions.count * a->table.maps) * sizeof(float));
+    return run(share_mean_windows_back, a, a->table.maps, NULL, a->threads, work_of_windows(a));
+}
 
-static RowConvolution take_row_convolution_back_filters(Arguments *from) {
-    RowConvolution a = take_row_convolution_start(from);
-    a.filters = take(from, "filters", FLOAT32, 4); /* for its shape */
-    a.maps = from->shape[0], a.size = from->shape[1];
-    expect(from, a.maps, a.size, a.before, a.dimension);
-    check_size(&a);
-    a.grad = take(from, "grad", FLOAT32, 4);
-    expect(from, a.texts, windows_of_rows(&a), a.maps, a.dimension / 2);
-    a.threads = take_threads(from);
-    a.out = make(from, FLOAT32, a.maps, a.size, a.before, a.dimension);
+FUNCTION(mean_windows_back, PooledWindows, do_mean_windows_back(a))
+
+/* ---- the DCNN ---------------------------------------------------------------------------------------------------- */
+
+/* Settings and weights of the layers, of rows of words with `dimension` numbers. */
+static RowLayers take_layers(Arguments *from, const Texts *texts, Index dimension) {
+    RowLayers a = {.sizes = take(from, "sizes", INT32, 1)};
+    a.layers = from->shape[0];
+    if (!PyErr_Occurred() && (a.layers < 1 || a.layers > MOST_LAYERS))
+        PyErr_Format(PyExc_ValueError, "sizes: expected 1 to %d layers, found %zd", MOST_LAYERS, a.layers);
+    a.maps = take(from, "maps", INT32, 1);
+    expect(from, a.layers);
+    const Index halves = PyErr_Occurred() ? 1 : (Index)1 << a.layers;
+    a.dimension = dimension ? dimension : take_number(from, "dimension", halves, INT32_MAX);
+    if (!PyErr_Occurred() && a.dimension % halves)
+        PyErr_Format(PyExc_ValueError, "dimension: expected a multiple of %zd, found %zd", halves, a.dimension);
+    a.k_top = take_number(from, "k_top", 1, INT32_MAX);
+    a.positions = plus(texts->longest, a.k_top);
+    for (Index layer = 0; !PyErr_Occurred() && layer < a.layers; layer++) {
+        const Index size = a.sizes[layer], maps = a.maps[layer], rows = a.dimension >> layer;
+        if (size < 1) wrong_item("sizes", "numbers from 1 to", INT32_MAX, size, layer);
+        else if (maps < 1) wrong_item("maps", "numbers from 1 to", INT32_MAX, maps, layer);
+        if (PyErr_Occurred()) break;
+        a.positions = plus(a.positions, size);
+        a.biases_count = plus(a.biases_count, times(maps, rows / 2));
+        const Index width = layer ? times(filled(maps), rows / 2) : filled(times(maps, rows / 2));
+        if (width > a.widest) a.widest = width;
+        if (size > a.largest) a.largest = size;
+        if (!layer) continue;
+        const Index taps = times(size, a.maps[layer - 1]);
+        a.filters_count = plus(a.filters_count, times(times(taps, maps), rows));
+        const Index padded = times(times(taps, filled(maps)), rows), turned = times(times(filled(taps), maps), rows);
+        a.padded = plus(a.padded, padded > turned ? padded : turned);
+    }
+    check_32_bits("numbers of a text in a layer", times(times(a.positions, 2), a.widest));
+    check_32_bits("filters", a.padded);
+    a.biases = take(from, "biases", FLOAT32, 1);
+    expect(from, a.biases_count);
+    a.filters = take(from, "filters", FLOAT32, 1);
+    expect(from, a.filters_count);
+    if (PyErr_Occurred()) return a;
+    a.features = times(a.k_top, times(a.maps[a.layers - 1], a.dimension >> a.layers));
+    room_of_text(&a, texts->longest, &a.values, &a.kept);
     return a;
 }
 
-static int share_row_convolution_back_filters(const void *arguments, Index begin, Index end) {
-    const RowConvolution *a = arguments;
-    float *wide = room(times(windows_of_rows(a), a->dimension), sizeof(float));
-    const Index filter = a->size * a->before * a->dimension;
-    memset(a->out + begin * filter, 0, (size_t)((end - begin) * filter) * sizeof(float));
-    if (wide) loops.row_convolution_back_filters_loop(a, begin, end, wide);
-    free(wide);
-    return wide != NULL;
+static int make_row_work(RowWork *work, const RowLayers *a) {
+    *work = (RowWork){.values = room(plus(a->values, MOST_LANES), sizeof(float)),
+                      .features = room(a->features, sizeof(float)),
+                      .grad = room(a->kept, sizeof(float)),
+                      .values_grad = room(plus(a->values, MOST_LANES), sizeof(float)),
+                      .rows = room(a->dimension / 2 + 1, sizeof(int32_t))};
+    return make_pool(&work->pool, a->positions, a->widest, a->largest) && work->values && work->features &&
+           work->grad && work->values_grad && work->rows;
 }
 
-FUNCTION(row_convolution_back_filters, RowConvolution,
-         run(share_row_convolution_back_filters, a, a->maps, NULL, a->threads, products_of(a)))
+static void free_row_work(RowWork *work) {
+    free_pool(&work->pool);
+    free(work->values), free(work->features), free(work->grad), free(work->values_grad);
+    free(work->rows);
+}
 
 static RowLogits take_row_logits(Arguments *from) {
     RowLogits a = {.table = take(from, "table", FLOAT32, 3)};
     const Index words = from->shape[0], slots = from->shape[1], width = from->shape[2];
     a.texts = take_texts(from, words);
-    a.sizes = take(from, "sizes", INT32, 1);
-    a.layers = from->shape[0];
-    if (!PyErr_Occurred() && (a.layers < 1 || a.layers > 30))
-        PyErr_Format(PyExc_ValueError, "sizes: expected 1 to 30 layers, found %zd", a.layers);
-    a.maps = take(from, "maps", INT32, 1);
-    expect(from, a.layers);
-    const Index halves = PyErr_Occurred() ? 1 : (Index)1 << a.layers;
-    a.dimension = take_number(from, "dimension", halves, INT32_MAX);
-    if (!PyErr_Occurred() && a.dimension % halves)
-        PyErr_Format(PyExc_ValueError, "dimension: expected a multiple of %zd, found %zd", halves, a.dimension);
-    a.k_top = take_number(from, "k_top", 1, INT32_MAX);
-    Index biases = 0, filters = 0;
-    a.positions = plus(a.texts.longest, a.k_top), a.widest = a.dimension;
-    for (Index layer = 0; !PyErr_Occurred() && layer < a.layers; layer++) {
-        const Index size = a.sizes[layer], maps = a.maps[layer], rows = a.dimension >> layer;
-        if (size < 1) wrong_item("sizes", "numbers from 1 to", INT32_MAX, size, layer);
-        else if (maps < 1) wrong_item("maps", "numbers from 1 to", INT32_MAX, maps, layer);
-        a.positions = plus(a.positions, size);
-        biases = plus(biases, times(maps, rows / 2));
-        if (layer) filters = plus(filters, times(times(size, maps), times(a.maps[layer - 1], rows)));
-        if (size > a.largest) a.largest = size;
-        if (times(maps, rows / 2) > a.widest) a.widest = times(maps, rows / 2);
-    }
-    if (!PyErr_Occurred() && (slots != a.sizes[0] || width != a.maps[0] * (a.dimension / 2)))
+    a.layers = take_layers(from, &a.texts, 0);
+    const Index expected = PyErr_Occurred() ? 0 : a.layers.maps[0] * (a.layers.dimension / 2);
+    if (!PyErr_Occurred() && (slots != a.layers.sizes[0] || width != expected))
         PyErr_Format(PyExc_ValueError, "table: expected the shape (%zd, %d, %zd), found (%zd, %zd, %zd)", words,
-                     a.sizes[0], a.maps[0] * (a.dimension / 2), words, slots, width);
-    a.biases = take(from, "biases", FLOAT32, 1);
-    expect(from, biases);
-    a.filters = take(from, "filters", FLOAT32, 1);
-    expect(from, filters);
+                     a.layers.sizes[0], expected, words, slots, width);
     a.weights = take(from, "weights", FLOAT32, 2);
     a.classes = from->shape[0];
-    if (!PyErr_Occurred())
-        expect(from, a.classes, times(a.k_top, times(a.maps[a.layers - 1], a.dimension >> a.layers)));
+    expect(from, a.classes, a.layers.features);
     a.weights_bias = take(from, "weights_bias", FLOAT32, 1);
     expect(from, a.classes);
-    check_32_bits("numbers of a text in a layer", times(plus(a.positions, 1), a.widest));
     a.logits = make(from, FLOAT32, a.texts.count, a.classes);
     return a;
 }
 
 static int do_row_logits(const RowLogits *a) {
-    const Index size = times(plus(a->positions, 1), a->widest);
-    const float **window = room(a->largest, sizeof(float *));
-    float *zeros = zero_room(a->widest, sizeof(float)), *numbers = zero_room(times(4, size), sizeof(float));
-    int32_t *rows = room(times(3, a->widest), sizeof(int32_t));
-    int done = window && zeros && numbers && rows;
+    RowWork work;
+    float *padded = room(a->layers.padded, sizeof(float));
+    int done = make_row_work(&work, &a->layers) && padded;
     if (done) {
-        const Layers work = {.window = window,
-                             .zeros = zeros,
-                             .x = numbers,
-                             .y = numbers + size,
-                             .pool = {.sorted = numbers + 2 * size,
-                                      .spare = rows,
-                                      .step = rows + a->widest,
-                                      .row = rows + 2 * a->widest,
-                                      .chosen = numbers + 3 * size}};
-        loops.row_logits_loop(a, 0, a->texts.count, &work);
+        loops.pad_filters_loop(&a->layers, padded);
+        loops.row_logits_loop(a, 0, a->texts.count, padded, &work);
     }
-    free(window), free(zeros), free(numbers), free(rows);
+    free_row_work(&work), free(padded);
     return done;
 }
 
 FUNCTION(row_logits, RowLogits, do_row_logits(a))
+
+/* What forward and backward pass take: words, texts and weights. */
+static RowTraining take_row_training(Arguments *from) {
+    RowTraining a = {.words = take(from, "words", FLOAT32, 3)};
+    a.distinct = from->shape[0], a.channels = from->shape[1];
+    const Index dimension = from->shape[2];
+    if (!PyErr_Occurred() && (dimension < 2 || dimension > INT32_MAX || a.channels < 1))
+        PyErr_Format(PyExc_ValueError, "words: expected channels of 2 rows or more, found %zd of %zd", a.channels,
+                     dimension);
+    a.texts = take_texts(from, a.distinct);
+    a.layers = take_layers(from, &a.texts, dimension);
+    a.first = take(from, "first", FLOAT32, 4);
+    if (!PyErr_Occurred()) expect(from, a.channels, a.layers.sizes[0], a.layers.maps[0], dimension);
+    for (Index b = 0; !PyErr_Occurred() && b < a.texts.count; b++) {
+        Index values, places;
+        room_of_text(&a.layers, (Index)(a.texts.offsets[b + 1] - a.texts.offsets[b]), &values, &places);
+        a.values_count = plus(a.values_count, values), a.places_count = plus(a.places_count, places);
+    }
+    a.values_count = plus(a.values_count, MOST_LANES); /* whole registers are read at the end */
+    return a;
+}
+
+/* Where the values and places of each text begin. */
+static int find_texts(RowTraining *a) {
+    a->values_at = room(a->texts.count + 1, sizeof(int64_t)), a->places_at = room(a->texts.count + 1, sizeof(int64_t));
+    if (!a->values_at || !a->places_at) return 0;
+    a->values_at[0] = a->places_at[0] = 0;
+    for (Index b = 0; b < a->texts.count; b++) {
+        Index values, places;
+        room_of_text(&a->layers, (Index)(a->texts.offsets[b + 1] - a->texts.offsets[b]), &values, &places);
+        a->values_at[b + 1] = a->values_at[b] + values, a->places_at[b + 1] = a->places_at[b] + places;
+    }
+    return 1;
+}
+
+/* Numbers of the first layer's windows, of one slot and of a word in all slots. */
+static Index one_slot(const RowTraining *a) { return filled(a->layers.maps[0] * (a->layers.dimension / 2)); }
+static Index all_slots(const RowTraining *a) { return times(a->layers.sizes[0], one_slot(a)); }
+
+static double products_of_words(const RowTraining *a) {
+    return 4.0 * (double)a->distinct * (double)a->channels * (double)all_slots(a);
+}
+
+static double products_of_texts(const RowTraining *a) { return 32.0 * (double)a->places_count; }
+
+static RowTraining take_row_layers(Arguments *from) {
+    RowTraining a = take_row_training(from);
+    a.threads = take_threads(from);
+    a.features = make(from, FLOAT32, a.texts.count, a.layers.features);
+    a.values = make(from, FLOAT32, a.values_count);
+    a.places = make(from, INT32, a.places_count);
+    return a;
+}
+
+static int share_project_words(const void *arguments, Index begin, Index end) {
+    const RowTraining *a = arguments;
+    float *row = room(times(2 * a->channels, one_slot(a)), sizeof(float));
+    if (row) loops.project_words_loop(a, begin, end, row);
+    free(row);
+    return row != NULL;
+}
+
+static int share_row_layers(const void *arguments, Index begin, Index end) {
+    const RowTraining *a = arguments;
+    RowWork work;
+    int done = make_row_work(&work, &a->layers);
+    if (done) loops.row_layers_loop(a, begin, end, &work);
+    free_row_work(&work);
+    return done;
+}
+
+static int do_row_layers(RowTraining *a) {
+    a->halves = room(times(2 * a->channels, all_slots(a)), sizeof(float));
+    a->table = room(times(a->distinct, all_slots(a)), sizeof(float));
+    a->padded = room(a->layers.padded, sizeof(float));
+    int done = find_texts(a) && a->halves && a->table && a->padded;
+    if (done) {
+        loops.halve_filters_loop(a);
+        loops.pad_filters_loop(&a->layers, a->padded);
+        done = run(share_project_words, a, a->distinct, NULL, a->threads, products_of_words(a)) &&
+               run(share_row_layers, a, a->texts.count, a->texts.offsets, a->threads, products_of_texts(a));
+    }
+    free(a->halves), free(a->table), free(a->padded), free(a->values_at), free(a->places_at);
+    return done;
+}
+
+FUNCTION(row_layers, RowTraining, do_row_layers(a))
+
+/* Each place is a window of its layer. */
+static void check_places(const RowTraining *a) {
+    const RowLayers *layers = &a->layers;
+    Index at = 0;
+    for (Index b = 0; !PyErr_Occurred() && b < a->texts.count; b++) {
+        const Index length = (Index)(a->texts.offsets[b + 1] - a->texts.offsets[b]);
+        Index count = length + layers->sizes[0] - 1;
+        for (Index layer = 1; length && layer <= layers->layers; layer++) {
+            const Index kept = kept_of(layers, length, layer, count);
+            const Index end = at + kept * layers->maps[layer - 1] * (layers->dimension >> layer);
+            check_range("places", a->places, at, end, 0, count - 1);
+            at = end, count = kept + (layer < layers->layers ? layers->sizes[layer] - 1 : 0);
+        }
+    }
+}
+
+static RowTraining take_row_layers_back(Arguments *from) {
+    RowTraining a = take_row_training(from);
+    a.threads = take_threads(from);
+    a.features = (float *)take(from, "features", FLOAT32, 2);
+    expect(from, a.texts.count, a.layers.features);
+    a.values = (float *)take(from, "values", FLOAT32, 1);
+    expect(from, a.values_count);
+    a.places = (int32_t *)take(from, "places", INT32, 1);
+    expect(from, a.places_count);
+    check_places(&a);
+    a.grad = take(from, "grad", FLOAT32, 2);
+    expect(from, a.texts.count, a.layers.features);
+    a.words_grad = make(from, FLOAT32, a.distinct, a.channels, a.layers.dimension);
+    if (!PyErr_Occurred())
+        a.first_grad = make(from, FLOAT32, a.channels, a.layers.sizes[0], a.layers.maps[0], a.layers.dimension);
+    a.biases_grad = make(from, FLOAT32, a.layers.biases_count);
+    a.filters_grad = make(from, FLOAT32, a.layers.filters_count);
+    return a;
+}
+
+static int share_row_layers_back(const void *arguments, Index begin, Index end) {
+    const RowTraining *a = arguments;
+    RowWork work;
+    int done = make_row_work(&work, &a->layers);
+    if (done) loops.row_layers_back_loop(a, begin, end, &work);
+    free_row_work(&work);
+    return done;
+}
+
+static int share_words_back(const void *arguments, Index begin, Index end) {
+    const RowTraining *a = arguments;
+    float *row = room(plus(times(2 * a->channels, one_slot(a)), all_slots(a)), sizeof(float));
+    if (row) loops.words_back_loop(a, begin, end, row);
+    free(row);
+    return row != NULL;
+}
+
+/* The first windows of each word's positions, by words. */
+static void find_uses(RowTraining *a) {
+    const int64_t *offsets = a->texts.offsets;
+    const int32_t *ids = a->texts.ids;
+    for (int64_t i = offsets[0]; i < offsets[a->texts.count]; i++) a->starts[ids[i] + 2]++;
+    for (Index word = 1; word < a->distinct; word++) a->starts[word + 1] += a->starts[word];
+    for (Index b = 0; b < a->texts.count; b++)
+        for (int64_t i = offsets[b]; i < offsets[b + 1]; i++)
+            a->used[a->starts[ids[i] + 1]++] = i - offsets[0] + b * (a->layers.sizes[0] - 1);
+}
+
+static int do_row_layers_back(RowTraining *a) {
+    const Index positions = (Index)(a->texts.offsets[a->texts.count] - a->texts.offsets[0]);
+    const Index windows = plus(positions, times(a->texts.count, a->layers.sizes[0] - 1));
+    const Index of_filters = plus(a->layers.padded, a->layers.biases_count);
+    const Index of_words = times(2 * a->channels, all_slots(a));
+    a->blocks = BLOCKS_OF_TEXTS;
+    a->halves = room(of_words, sizeof(float));
+    a->padded = room(a->layers.padded, sizeof(float));
+    a->windows_grad = room(times(windows, one_slot(a)), sizeof(float));
+    a->starts = zero_room(a->distinct + 1, sizeof(int64_t));
+    a->used = room(positions, sizeof(int64_t));
+    a->sums = room(times(a->blocks, of_words > of_filters ? of_words : of_filters), sizeof(float));
+    int done = find_texts(a) && a->halves && a->padded && a->windows_grad && a->starts && a->used && a->sums;
+    if (done) {
+        loops.turn_filters_loop(&a->layers, a->padded);
+        done = run(share_row_layers_back, a, a->blocks, NULL, a->threads, products_of_texts(a));
+    }
+    if (done) {
+        loops.sum_filters_loop(a);
+        loops.halve_filters_loop(a);
+        find_uses(a);
+        done = run(share_words_back, a, a->blocks, NULL, a->threads, products_of_words(a));
+    }
+    if (done) loops.sum_halves_loop(a);
+    free(a->halves), free(a->padded), free(a->windows_grad), free(a->starts), free(a->used), free(a->sums);
+    free(a->values_at), free(a->places_at);
+    return done;
+}
+
+FUNCTION(row_layers_back, RowTraining, do_row_layers_back(a))
 
 /* ---- optimisers -------------------------------------------------------------------------------------------------- */
 
@@ -740,9 +943,9 @@ FUNCTION(step_adadelta, Rows, run_rows(share_step_adadelta, a))
 #define METHOD(name) {#name, (PyCFunction)(void (*)(void))py_##name, METH_FASTCALL, NULL},
 
 static PyMethodDef methods[] = {
-    METHOD(max_windows) METHOD(max_logits) METHOD(code_logits) METHOD(max_windows_back) METHOD(sum_windows) METHOD(sum_windows_back)
-    METHOD(k_max) METHOD(k_max_back) METHOD(row_convolution) METHOD(row_convolution_back_x)
-    METHOD(row_convolution_back_filters) METHOD(row_logits) METHOD(settle_adam) METHOD(step_adam) METHOD(step_adadelta)
+    METHOD(max_windows) METHOD(max_logits) METHOD(code_logits) METHOD(max_windows_back) METHOD(sum_windows)
+    METHOD(sum_windows_back) METHOD(k_max) METHOD(k_windows) METHOD(mean_windows) METHOD(mean_windows_back) METHOD(row_logits)
+    METHOD(row_layers) METHOD(row_layers_back) METHOD(settle_adam) METHOD(step_adam) METHOD(step_adadelta)
     METHOD(number_words) METHOD(make_words) METHOD(encode_texts) METHOD(make_ngrams) METHOD(find_ngrams)
     METHOD(ngram_logits)
     {"limit_spinning", py_limit_spinning, METH_NOARGS, NULL},

@@ -125,7 +125,7 @@ def row_logits(
         dimension: D, rows before the first layer folds them.
         k_top: values that the last pooling keeps.
         biases: (F D / 2) of each layer, one after the other.
-        filters: (F, m, F', D) of each layer after the first, one after the other.
+        filters: (D, m, F', F) of each layer after the first, one after the other.
         weights: of the softmax layer, (K, k_top F D / 2^layers).
         weights_bias: (K,).
     """
@@ -143,26 +143,153 @@ def max_windows_back(
     filters: np.ndarray,
     *,
     words_too: bool,
+    k: int = 1,
     threads: int = 1,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the gradients of `max_windows` of the table `words @ filters`; only the largest windows have any.
 
     Args:
-        grad: gradient of the sums, (B, R F).
-        where: their windows, (B, R F).
+        grad: gradient of the sums, (B, R k F).
+        where: their windows, (B, R k F), as from `max_windows` or, with k of each map, from `k_windows`.
         ids: rows of `words`, (N,).
         offsets: of the texts, (B + 1,).
         sizes: words per window of each region, (R,), summing to S.
         words: rows of the distinct words, (U, D).
         filters: their weights, (S, F, D).
         words_too: also return the gradient of the words.
+        k: windows of each map.
         threads: of torch's to use; 1 where torch is not loaded.
 
     Returns:
         Gradients of the filters, (S, F, D), and of the words, (U, D) or None.
     """
-    grads = loops.max_windows_back(words, filters, ids, offsets, sizes, grad, where, words_too, threads)
+    grads = loops.max_windows_back(words, filters, ids, offsets, sizes, k, grad, where, words_too, threads)
     return grads if words_too else (grads, None)
+
+
+def k_windows(
+    table: np.ndarray,
+    ids: np.ndarray,
+    offsets: np.ndarray,
+    sizes: np.ndarray,
+    *,
+    wide: bool,
+    bias: np.ndarray,
+    activation: str,
+    k: int,
+    threads: int = 1,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the k largest responses of each map to the windows of each text, in their order; ties go to the first.
+
+    Args:
+        table: projected words, (U, S, F); the slots of the regions are side by side.
+        ids: rows of the table, (N,).
+        offsets: of the texts, (B + 1,).
+        sizes: words per window of each region, (R,), summing to S.
+        wide: use all windows that touch a word, else windows of words alone.
+        bias: of the filters, (R, F).
+        activation: `identity`, `relu` or `tanh`.
+        k: how many to keep.
+        threads: of torch's to use; 1 where torch is not loaded.
+
+    Returns:
+        The responses, (B, R k F), zeros after those of a text with fewer windows; and the index in its text at which
+        each window begins, negative in the padding and the least int32 where there is none, (B, R k F).
+    """
+    kind = _ACTIVATIONS.index(activation)
+    return loops.k_windows(table, ids, offsets, sizes, wide, bias, kind, k, threads)
+
+
+def mean_windows(
+    table: np.ndarray,
+    ids: np.ndarray,
+    offsets: np.ndarray,
+    sizes: np.ndarray,
+    *,
+    wide: bool,
+    bias: np.ndarray,
+    activation: str,
+    threads: int = 1,
+) -> np.ndarray:
+    """Return the mean response of each map to the windows of each text, (B, R F), zeros for a text without words.
+
+    Arguments as in `k_windows`.
+    """
+    return loops.mean_windows(table, ids, offsets, sizes, wide, bias, _ACTIVATIONS.index(activation), threads)
+
+
+def mean_windows_back(
+    grad: np.ndarray,
+    table: np.ndarray,
+    ids: np.ndarray,
+    offsets: np.ndarray,
+    sizes: np.ndarray,
+    *,
+    wide: bool,
+    bias: np.ndarray,
+    activation: str,
+    threads: int = 1,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the gradients of the table, (U, S, F), and of the bias, (R, F), from that of `mean_windows`, (B, R F)."""
+    kind = _ACTIVATIONS.index(activation)
+    return loops.mean_windows_back(table, ids, offsets, sizes, wide, bias, kind, grad, threads)
+
+
+def row_layers(
+    words: np.ndarray,
+    ids: np.ndarray,
+    offsets: np.ndarray,
+    *,
+    first: np.ndarray,
+    sizes: np.ndarray,
+    maps: np.ndarray,
+    k_top: int,
+    biases: np.ndarray,
+    filters: np.ndarray,
+    threads: int = 1,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the features of the DCNN, text by text, and what `row_layers_back` needs.
+
+    Args:
+        words: rows of the distinct words, (U, C, D).
+        ids: rows of `words`, (N,).
+        offsets: of the texts, (B + 1,).
+        first: filters of the first layer, (C, m, F, D).
+        sizes: m of each layer.
+        maps: F of each layer.
+        k_top: values that the last pooling keeps.
+        biases: (F, D / 2) of each layer, one after the other.
+        filters: (D, m, F', F) of each layer after the first, one after the other.
+        threads: of torch's to use; 1 where torch is not loaded.
+
+    Returns:
+        Features, (B, k_top F D / 2^layers), zeros after those that a text has; the values under all convolutions but
+        the first; and which windows all layers keep.
+    """
+    return loops.row_layers(words, ids, offsets, sizes, maps, k_top, biases, filters, first, threads)
+
+
+def row_layers_back(
+    grad: np.ndarray,
+    kept: tuple[np.ndarray, np.ndarray, np.ndarray],
+    words: np.ndarray,
+    ids: np.ndarray,
+    offsets: np.ndarray,
+    *,
+    first: np.ndarray,
+    sizes: np.ndarray,
+    maps: np.ndarray,
+    k_top: int,
+    biases: np.ndarray,
+    filters: np.ndarray,
+    threads: int = 1,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the gradients of `words`, `first`, `biases` and `filters` from that of the features.
+
+    `kept` is what `row_layers` returned for the other arguments.
+    """
+    layers = (words, ids, offsets, sizes, maps, k_top, biases, filters, first, threads)
+    return loops.row_layers_back(*layers, *kept, grad)
 
 
 def sum_windows(
@@ -222,40 +349,3 @@ def k_max(
         Values, (B, K, F), and their positions, int32; zeros and -1 after the last.
     """
     return loops.k_max(x, counts, ks, most, threads)
-
-
-def k_max_back(grad: np.ndarray, where: np.ndarray, positions: int, *, threads: int = 1) -> np.ndarray:
-    """Return the gradient of what `k_max` pooled, (B, P, F), from that of the values, (B, K, F)."""
-    return loops.k_max_back(grad, where, positions, threads)
-
-
-def row_convolution(x: np.ndarray, counts: np.ndarray, filters: np.ndarray, *, threads: int = 1) -> np.ndarray:
-    """Convolve each row by itself (wide), then fold.
-
-    Args:
-        x: (B, P, F', D).
-        counts: positions of each text, (B,); x is not read after them.
-        filters: (F, m, F', D).
-        threads: of torch's to use; 1 where torch is not loaded.
-
-    Returns:
-        (B, P + m - 1, F, D / 2), zeros after a text's last window.
-    """
-    return loops.row_convolution(x, counts, filters, threads)
-
-
-def row_convolution_back(
-    grad: np.ndarray,
-    x: np.ndarray,
-    counts: np.ndarray,
-    filters: np.ndarray,
-    *,
-    x_too: bool,
-    threads: int = 1,
-) -> tuple[np.ndarray | None, np.ndarray]:
-    """Return the gradients of `row_convolution`: of x, (B, P, F', D) or None, and of the filters, (F, m, F', D)."""
-    filters_grad = loops.row_convolution_back_filters(x, counts, filters, grad, threads)
-    if not x_too:
-        return None, filters_grad
-    turned = np.ascontiguousarray(filters.transpose(2, 1, 0, 3)[:, ::-1])  # (F', m, F, D)
-    return loops.row_convolution_back_x(x, counts, turned, grad, threads), filters_grad

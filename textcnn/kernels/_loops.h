@@ -53,22 +53,35 @@ typedef struct {
 } CodeLogits;
 
 /* The gradient of a table (U, S F) is sparse, since a pooled value has one window: a number for each word of that
-   window, wherever the value has a gradient. Row t has columns[i] and values[i] from starts[t] to starts[t + 1] - 1. */
+   window, wherever the value has a gradient. Row t has the numbers from starts[t] to starts[t + 1] - 1. */
+typedef struct {
+    int32_t column;
+    float value;
+} Number;
+
 typedef struct {
     Index rows;
     int64_t *starts; /* (rows + 1,), zeros at first */
-    int32_t *columns;
-    float *values;
+    Number *numbers;
 } Sparse;
+
+/* A pooled window with a gradient: the word at which it starts. */
+typedef struct {
+    int32_t map, start;
+    float grad;
+} Pooled;
 
 typedef struct {
     const float *words, *filters; /* (U, D), (S, F, D) */
     Index distinct, slots, maps, dimension;
     Texts texts;
     Regions regions;
-    const float *grad;    /* (B, R F) */
-    const int32_t *where; /* (B, R F) */
+    Index k;              /* windows of each map: 1, or those of k-max pooling */
+    const float *grad;    /* (B, R k F) */
+    const int32_t *where; /* (B, R k F) */
     float *filters_grad, *words_grad; /* (S, F, D), (U, D) or NULL */
+    Pooled *pooled; /* what has a gradient, of texts and regions one after the other */
+    int64_t *ends;  /* of those of each text and region in turn, (B R,) */
     Sparse *sparse; /* the gradient by filters' slots, and by words */
     Index threads;
 } MaxWindowsBack;
@@ -98,64 +111,6 @@ typedef struct {
     Index threads;
 } SumWindowsBack;
 
-typedef struct {
-    const float *x; /* (B, P, F) */
-    const int64_t *counts, *ks; /* positions of each text, and how many of them to keep */
-    Index texts, positions, maps, most;
-    float *values;  /* (B, most, F) */
-    int32_t *where; /* (B, most, F) or NULL */
-    Index threads;
-} KMax;
-
-typedef struct {
-    const float *grad;    /* (B, most, F) */
-    const int32_t *where; /* (B, most, F) */
-    Index texts, positions, maps, most;
-    float *x_grad; /* (B, P, F) */
-    Index threads;
-} KMaxBack;
-
-/* Wide convolution of rows of F' maps with filters of m slots, folded, and its gradients; what one does not use is
-   NULL. */
-typedef struct {
-    const float *x;        /* (B, P, F', D) */
-    const int64_t *counts; /* positions of each text; x is not read after them */
-    const float *filters;  /* (F, m, F', D); for the gradient of x turned around, (F', m, F, D), the last slot first */
-    const float *grad;     /* of the result, (B, P + m - 1, F, D / 2) */
-    Index texts, positions, before, maps, size, dimension; /* B, P, F', F, m, D */
-    float *out;            /* (B, P + m - 1, F, D / 2); or (B, P, F', D); or (F, m, F', D), added to */
-    Index threads;
-} RowConvolution;
-
-typedef struct {
-    const float *table; /* (U, m, F D / 2): the folded first layer */
-    Texts texts;
-    const int32_t *sizes, *maps; /* m and F of each layer */
-    Index layers, dimension, k_top;
-    const float *biases;  /* (F D / 2) of each layer, one after the other */
-    const float *filters; /* (F, m, F', D) of each layer after the first, one after the other */
-    const float *weights, *weights_bias; /* (K, features), (K,) */
-    Index classes;
-    float *logits; /* (B, K) */
-    Index positions, widest, largest; /* bounds: of a text in any layer, of a position's numbers, and of m */
-} RowLogits;
-
-/* Numbers for `k_max` to work with. What is not kept is written too, after the last that was. */
-typedef struct {
-    float *sorted;               /* (P, F) */
-    int32_t *spare, *step, *row; /* (F,) each */
-    float *chosen;               /* (most + 1, F) */
-    int32_t *place;              /* the same, or NULL as KMax's where */
-} Pool;
-
-/* Numbers for `row_logits` to work with: of all layers (positions + 1, widest), unless said otherwise. */
-typedef struct {
-    const float **window; /* (largest,) */
-    const float *zeros;   /* (widest,) */
-    float *x, *y;
-    Pool pool;
-} Layers;
-
 /* Rows of a table that an optimiser brings up to date. */
 typedef struct {
     const int64_t *words; /* the rows, (U,), distinct */
@@ -166,6 +121,8 @@ typedef struct {
     Index count, dimension, steps, threads;
     double rate, epsilon, beta1, beta2; /* Adadelta: rho for beta1 */
 } Rows;
+
+#define NO_WINDOW INT32_MIN /* instead of a word at which a window starts */
 
 #define Lanes FOR_PROCESSOR(Lanes)
 #define LaneBits FOR_PROCESSOR(LaneBits)
@@ -185,23 +142,15 @@ typedef struct {
 #define max_logits FOR_PROCESSOR(max_logits)
 #define code_logits_8 FOR_PROCESSOR(code_logits_8)
 #define code_logits_16 FOR_PROCESSOR(code_logits_16)
+#define find_pooled FOR_PROCESSOR(find_pooled)
+#define sweep_pooled FOR_PROCESSOR(sweep_pooled)
 #define sparse_gradient FOR_PROCESSOR(sparse_gradient)
 #define multiply_row FOR_PROCESSOR(multiply_row)
 #define sparse_product FOR_PROCESSOR(sparse_product)
 #define sum_windows FOR_PROCESSOR(sum_windows)
 #define sum_windows_back FOR_PROCESSOR(sum_windows_back)
-#define sort_maps FOR_PROCESSOR(sort_maps)
-#define k_max FOR_PROCESSOR(k_max)
-#define k_max_back FOR_PROCESSOR(k_max_back)
-#define multiply_rows FOR_PROCESSOR(multiply_rows)
-#define add_products FOR_PROCESSOR(add_products)
-#define row_convolution FOR_PROCESSOR(row_convolution)
-#define row_convolution_back_x FOR_PROCESSOR(row_convolution_back_x)
-#define row_convolution_back_filters FOR_PROCESSOR(row_convolution_back_filters)
 #define squash_lanes FOR_PROCESSOR(squash_lanes)
 #define squash FOR_PROCESSOR(squash)
-#define row_logits FOR_PROCESSOR(row_logits)
-#define unfold FOR_PROCESSOR(unfold)
 #define settle_adam FOR_PROCESSOR(settle_adam)
 #define step_adam FOR_PROCESSOR(step_adam)
 #define step_adadelta FOR_PROCESSOR(step_adadelta)
@@ -264,7 +213,10 @@ INLINE float add_numbers(const float *const *rows, Index size, Index f) {
 /* The sum of a window's rows, first to last. */
 INLINE void add_window(float *__restrict__ sum, const float *const *rows, Index size, Index maps) {
     Index f = 0;
-    for (; f + LANES <= maps; f += LANES) store(sum + f, add_lanes(rows, size, f));
+    for (; f + LANES <= maps || (f < maps && maps >= LANES); f += LANES) {
+        if (f + LANES > maps) f = maps - LANES; /* some of the last ones again, rather than one by one */
+        store(sum + f, add_lanes(rows, size, f));
+    }
     for (; f < maps; f++) sum[f] = add_numbers(rows, size, f);
 }
 
@@ -272,7 +224,8 @@ INLINE void add_window(float *__restrict__ sum, const float *const *rows, Index 
 INLINE void keep_window(float *__restrict__ best, int32_t *__restrict__ where, const float *const *rows, Index size,
                         Index maps, int32_t start) {
     Index f = 0;
-    for (; f + LANES <= maps; f += LANES) {
+    for (; f + LANES <= maps || (f < maps && maps >= LANES); f += LANES) {
+        if (f + LANES > maps) f = maps - LANES; /* some of the last ones again, rather than one by one */
         Lanes sum = add_lanes(rows, size, f), top = load(best + f);
         LaneBits above = ~(sum <= top) & (top == top);
         store(best + f, (Lanes)(((LaneBits)sum & above) | ((LaneBits)top & ~above)));
@@ -435,44 +388,60 @@ STATIC void max_logits(const MaxLogits *a, Index begin, Index end, const float *
 #undef SUMS
 #undef FOR_CODES
 
+/* List the pooled windows that have a gradient. */
+STATIC void find_pooled(const MaxWindowsBack *a) {
+    const Index maps = a->maps;
+    const float *grad = a->grad;
+    const int32_t *where = a->where;
+    Pooled *to = a->pooled;
+    for (Index i = 0; i < a->texts.count * a->regions.count; i++) {
+        for (Index j = 0; j < a->k; j++, grad += maps, where += maps)
+            for (Index f = 0; f < maps; f++) { /* the next one overwrites what is left out */
+                *to = (Pooled){(int32_t)f, where[f], grad[f]};
+                to += (grad[f] != 0) & (where[f] != NO_WINDOW);
+            }
+        a->ends[i] = to - a->pooled;
+    }
+}
+
 /* The sparse gradient with filters' slots for rows and words for columns, or turned around. Two sweeps: without `next`
    count the numbers of each row, then put each number at next[row], in the order of the texts. */
-STATIC void sparse_gradient(const MaxWindowsBack *a, const Sparse *out, int by_word, int64_t *next) {
+INLINE void sweep_pooled(const MaxWindowsBack *a, const Sparse *out, int by_word, int64_t *next) {
     const Index regions = a->regions.count, maps = a->maps;
+    const Pooled *from = a->pooled;
     for (Index b = 0; b < a->texts.count; b++) {
         const int32_t *text = a->texts.ids + a->texts.offsets[b];
-        Index length = (Index)(a->texts.offsets[b + 1] - a->texts.offsets[b]), slot = 0;
-        for (Index r = 0; r < regions; r++) {
+        const Index length = (Index)(a->texts.offsets[b + 1] - a->texts.offsets[b]);
+        for (Index r = 0, slot = 0; r < regions; slot += a->regions.sizes[r++]) {
             const Index size = a->regions.sizes[r];
-            for (Index f = 0; f < maps; f++) {
-                const Index at = (b * regions + r) * maps + f, start = a->where[at];
-                const float value = a->grad[at];
-                if (value == 0) continue;
-                Index low = start < 0 ? -start : 0, high = start + size > length ? length - start : size;
+            for (const Pooled *end = a->pooled + a->ends[b * regions + r]; from < end; from++) {
+                const Index start = from->start;
+                const Index low = start < 0 ? -start : 0, high = start + size > length ? length - start : size;
                 for (Index j = low; j < high; j++) {
-                    int32_t word = text[start + j], filter = (int32_t)((slot + j) * maps + f);
-                    Index row = by_word ? word : filter;
-                    if (!next) {
-                        out->starts[row + 1]++;
-                        continue;
-                    }
-                    int64_t to = next[row]++;
-                    out->columns[to] = by_word ? filter : word;
-                    out->values[to] = value;
+                    const int32_t word = text[start + j], filter = (int32_t)((slot + j) * maps + from->map);
+                    const Index row = by_word ? word : filter;
+                    if (next) out->numbers[next[row]++] = (Number){by_word ? filter : word, from->grad};
+                    else out->starts[row + 1]++;
                 }
             }
-            slot += size;
         }
     }
 }
 
-/* out = values * rows for a row of a sparse matrix, `blocks` times LANES dimensions. */
-INLINE void multiply_row(const int32_t *columns, const float *values, Index count, const float *rows, Index dimension,
-                         int blocks, float *out) {
+STATIC void sparse_gradient(const MaxWindowsBack *a, const Sparse *out, int by_word, int64_t *next) {
+    if (by_word && next) sweep_pooled(a, out, 1, next);
+    else if (by_word) sweep_pooled(a, out, 1, NULL);
+    else if (next) sweep_pooled(a, out, 0, next);
+    else sweep_pooled(a, out, 0, NULL);
+}
+
+/* out = numbers * rows for a row of a sparse matrix, `blocks` times LANES dimensions. */
+INLINE void multiply_row(const Number *numbers, Index count, const float *rows, Index dimension, int blocks,
+                         float *out) {
     Lanes sum[MOST_BLOCKS] = {{0}};
     for (Index i = 0; i < count; i++) {
-        const float *row = rows + columns[i] * dimension;
-        for (int k = 0; k < blocks; k++) sum[k] += load(row + k * LANES) * values[i];
+        const float *row = rows + numbers[i].column * dimension;
+        for (int k = 0; k < blocks; k++) sum[k] += load(row + k * LANES) * numbers[i].value;
     }
     for (int k = 0; k < blocks; k++) store(out + k * LANES, sum[k]);
 }
@@ -481,28 +450,29 @@ INLINE void multiply_row(const int32_t *columns, const float *values, Index coun
    dense matrix stays in the cache while sums stay in registers. */
 STATIC void sparse_product(const SparseProduct *a, Index begin, Index end) {
     const int64_t *starts = a->sparse->starts;
-    const int32_t *columns = a->sparse->columns;
-    const float *values = a->sparse->values, *rows = a->dense;
+    const float *rows = a->dense;
     const Index dimension = a->dimension;
     float *out = a->out;
     Index d = 0;
-    while (d + LANES <= dimension) {
-        Index blocks = (dimension - d) / LANES;
+    while (d < dimension && dimension >= LANES) {
+        Index blocks = (dimension - d + LANES - 1) / LANES;
         if (blocks > MOST_BLOCKS) blocks = MOST_BLOCKS;
+        if (d + blocks * LANES > dimension) d = dimension - blocks * LANES; /* some again, rather than one by one */
+        if (d < 0) d = 0, blocks--;
         for (Index t = begin; t < end; t++) {
-            const int32_t *c = columns + starts[t];
-            const float *v = values + starts[t], *from = rows + d;
+            const Number *numbers = a->sparse->numbers + starts[t];
+            const float *from = rows + d;
             Index count = (Index)(starts[t + 1] - starts[t]);
             float *to = out + t * dimension + d;
             switch (blocks) {
-            case 8: multiply_row(c, v, count, from, dimension, 8, to); break;
-            case 7: multiply_row(c, v, count, from, dimension, 7, to); break;
-            case 6: multiply_row(c, v, count, from, dimension, 6, to); break;
-            case 5: multiply_row(c, v, count, from, dimension, 5, to); break;
-            case 4: multiply_row(c, v, count, from, dimension, 4, to); break;
-            case 3: multiply_row(c, v, count, from, dimension, 3, to); break;
-            case 2: multiply_row(c, v, count, from, dimension, 2, to); break;
-            default: multiply_row(c, v, count, from, dimension, 1, to);
+            case 8: multiply_row(numbers, count, from, dimension, 8, to); break;
+            case 7: multiply_row(numbers, count, from, dimension, 7, to); break;
+            case 6: multiply_row(numbers, count, from, dimension, 6, to); break;
+            case 5: multiply_row(numbers, count, from, dimension, 5, to); break;
+            case 4: multiply_row(numbers, count, from, dimension, 4, to); break;
+            case 3: multiply_row(numbers, count, from, dimension, 3, to); break;
+            case 2: multiply_row(numbers, count, from, dimension, 2, to); break;
+            default: multiply_row(numbers, count, from, dimension, 1, to);
             }
         }
         d += blocks * LANES;
@@ -511,7 +481,8 @@ STATIC void sparse_product(const SparseProduct *a, Index begin, Index end) {
     for (Index t = begin; t < end; t++)
         for (Index e = d; e < dimension; e++) {
             float sum = 0;
-            for (int64_t i = starts[t]; i < starts[t + 1]; i++) sum += values[i] * rows[columns[i] * dimension + e];
+            for (const Number *i = a->sparse->numbers + starts[t]; i < a->sparse->numbers + starts[t + 1]; i++)
+                sum += i->value * rows[i->column * dimension + e];
             out[t * dimension + e] = sum;
         }
 }
@@ -553,265 +524,8 @@ STATIC void sum_windows_back(const SumWindowsBack *a, Index begin, Index end) {
     }
 }
 
-/* ---- k-max pooling ---------------------------------------------------------------------------------------------- */
-
-/* Sort each map of x (count, F) by itself, the largest first: a network of exchanges, which takes all maps at once
-   (Batcher's merge exchange: Knuth, The Art of Computer Programming 5.2.2, algorithm M). */
-INLINE void sort_maps(float *x, Index count, Index maps) {
-    Index top = 1;
-    while (2 * top < count) top *= 2;
-    for (Index p = top; p > 0 && count > 1; p /= 2) {
-        Index q = top, r = 0, distance = p;
-        for (;;) {
-            for (Index i = 0; i + distance < count; i++) {
-                if ((i & p) != r) continue;
-                float *__restrict__ low = x + i * maps, *__restrict__ high = x + (i + distance) * maps;
-                Index f = 0;
-                for (; f + LANES <= maps; f += LANES) {
-                    Lanes a = load(low + f), b = load(high + f);
-                    LaneBits above = a > b, largest = ((LaneBits)a & above) | ((LaneBits)b & ~above);
-                    store(low + f, (Lanes)largest);
-                    store(high + f, (Lanes)((LaneBits)a ^ (LaneBits)b ^ largest));
-                }
-                for (; f < maps; f++) {
-                    float a = low[f], b = high[f];
-                    low[f] = a > b ? a : b;
-                    high[f] = a > b ? b : a;
-                }
-            }
-            if (q == p) break;
-            distance = q - p;
-            q /= 2;
-            r = p;
-        }
-    }
-}
-
-/* Of each text the ks[b] largest of its counts[b] positions, in order, for each map; ties go to the first. Zeros and -1
-   come after them. */
-STATIC void k_max(const KMax *a, Index begin, Index end, const Pool *pool) {
-    const Index maps = a->maps, most = a->most;
-    float *const sorted = pool->sorted, *__restrict__ const chosen = pool->chosen;
-    int32_t *__restrict__ const spare = pool->spare, *__restrict__ const step = pool->step;
-    int32_t *__restrict__ const row = pool->row, *__restrict__ const place = pool->place;
-    for (Index b = begin; b < end; b++) {
-        const float *from = a->x + b * a->positions * maps;
-        Index count = (Index)a->counts[b], k = (Index)a->ks[b] < count ? (Index)a->ks[b] : count;
-        float *to = a->values + b * most * maps;
-        int32_t *at = a->where ? a->where + b * most * maps : NULL;
-        if (k) {
-            memcpy(sorted, from, count * maps * sizeof(float));
-            sort_maps(sorted, count, maps);
-            const float *__restrict__ least = sorted + (k - 1) * maps; /* that is kept of each map */
-            int32_t full = (int32_t)(k * maps);
-            for (Index f = 0; f < maps; f++) {
-                row[f] = 0; /* index of the next value, F apart */
-                spare[f] = (int32_t)k; /* how many that equal it are kept: those that larger ones leave room for */
-            }
-            for (Index p = 0; p < count; p++)
-                for (Index f = 0; f < maps; f++) spare[f] -= from[p * maps + f] > least[f];
-            for (Index p = 0; p < count; p++) {
-                const float *__restrict__ value = from + p * maps;
-                for (Index f = 0; f < maps; f++) {
-                    int32_t equal = (value[f] == least[f]) & (spare[f] > 0);
-                    int32_t kept = ((value[f] > least[f]) | equal) & (row[f] < full); /* NaN is in no order */
-                    spare[f] -= equal;
-                    step[f] = kept ? (int32_t)maps : 0;
-                }
-                for (Index f = 0; f < maps; f++) {
-                    chosen[row[f] + f] = value[f];
-                    if (at) place[row[f] + f] = (int32_t)p;
-                    row[f] += step[f];
-                }
-            }
-            memcpy(to, chosen, k * maps * sizeof(float));
-            if (at) memcpy(at, place, k * maps * sizeof(int32_t));
-        }
-        memset(to + k * maps, 0, (most - k) * maps * sizeof(float));
-        if (at) memset(at + k * maps, 0xff, (most - k) * maps * sizeof(int32_t));
-    }
-}
-
-STATIC void k_max_back(const KMaxBack *a, Index begin, Index end) {
-    const Index maps = a->maps, most = a->most;
-    const int32_t *const where = a->where;
-    const float *const grad = a->grad;
-    for (Index b = begin; b < end; b++) {
-        float *to = a->x_grad + b * a->positions * maps;
-        memset(to, 0, a->positions * maps * sizeof(float));
-        for (Index i = b * most; i < (b + 1) * most; i++)
-            for (Index f = 0; f < maps; f++) {
-                int32_t p = where[i * maps + f];
-                if (p >= 0) to[p * maps + f] = grad[i * maps + f];
-            }
-    }
-}
-
-/* ---- wide convolution of each row by itself, folded ------------------------------------------------------------- */
-
-/* The sum over `count` rows of a[d] * b[d], for `blocks` times LANES dimensions, added to `to`; with `sums` 2 also that
-   over the rows of b `other` numbers on, added to `to_other`. */
-INLINE void multiply_rows(const float *a, Index a_step, const float *b, Index b_step, Index count, Index blocks,
-                          Index sums, Index other, float *to, float *to_other) {
-    Lanes sum[BLOCKS_AT_ONCE], second[BLOCKS_AT_ONCE];
-    for (Index k = 0; k < blocks; k++) {
-        sum[k] = load(to + k * LANES);
-        if (sums == 2) second[k] = load(to_other + k * LANES);
-    }
-    for (Index i = 0; i < count; i++, a += a_step, b += b_step)
-        for (Index k = 0; k < blocks; k++) {
-            Lanes row = load(a + k * LANES);
-            sum[k] += row * load(b + k * LANES);
-            if (sums == 2) second[k] += row * load(b + other + k * LANES);
-        }
-    for (Index k = 0; k < blocks; k++) {
-        store(to + k * LANES, sum[k]);
-        if (sums == 2) store(to_other + k * LANES, second[k]);
-    }
-}
-
-/* The same for all D dimensions; to_other is NULL for one sum. */
-INLINE void add_products(const float *a, Index a_step, const float *b, Index b_step, Index count, Index dimension,
-                         Index other, float *to, float *to_other) {
-    Index d = 0;
-#define MULTIPLY(blocks, sums)                                                                                        \
-    multiply_rows(a + d, a_step, b + d, b_step, count, blocks, sums, other, to + d, to_other + d)
-    while (d + LANES <= dimension) {
-        Index blocks = (dimension - d) / LANES;
-        if (to_other) {
-            if (blocks >= 3) MULTIPLY(3, 2);
-            else if (blocks == 2) MULTIPLY(2, 2);
-            else MULTIPLY(1, 2);
-        } else {
-            if (blocks >= 3) MULTIPLY(3, 1);
-            else if (blocks == 2) MULTIPLY(2, 1);
-            else MULTIPLY(1, 1);
-        }
-        d += (blocks < BLOCKS_AT_ONCE ? blocks : BLOCKS_AT_ONCE) * LANES;
-    }
-#undef MULTIPLY
-    for (; d < dimension; d++)
-        for (Index i = 0; i < count; i++) {
-            to[d] += a[i * a_step + d] * b[i * b_step + d];
-            if (to_other) to_other[d] += a[i * a_step + d] * b[i * b_step + other + d];
-        }
-}
-
-/* Rows 2i and 2i + 1 are added. sum is scratch for 2 D numbers. */
-STATIC void row_convolution(const RowConvolution *a, Index begin, Index end, float *__restrict__ sum) {
-    const Index size = a->size, maps = a->maps, before = a->before, dimension = a->dimension;
-    const Index windows = a->positions + size - 1, half = dimension / 2, step = before * dimension;
-    const Index filter = size * step;
-    const float *const filters = a->filters;
-    for (Index b = begin; b < end; b++) {
-        const float *const x = a->x + b * a->positions * step;
-        Index count = (Index)a->counts[b], used = count ? count + size - 1 : 0;
-        float *to = a->out + b * windows * maps * half;
-        memset(to + used * maps * half, 0, (windows - used) * maps * half * sizeof(float));
-        for (Index f = 0; f < maps; f += 2) { /* two maps at a time, whose filters stay in the cache */
-            Index two = f + 1 < maps;
-            for (Index w = 0; w < used; w++) {
-                Index first = w - (size - 1); /* position of the window's first slot */
-                Index low = first < 0 ? -first : 0, high = first + size > count ? count - first : size;
-                memset(sum, 0, 2 * dimension * sizeof(float));
-                add_products(x + (first + low) * step, dimension, filters + f * filter + low * step, dimension,
-                             (high - low) * before, dimension, filter, sum, two ? sum + dimension : NULL);
-                float *folded = to + (w * maps + f) * half;
-                for (Index d = 0; d < half + two * half; d++) folded[d] = sum[2 * d] + sum[2 * d + 1];
-            }
-        }
-    }
-}
-
-/* The gradients of one text's windows (W, F, D / 2) with their rows unfolded, (W, F, D). */
-INLINE void unfold(const float *__restrict__ grad, Index numbers, float *__restrict__ wide) {
-    for (Index i = 0; i < numbers; i++) wide[2 * i] = wide[2 * i + 1] = grad[i];
-}
-
-/* The gradient of x. wide is scratch for (P + m - 1) F D numbers. */
-STATIC void row_convolution_back_x(const RowConvolution *a, Index begin, Index end, float *wide) {
-    const Index size = a->size, maps = a->maps, before = a->before, dimension = a->dimension;
-    const Index windows = a->positions + size - 1, step = before * dimension, wide_step = maps * dimension;
-    for (Index b = begin; b < end; b++) {
-        Index count = (Index)a->counts[b];
-        float *to = a->out + b * a->positions * step;
-        memset(to, 0, a->positions * step * sizeof(float));
-        unfold(a->grad + b * windows * wide_step / 2, count ? (count + size - 1) * wide_step / 2 : 0, wide);
-        for (Index g = 0; g < before; g += 2)
-            for (Index p = 0; p < count; p++) { /* window p has it at its last slot, the next at the one before, ... */
-                float *row = to + p * step + g * dimension;
-                add_products(wide + p * wide_step, dimension, a->filters + g * size * wide_step, dimension, size * maps,
-                             dimension, size * wide_step, row, g + 1 < before ? row + dimension : NULL);
-            }
-    }
-}
-
-/* The gradient of the filters, added, of the maps from `begin` to `end`. wide is scratch for (P + m - 1) D numbers. */
-STATIC void row_convolution_back_filters(const RowConvolution *a, Index begin, Index end, float *wide) {
-    const Index size = a->size, maps = a->maps, before = a->before, dimension = a->dimension;
-    const Index windows = a->positions + size - 1, step = before * dimension, half = dimension / 2;
-    for (Index b = 0; b < a->texts; b++) {
-        Index count = (Index)a->counts[b];
-        const float *value = a->x + b * a->positions * step;
-        for (Index f = begin; f < end; f++) {
-            for (Index w = 0; count && w < count + size - 1; w++)
-                unfold(a->grad + ((b * windows + w) * maps + f) * half, half, wide + w * dimension);
-            for (Index j = 0; j < size; j++) {
-                const float *from = wide + (size - 1 - j) * dimension; /* of the window whose slot j is at position 0 */
-                float *to = a->out + (f * size + j) * step;
-                for (Index g = 0; g < before; g += 2, to += 2 * dimension)
-                    add_products(from, dimension, value + g * dimension, step, count, dimension, dimension, to,
-                                 g + 1 < before ? to + dimension : NULL);
-            }
-        }
-    }
-}
-
-/* The DCNN, one text at a time. */
-STATIC void row_logits(const RowLogits *a, Index begin, Index end, const Layers *work) {
-    const int32_t *ids = a->texts.ids, *sizes = a->sizes, *maps = a->maps;
-    const int64_t *offsets = a->texts.offsets;
-    const Index layers = a->layers, width = maps[0] * (a->dimension / 2);
-    const Index last = maps[layers - 1] * (a->dimension >> layers);
-    float *const x = work->x, *const y = work->y;
-    for (Index b = begin; b < end; b++) {
-        int64_t text[2] = {0, offsets[b + 1] - offsets[b]}, kept = 0;
-        Index length = (Index)text[1], rows_now = a->dimension / 2;
-        if (b + 1 < end) fetch_rows(a->table, sizeof(float), ids + offsets[b + 1], offsets[b + 2] - offsets[b + 1], sizes[0] * width);
-        const float *bias = a->biases, *filters = a->filters;
-        int64_t count = length ? length + sizes[0] - 1 : 0;
-        if (length) {
-            const SumWindows first = {.table = {a->table, 0, sizes[0], width},
-                                      .texts = {ids + offsets[b], text, 1, length},
-                                      .size = sizes[0], .positions = (Index)count, .wide = 1, .out = x};
-            sum_windows(&first, 0, 1, work->window, work->zeros);
-        }
-        for (Index layer = 1; length && layer <= layers; layer++) {
-            Index now = maps[layer - 1] * rows_now;
-            int64_t k = ((layers - layer) * length + layers - 1) / layers;
-            if (k < a->k_top) k = a->k_top;
-            kept = k < count ? k : count;
-            const KMax pooling = {.x = x, .counts = &count, .ks = &kept, .texts = 1, .positions = (Index)count,
-                                  .maps = now, .most = (Index)kept, .values = y};
-            k_max(&pooling, 0, 1, &work->pool);
-            for (Index i = 0; i < kept; i++)
-                for (Index f = 0; f < now; f++) y[i * now + f] += bias[f];
-            squash(y, (Index)kept * now);
-            bias += now;
-            if (layer == layers) break;
-            const RowConvolution next = {.x = y, .counts = &kept, .filters = filters, .texts = 1,
-                                         .positions = (Index)kept, .before = maps[layer - 1], .maps = maps[layer],
-                                         .size = sizes[layer], .dimension = rows_now, .out = x};
-            row_convolution(&next, 0, 1, work->pool.sorted);
-            filters += (Index)sizes[layer] * maps[layer] * now;
-            count = kept + sizes[layer] - 1;
-            rows_now /= 2;
-        }
-        for (Index k = 0; k < a->classes; k++)
-            a->logits[b * a->classes + k] =
-                dot(y, a->weights + k * a->k_top * last, (Index)kept * last) + a->weights_bias[k];
-    }
-}
+#include "_pooling.h"
+#include "_rows.h"
 
 /* ---- optimisers of single rows ---------------------------------------------------------------------------------- */
 

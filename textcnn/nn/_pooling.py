@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import torch
 
-from textcnn.nn import functions
-
 
 def position_mask(counts: torch.Tensor, positions: int) -> torch.Tensor:
     """Return a mask of the real positions, (B, P) bool, from the `counts` (B,) and P."""
@@ -99,8 +97,6 @@ def k_max_pool(x: torch.Tensor, counts: torch.Tensor, k: int | torch.Tensor) -> 
     B, P, F = x.shape
     k = torch.as_tensor(k, device=x.device).expand(B)  # (B,)
     K = int(k.max()) if B else 0
-    if functions.usable(x):
-        return functions.KMax.apply(x, counts, k, K)
     masked = x.masked_fill(~position_mask(counts, P)[:, :, None], -torch.inf)  # (B, P, F)
     best = masked.sort(dim=1, descending=True, stable=True).indices[:, :K]  # (B, min(K, P), F)
     kept = position_mask(torch.minimum(k, counts), best.shape[1])  # (B, min(K, P))

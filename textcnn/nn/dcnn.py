@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from textcnn.nn import functions
 from textcnn.nn._pooling import fold, k_max_pool, position_mask
 from textcnn.nn.base import TextNetwork
-from textcnn.nn.lookup import RowLookupConvolution, window_counts
+from textcnn.nn.lookup import RowLookupConvolution, offsets_of, window_counts
 from textcnn.settings.config import DCNNConfig
 from textcnn.text.tokens import Ngrams
 
@@ -48,22 +48,18 @@ class FoldedRowConvolution(nn.Module):
         bound = math.sqrt(6 / (region_size * (maps_before + feature_maps)))
         nn.init.uniform_(self.weight, -bound, bound)
 
-    def forward(self, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the folded responses.
 
         Args:
             x: values of the layer below, (B, P, F', D), zeros after those of each text.
-            counts: values of each text, (B,).
 
         Returns:
             Responses, (B, P + m - 1, F, D / 2).
         """
-        if functions.usable(x, self.weight):
-            return functions.FoldedRows.apply(x, counts, self.weight.permute(1, 3, 2, 0))  # (B, P + m - 1, F, D / 2)
-        rows, maps, _, size = self.weight.shape  # D, F, F', m
-        x = x.permute(0, 3, 2, 1).flatten(1, 2)  # (B, D F', P)
-        x = F.conv1d(x, self.weight.flatten(0, 1), padding=size - 1, groups=rows)  # (B, D F, P + m - 1)
-        return fold(x.unflatten(1, (rows, maps)).permute(0, 3, 2, 1))  # (B, P + m - 1, F, D / 2)
+        margin = self.weight.shape[3] - 1  # m - 1
+        windows = F.pad(x, (0, 0, 0, 0, margin, margin)).unfold(1, margin + 1, 1)  # (B, P + m - 1, F', D, m)
+        return fold(torch.einsum("bwgdm,dfgm->bwfd", windows, self.weight))  # (B, P + m - 1, F, D / 2)
 
 
 class DCNN(TextNetwork):
@@ -126,10 +122,15 @@ class DCNN(TextNetwork):
 
         Arguments as in `TextNetwork.penultimate`.
         """
+        if functions.usable(words, self.convolution.weight):
+            return functions.RowLayers.apply(
+                *(self.config, inverse.int(), offsets_of(lengths), words, self.convolution.weight),
+                *(*self.biases, *(convolution.weight for convolution in self.deeper)),
+            )  # (B, k_top F D / 2^L)
         x, counts = self.convolution(words, inverse, lengths)  # (B, P, F1, D / 2), (B,)
         x, counts = self.pool(x, counts, lengths, 1)  # (B, k_1, F1, D / 2), (B,)
         for layer, convolution in enumerate(self.deeper, 2):  # l
-            x = convolution(x, counts)  # (B, k_(l-1) + m - 1, F, D / 2^l)
+            x = convolution(x)  # (B, k_(l-1) + m - 1, F, D / 2^l)
             counts = window_counts(counts, self.config.region_sizes[layer - 1], "wide")  # (B,)
             x, counts = self.pool(x, counts, lengths, layer)  # (B, k_l, F, D / 2^l), (B,)
         return x.flatten(1)  # (B, k_top F D / 2^L)

@@ -10,6 +10,7 @@ fork, and a child that uses several waits for them forever.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from textcnn import kernels
+from textcnn.settings.config import DCNNConfig
 
 
 def usable(*tensors: torch.Tensor) -> bool:
@@ -27,6 +29,11 @@ def usable(*tensors: torch.Tensor) -> bool:
 def _array(tensor: torch.Tensor) -> np.ndarray:
     """Return the tensor as a contiguous array, without a copy where it is contiguous already."""
     return tensor.detach().contiguous().numpy()
+
+
+def _flat(tensors: Sequence[torch.Tensor]) -> np.ndarray:
+    """Return the numbers of all tensors, one after the other."""
+    return np.concatenate([np.zeros(0, np.float32), *(tensor.detach().numpy().ravel() for tensor in tensors)])
 
 
 class MaxOfWindows(torch.autograd.Function):
@@ -123,41 +130,161 @@ class SumsOfWindows(torch.autograd.Function):
         return torch.from_numpy(table_grad), None, None, None, None
 
 
-class KMax(torch.autograd.Function):
-    """k-max pooling: `apply(x, counts, ks, most)` returns the values of `textcnn.kernels.k_max`."""
+class LargestOfWindows(torch.autograd.Function):
+    """k-max pooling of the responses to the windows of each text; only the k largest of each map have a gradient.
+
+    `apply(words, filters, bias, inverse, offsets, sizes, wide, activation, k, bf16)` takes the biases (R, F), the
+    name of the activation and k, and the rest as in `MaxOfWindows`. It returns the responses, (B, R k F).
+    """
 
     @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, counts: torch.Tensor, ks: torch.Tensor, most: int) -> torch.Tensor:
-        """Return the k largest values of each map in their order, (B, P, F) to (B, K, F)."""
-        values, ctx.where = kernels.k_max(_array(x), _array(counts), _array(ks), most, threads=_threads())
-        ctx.positions = x.shape[1]
-        return torch.from_numpy(values)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """Return the gradient of x."""
-        x_grad = kernels.k_max_back(_array(grad), ctx.where, ctx.positions, threads=_threads())
-        return torch.from_numpy(x_grad), None, None, None
-
-
-class FoldedRows(torch.autograd.Function):
-    """Folded convolution of rows: `apply(x, counts, filters)` returns that of `textcnn.kernels.row_convolution`."""
-
-    @staticmethod
-    def forward(ctx: Any, x: torch.Tensor, counts: torch.Tensor, filters: torch.Tensor) -> torch.Tensor:
-        """Return the folded wide convolution of each row, (B, P, F', D) to (B, P + m - 1, F, D / 2)."""
-        ctx.save_for_backward(x, counts, filters)
-        return torch.from_numpy(kernels.row_convolution(_array(x), _array(counts), _array(filters), threads=_threads()))
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """Return the gradients of x and the filters."""
-        x_grad, filters_grad = kernels.row_convolution_back(
-            *map(_array, (grad, *ctx.saved_tensors)), x_too=ctx.needs_input_grad[0], threads=_threads()
+    def forward(
+        ctx: Any,
+        words: torch.Tensor,
+        filters: torch.Tensor,
+        bias: torch.Tensor,
+        inverse: torch.Tensor,
+        offsets: torch.Tensor,
+        sizes: tuple[int, ...],
+        wide: bool,
+        activation: str,
+        k: int,
+        bf16: bool,
+    ) -> torch.Tensor:
+        """Return the responses, (B, R k F)."""
+        table = project(words, filters, bf16=bf16)  # (U, S, F)
+        ctx.sizes, ctx.activation, ctx.k = np.array(sizes, np.int32), activation, k
+        values, ctx.where = kernels.k_windows(
+            *(table.numpy(), *_texts(inverse, offsets), ctx.sizes),
+            wide=wide,
+            bias=_array(bias),
+            activation=activation,
+            k=k,
+            threads=_threads(),
         )
-        return None if x_grad is None else torch.from_numpy(x_grad), None, torch.from_numpy(filters_grad)
+        responses = torch.from_numpy(values)
+        ctx.save_for_backward(words, filters, inverse, offsets, responses)
+        return responses
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """Return the gradients of words, filters and bias."""
+        words, filters, inverse, offsets, responses = ctx.saved_tensors
+        real = torch.from_numpy(ctx.where != np.iinfo(np.int32).min)  # (B, R k F)
+        if ctx.activation == "relu":
+            grad = grad * (responses > 0)
+        elif ctx.activation == "tanh":
+            grad = grad * (1 - responses * responses) * real
+        else:
+            grad = grad * real
+        filters_grad, words_grad = kernels.max_windows_back(
+            *(_array(grad), ctx.where, inverse.numpy(), offsets.numpy(), ctx.sizes, _array(words), _array(filters)),
+            words_too=ctx.needs_input_grad[0],
+            k=ctx.k,
+            threads=_threads(),
+        )
+        bias_grad = grad.view(len(grad), len(ctx.sizes), ctx.k, -1).sum(dim=(0, 2))  # (R, F)
+        words_back = None if words_grad is None else torch.from_numpy(words_grad)
+        return words_back, torch.from_numpy(filters_grad), bias_grad, *[None] * 7
+
+
+class MeanOfWindows(torch.autograd.Function):
+    """The mean response of each map to the windows of each text.
+
+    `apply(table, bias, inverse, offsets, sizes, wide, activation)` takes a table of projected words, (U, S, F), the
+    biases (R, F), and the rest as in `LargestOfWindows`. It returns the means, (B, R F).
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        table: torch.Tensor,
+        bias: torch.Tensor,
+        inverse: torch.Tensor,
+        offsets: torch.Tensor,
+        sizes: tuple[int, ...],
+        wide: bool,
+        activation: str,
+    ) -> torch.Tensor:
+        """Return the means, (B, R F)."""
+        ctx.save_for_backward(table, bias, inverse, offsets)
+        ctx.sizes = np.array(sizes, np.int32)
+        ctx.options = {"wide": wide, "activation": activation}
+        means = kernels.mean_windows(
+            *(_array(table), *_texts(inverse, offsets), ctx.sizes),
+            **ctx.options,
+            bias=_array(bias),
+            threads=_threads(),
+        )
+        return torch.from_numpy(means)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """Return the gradients of the table and the bias."""
+        table, bias, inverse, offsets = ctx.saved_tensors
+        grads = kernels.mean_windows_back(
+            *(_array(grad), _array(table), inverse.numpy(), offsets.numpy(), ctx.sizes),
+            **ctx.options,
+            bias=_array(bias),
+            threads=_threads(),
+        )
+        return *map(torch.from_numpy, grads), *[None] * 5
+
+
+class RowLayers(torch.autograd.Function):
+    """All layers of the DCNN, text by text.
+
+    `apply(config, inverse, offsets, words, first, *weights)` takes the network's settings, the texts as in
+    `MaxOfWindows`, the embeddings of the distinct words, (U, C, D), the filters of the first layer, (C, m, F, D), then
+    the biases of all layers, (F, D / 2) each, and the filters of the others, (D, F, F', m) each. It returns the
+    features, (B, k_top F D / 2^L).
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        config: DCNNConfig,
+        inverse: torch.Tensor,
+        offsets: torch.Tensor,
+        words: torch.Tensor,
+        first: torch.Tensor,
+        *weights: torch.Tensor,
+    ) -> torch.Tensor:
+        """Return the features, (B, k_top F D / 2^L)."""
+        biases, filters = weights[: len(config.region_sizes)], weights[len(config.region_sizes) :]
+        ctx.shapes = [weight.shape for weight in weights]
+        ctx.arguments = (_array(words), *_texts(inverse, offsets))
+        ctx.layers = {
+            "first": _array(first),
+            "sizes": np.array(config.region_sizes, np.int32),
+            "maps": np.array(config.feature_maps, np.int32),
+            "k_top": config.k_top,
+            "biases": _flat(biases),
+            "filters": _flat([weight.permute(0, 3, 2, 1) for weight in filters]),  # (D, m, F', F) each
+        }
+        ctx.kept = kernels.row_layers(*ctx.arguments, **ctx.layers, threads=_threads())
+        features = torch.from_numpy(ctx.kept[0])
+        ctx.save_for_backward(words, first, *weights, features)
+        return features
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        """Return the gradients of words, filters and biases."""
+        _ = ctx.saved_tensors  # raises if one has changed since: the arrays are their memory
+        words_grad, first_grad, *flat = map(
+            torch.from_numpy,
+            kernels.row_layers_back(_array(grad), ctx.kept, *ctx.arguments, **ctx.layers, threads=_threads()),
+        )
+        weights_grad = []
+        for shape in ctx.shapes:
+            part, of = (0, shape) if len(shape) == 2 else (1, [shape[0], shape[3], shape[2], shape[1]])
+            found = flat[part][: shape.numel()].view(of)
+            flat[part] = flat[part][shape.numel() :]
+            weights_grad.append(found if len(shape) == 2 else found.permute(0, 3, 2, 1))
+        return None, None, None, words_grad, first_grad, *weights_grad
 
 
 def project(words: torch.Tensor, filters: torch.Tensor, *, bf16: bool) -> torch.Tensor:

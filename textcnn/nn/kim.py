@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from textcnn.nn import functions
 from textcnn.nn._pooling import average_pool, k_max_pool
 from textcnn.nn.base import TextNetwork
 from textcnn.nn.lookup import LookupConvolution
@@ -74,6 +75,12 @@ class KimCNN(TextNetwork):
             # The activations are monotonic, so the maximum can be taken before them.
             largest = self.convolution.largest(words, inverse, lengths)  # (B, R F)
             return torch.where(lengths[:, None] > 0, activation(largest), 0.0)  # (B, R F)
+        if functions.usable(words, self.convolution.weight):
+            if self.config.pooling == "average":
+                return self.convolution.mean(words, inverse, lengths, self.config.activation)  # (B, R F)
+            return self.convolution.k_largest(
+                words, inverse, lengths, self.config.activation, self.config.k
+            )  # (B, R k F)
         pooled = []
         for responses, counts in self.convolution(words, inverse, lengths):  # (B, P, F), (B,)
             c = activation(responses)  # (B, P, F), the feature maps of eq. 3

@@ -85,6 +85,41 @@ class LookupConvolution(nn.Module):
             for total, bias, size in zip(sums, self.bias, self.region_sizes, strict=True)
         ]
 
+    def k_largest(
+        self, words: torch.Tensor, inverse: torch.Tensor, lengths: torch.Tensor, activation: str, k: int
+    ) -> torch.Tensor:
+        """Return the k largest activated responses of every filter in each text, in their order; compiled loops only.
+
+        Equal to `forward`, activation and k-max pooling, but no more than k responses of a text and map are stored.
+
+        Args:
+            words: embeddings of the distinct words, (U, D).
+            inverse: index into `words` at each position of the concatenated texts, (N,).
+            lengths: words per text, (B,), summing to N.
+            activation: `identity`, `relu` or `tanh`.
+            k: how many responses to keep.
+
+        Returns:
+            Responses, (B, R k F), zeros after those of a text with fewer windows.
+        """
+        bf16 = self.bf16 and self.training
+        return functions.LargestOfWindows.apply(
+            *(words, self.weight, self.bias, inverse.int(), offsets_of(lengths)),
+            *(self.region_sizes, self.padding == "wide", activation, k, bf16),
+        )  # (B, R k F)
+
+    def mean(self, words: torch.Tensor, inverse: torch.Tensor, lengths: torch.Tensor, activation: str) -> torch.Tensor:
+        """Return the mean activated response of every filter in each text, (B, R F); compiled loops only.
+
+        Equal to `forward`, activation and average pooling, but no window's response is stored. Arguments as in
+        `k_largest`.
+        """
+        table = project(words, self.weight, bf16=self.bf16 and self.training)  # (U, S, F)
+        return functions.MeanOfWindows.apply(
+            *(table, self.bias, inverse.int(), offsets_of(lengths)),
+            *(self.region_sizes, self.padding == "wide", activation),
+        )  # (B, R F)
+
     def largest(self, words: torch.Tensor, inverse: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Return the largest response of every filter over the windows of each text.
 
@@ -139,13 +174,7 @@ class RowLookupConvolution(nn.Module):
             Responses, (B, P, F, D / 2), and the number of windows of each text, (B,).
         """
         _, size, maps, dimension = self.weight.shape  # C, m, F, D
-        if functions.usable(words, self.weight):
-            # Each word is convolved as a text of its own: window w has the word at slot m - 1 - w.
-            filters = self.weight.permute(2, 1, 0, 3).flip(1)  # (F, m, C, D)
-            ones = torch.ones(len(words), dtype=torch.int64)  # (U,)
-            table = functions.FoldedRows.apply(words[:, None], ones, filters)  # (U, m, F, D / 2)
-        else:
-            table = fold(torch.einsum("ucd,cmfd->umfd", words, self.weight))  # (U, m, F, D / 2)
+        table = fold(torch.einsum("ucd,cmfd->umfd", words, self.weight))  # (U, m, F, D / 2)
         [total] = sums_of_windows(table.flatten(2), inverse, lengths, (size,), "wide")  # (B, P, F D / 2)
         return total.unflatten(2, (maps, dimension // 2)), window_counts(lengths, size, "wide")
 
