@@ -169,7 +169,7 @@ def test_a_newer_checkpoint_is_told(tmp_path, monkeypatch):
         run(keep=checkpoint(path), stop_after=1)
     with pytest.raises(ModelError) as error:
         run(keep=checkpoint(path, resume=True))
-    assert str(error.value).startswith(f"{path}: expected version 4 of the format, found '9'")
+    assert str(error.value).startswith(f"{path}: expected version 5 of the format, found '9'")
 
 
 def test_a_truncated_checkpoint(tmp_path):
@@ -201,14 +201,14 @@ def test_a_full_disk_leaves_the_last_checkpoint(tmp_path, monkeypatch):
 
 def rewritten(path, tensors=lambda tensors: None, head=lambda head: None, raw=None):
     """Change a checkpoint's contents, with a hash that is right."""
-    content = path.read_bytes()[32:]
+    content = path.read_bytes()[:-32]
     size = int.from_bytes(content[:8], "little")
     metadata = json.loads(content[8 : 8 + size])["__metadata__"]
     arrays, state = load(content), json.loads(metadata["head"])
     tensors(arrays)
     head(state)
     content = save(arrays, {**metadata, "head": json.dumps(state)}) if raw is None else raw(content)
-    path.write_bytes(hashlib.sha256(content).digest() + content)
+    path.write_bytes(content + hashlib.sha256(content).digest())
 
 
 ADAM = "0.optimizer.channels.tuned"

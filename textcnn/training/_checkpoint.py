@@ -1,8 +1,8 @@
 """Checkpoints: all that a run needs to continue as if it had never been stopped, in one file.
 
-The file is a SHA-256 and safetensors after it: weights, the best weights, the optimiser's state and torch's randomness,
-with JSON as their metadata. It is replaced whole after an epoch, so that a crash at any moment leaves the last one
-readable. The hash shows damage, not intent: everything is checked again before it is used.
+The file is safetensors with their SHA-256 after them: weights, the best weights, the optimiser's state and torch's
+randomness, with JSON as their metadata. It is replaced whole after an epoch, so that a crash at any moment leaves the
+last one readable. The hash shows damage, not intent: everything is checked again before it is used.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,9 +25,10 @@ from textcnn.training.progress import Epoch
 if TYPE_CHECKING:
     import torch
 
-FORMAT, VERSION = "textcnn checkpoint", "4"
+FORMAT, VERSION = "textcnn checkpoint", "5"
 
 _DIGEST = hashlib.sha256().digest_size
+_NAMES = {"torch.float32": "F32", "torch.float64": "F64", "torch.int64": "I64", "torch.uint8": "U8"}  # safetensors' own
 _TYPES = {"int": int, "float": float, "bool": bool, "str": str}
 
 
@@ -76,17 +77,15 @@ class Checkpoint:
         """
         if not self.group.leads:
             return
-        from safetensors.torch import save as to_bytes
-
         head = {"identity": self.identity, "environment": self.environment, "state": state}
-        content = to_bytes(
-            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
-            {"format": FORMAT, "version": VERSION, "head": json.dumps(head)},
-        )
-        content = hashlib.sha256(content).digest() + content
+        metadata = {"format": FORMAT, "version": VERSION, "head": json.dumps(head)}
+        digest = hashlib.sha256()
         try:
             with written_whole(self.path) as file:
-                file.write(content)
+                for part in _serialized(tensors, metadata):
+                    file.write(part)
+                    digest.update(part)
+                file.write(digest.digest())
         except OSError as error:
             raise ModelError(f"{self.path}: could not write the checkpoint: {error.strerror or error}") from error
 
@@ -125,12 +124,12 @@ class Checkpoint:
         return kept
 
     def _read(self) -> bytes:
-        """Return the content after the hash."""
+        """Return the content before the hash."""
         try:
             content = read_plain(self.path)
         except OSError as error:
             raise ModelError(f"{self.path}: could not read the checkpoint: {error.strerror or error}") from None
-        digest, content = content[:_DIGEST], content[_DIGEST:]
+        content, digest = content[:-_DIGEST], content[-_DIGEST:]
         if hashlib.sha256(content).digest() != digest:
             raise ModelError(
                 f"{self.path}: expected a checkpoint, found another or a damaged file; "
@@ -213,6 +212,25 @@ class Checkpoint:
             f"{self.path}: expected {expected}, found something else in the checkpoint; "
             "remove it, or train again (--overwrite)"
         )
+
+
+def _serialized(tensors: Mapping[str, torch.Tensor], metadata: Mapping[str, str]) -> Iterator[bytes | memoryview]:
+    """Yield safetensors part by part; the library's own `save` takes as much memory again as all tensors."""
+    kept = sorted(tensors.items(), key=lambda item: -item[1].element_size())  # so that each is aligned
+    header: dict[str, Any] = {"__metadata__": metadata}
+    end = 0
+    for name, tensor in kept:
+        begin, end = end, end + tensor.nbytes
+        header[name] = {
+            "dtype": _NAMES[str(tensor.dtype)],
+            "shape": list(tensor.shape),
+            "data_offsets": [begin, end],
+        }
+    head = json.dumps(header).encode()
+    head += b" " * (-len(head) % 8)
+    yield len(head).to_bytes(8, "little") + head
+    for _, tensor in kept:
+        yield tensor.detach().cpu().contiguous().view(-1).numpy().data
 
 
 def _epoch(values: Any) -> Epoch:
