@@ -39,6 +39,7 @@ RESULTS = {
     "benchmarks.command": "command",
     "benchmarks.accuracy": "accuracy",
     "benchmarks.scaling": "scaling",
+    "benchmarks.schedule": "schedule",
     "benchmarks.vectors": "vectors",
     "benchmarks.explain": "explain",
 }

@@ -187,7 +187,7 @@ def draw(results: dict[str, Any], folder: Path) -> None:
             for points in [*cells.get(method, {}).values()][:1]:
                 seconds, accuracies = zip(*points, strict=True)
                 axis.plot(seconds, [100 * accuracy for accuracy in accuracies], marker="o", label=method)
-        axis.set(title=shared.NAMES[corpus], xscale="log", xlabel="seconds, one thread", ylabel="accuracy, %")
+        axis.set(title=shared.NAMES[corpus], xlabel="seconds, one thread", ylabel="accuracy, %")
         axis.grid(alpha=0.3)
     axes[0][0].legend(fontsize=8)
     shared.save_plot(figure, folder / "schedule.png")

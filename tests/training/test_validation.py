@@ -43,8 +43,8 @@ def test_what_the_texts_decide(counts, monitor, folds):
         (1999, 0, "constant", 25),
         (2000, 0, "linear", 16),
         (1999, 8001, "linear", 4),
-        (5000, 0, "linear", 8),
-        (13_334, 0, "linear", 3),
+        (5000, 0, "linear", 7),
+        (11_334, 0, "linear", 3),
         (10**6, 0, "linear", 3),
     ],
 )

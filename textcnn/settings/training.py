@@ -18,7 +18,7 @@ RARE, MANY = 100, 20_000  # the same for the texts of the rarer of two classes, 
 FOLDS = 4
 UNBALANCED = 9  # the largest class over the smallest
 # Epochs with a falling learning rate: so many that the network sees `SEEN` texts, between bounds; and with a constant.
-SEEN, LEAST_EPOCHS, MOST_EPOCHS, CONSTANT_EPOCHS = 40_000, 3, 16, 25
+SEEN, LEAST_EPOCHS, MOST_EPOCHS, CONSTANT_EPOCHS = 34_000, 3, 16, 25
 
 
 @documented
