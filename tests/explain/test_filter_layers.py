@@ -9,7 +9,7 @@ import pytest
 import torch
 from models import WORDS, model
 
-from textcnn import kernels
+from textcnn import TextCNNClassifier, kernels
 from textcnn.errors import ConfigError, DataError
 from textcnn.explain import _ascent
 from textcnn.explain._ascent import ANY, ascend
@@ -234,3 +234,14 @@ def test_layers_that_are_not_there():
         with pytest.raises(DataError, match=f"^layer: expected texts of at least . words?, .* layer {layer} "):
             describe_filters(model(CONFIGS["dpcnn"]), pa.chunked_array([few], pa.string()), layer=layer)
     assert describe_filters(model(CONFIGS["dpcnn"]), pa.chunked_array([["w1 w2 w3"]]), layer=6, most=1)
+
+
+def test_a_word_that_only_its_character_ngrams_know_is_shown():
+    texts = ["goodly film", "badly made", "goodish film", "badness made"] * 5
+    for arch in ("stacked", "dpcnn", "dcnn"):
+        maps = {"dcnn": (2, 2), "stacked": (3, 3), "dpcnn": 3}[arch]
+        classifier = TextCNNClassifier(
+            arch=arch, dimension=8, region_sizes=(2, 2), feature_maps=maps, char_ngrams=(3, 4), ngrams=0, max_epochs=1
+        )
+        found = classifier.fit(texts, ["yes", "no"] * 10).model_.filters(["goodest film", "zzz"], layer=2, most=99)
+        assert {"goodest film", "?"} <= {picked.text for one in found for picked in one.picked}
