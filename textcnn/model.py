@@ -120,21 +120,27 @@ class Model(Predictor):
 
         return counterfactual(self, text, budget_seconds=budget)
 
-    def filters(self, texts: Texts, *, most: int = 10, ngrams: int = 5, word: str | None = None) -> list[Filter]:
-        """Describe the filters of the first layer, the most important first (`textcnn.explain.filter_responses`).
+    def filters(
+        self, texts: Texts, *, layer: int = 1, most: int = 10, ngrams: int = 5, word: str | None = None
+    ) -> list[Filter]:
+        """Describe the filters of a layer, the most important first (`textcnn.explain.filter_responses`).
 
         Args:
             texts: where to look for the n-grams that each filter picks.
+            layer: 1 for the filters over the words, which are the only layer of `kim` and the region embedding of
+                `dpcnn`; then each convolution in its order, of which an inception module is one.
             most: how many filters.
             ngrams: how many n-grams of each.
-            word: order the filters by their response to this word.
+            word: order the filters of the first layer by their response to this word.
 
         Raises:
-            ConfigError: the model does not know the word.
+            ConfigError: the model does not know the word, or has no such layer; a word and a layer above the first; or
+                torch, which such a layer needs, is not installed.
+            DataError: no text is long enough to reach the layer.
         """
         from textcnn.explain.filter_responses import describe_filters
 
-        return describe_filters(self, as_column(texts), most=most, ngrams=ngrams, word=word)
+        return describe_filters(self, as_column(texts), layer=layer, most=most, ngrams=ngrams, word=word)
 
     def feature_graph(self, text: str, *, place: tuple[int, int] | None = None) -> FeatureGraph:
         """Return the graph that a DCNN induces over a sentence (Kalchbrenner et al. 2014, section 4).

@@ -35,14 +35,17 @@ def test_filters_as_text_and_json(textcnn, models, tmp_path):
 def test_filters_of_a_dcnn(textcnn, models):
     ended = textcnn("filters", models / "texts.csv", "-m", models / "dcnn", "--most", 2)
     assert (ended.code, ended.out.count(", row ")) == (0, 2)
-    ended = textcnn("filters", "-m", models / "dcnn", "--second", "--most", 2)
-    assert (ended.code, ended.out.count("map ")) == (0, 2)
+    ended = textcnn("filters", models / "texts.csv", "-m", models / "dcnn", "--layer", 2, "--most", 2)
+    assert (ended.code, ended.out.count(", row "), ended.out.count("  wants  ")) == (0, 2, 2)
+    assert all(len(line) <= 80 for line in ended.out.splitlines())
+    ended = textcnn("filters", models / "texts.csv", "-m", models / "dcnn", "--layer", 2, "--format", "json")
+    assert json.loads(ended.out)[0]["picked"][0]["source"] in TEXTS
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--second",), "expected a DCNN"),
+        (("--layer", 2), "layer: expected 1, this model's only layer, found 2"),
         (("--word", "unheard"), "found 'unheard'"),
     ],
 )

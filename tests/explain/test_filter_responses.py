@@ -5,9 +5,8 @@ from models import hand_made, model
 
 from textcnn import kernels
 from textcnn.errors import ConfigError
-from textcnn.explain.ascent import ascend
 from textcnn.explain.filter_responses import describe_filters
-from textcnn.settings.config import DCNNConfig, KimConfig, StackedConfig
+from textcnn.settings.config import DCNNConfig, DPCNNConfig, KimConfig, StackedConfig
 from textcnn.text.vocabulary import FIRST_WORD
 
 TEXTS = ["w0 w1 w2 w3", "w3 w3 unheard w1", "", "w7", "w5 w6 w7 w0 w1 w2", "w0 w1 w2 w3"]
@@ -16,6 +15,7 @@ CONFIGS = [
     KimConfig(ngrams=0, dimension=5, region_sizes=(2,), feature_maps=3, padding="narrow"),
     StackedConfig(ngrams=0, dimension=4, feature_maps=(3, 3)),
     DCNNConfig(ngrams=0, dimension=8, region_sizes=(3, 2), feature_maps=(2, 3)),
+    DPCNNConfig(ngrams=0, dimension=5, region_sizes=(1, 4), feature_maps=3),
 ]
 
 
@@ -23,7 +23,7 @@ def slow(predictor, texts):
     """Every window of every text, one after the other: for each filter (response, words) of each text's strongest."""
     scorer, config = predictor.scorer, predictor.artifact.model
     kim = isinstance(config, KimConfig)
-    sizes = config.region_sizes if kim else config.region_sizes[:1]
+    sizes = config.region_sizes if kim or isinstance(config, DPCNNConfig) else config.region_sizes[:1]
     maps = scorer.table.shape[1]
     bias = np.zeros((len(sizes), maps)) if isinstance(config, DCNNConfig) else scorer.bias.reshape(len(sizes), maps)
     out = {}
@@ -37,6 +37,8 @@ def slow(predictor, texts):
                     continue
                 wide = not kim or config.padding == "wide"
                 starts = range(1 - size, len(ids)) if wide else range(max(len(ids) - size, 0) + 1)
+                if isinstance(config, DPCNNConfig):  # the middle is a word
+                    starts = range(-(size // 2), len(ids) - size // 2)
                 best = None
                 for start in starts:
                     inside = [(j, ids[start + j]) for j in range(size) if 0 <= start + j < len(ids)]
@@ -99,19 +101,3 @@ def test_the_filters_that_a_word_excites():
     assert (first.picked[0].text, first.picked[0].count, first.active) == ("not good", 1, 1.0)
     with pytest.raises(ConfigError, match="expected a word that the model knows, found 'unheard'"):
         describe_filters(predictor, pa.chunked_array([["not good"]]), word="unheard")
-
-
-def test_ascent_rises_above_every_input_tried():
-    config = DCNNConfig(ngrams=0, dimension=8, region_sizes=(3, 2), feature_maps=(2, 3), k_top=2)
-    predictor = model(config, 5)
-    found = ascend(predictor, most=3)
-    assert len({one.name for one in found}) == 3
-    for one in found:
-        assert len(one.words) == 4
-        assert one.response > one.start
-        assert set(one.words) <= set(predictor.artifact.words)
-    again = ascend(predictor, most=3)
-    assert [one.response for one in again] == [one.response for one in found]
-    for config in CONFIGS[:3]:
-        with pytest.raises(ConfigError, match="expected a DCNN of two layers or more"):
-            ascend(model(config))

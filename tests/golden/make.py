@@ -70,6 +70,28 @@ MODELS = {
         "tokenizer": "kim",
         "max_length": 9,
     },
+    "stacked-deep": {
+        "arch": "stacked",
+        "dimension": 4,
+        "region_sizes": (2, 3, 3),
+        "feature_maps": (3, 4, 2),
+        "branches": (1, 3),
+        "shortcut": True,
+        "activation": "tanh",
+        "max_epochs": 20,
+        "ngrams": 0,
+        "validation_data": True,
+    },
+    "dpcnn": {
+        "arch": "dpcnn",
+        "dimension": 4,
+        "region_sizes": (1, 2),
+        "feature_maps": 2,
+        "blocks": 3,
+        "max_epochs": 20,
+        "ngrams": 0,
+        "validation_data": True,
+    },
 }
 
 
@@ -86,8 +108,10 @@ def main() -> None:
             labels = LABELS[settings.pop("labels", "str")]
             if settings.pop("vectors", False):
                 settings["vectors"] = vectors
+            # Deep networks learn nothing from so few texts unless the epoch is chosen on these.
+            validation = (TEXTS, labels) if settings.pop("validation_data", False) else None
             made = Path(folder) / name
-            classifier = TextCNNClassifier(**settings).fit(TEXTS, labels)
+            classifier = TextCNNClassifier(**settings).fit(TEXTS, labels, validation_data=validation)
             classifier.save(made)
             version = json.loads((made / "config.json").read_text(encoding="utf-8"))["version"]
             target = HERE / f"v{version}-{name}"

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from rich.text import Text
 
-    from textcnn.explain.ascent import Optimum
     from textcnn.explain.filter_responses import Filter
     from textcnn.model import Model
 
@@ -35,6 +34,16 @@ _MARGIN = 9
 @click.argument("data", required=False, type=Source())
 @model_option
 @corpus_options
+@option(
+    "--layer",
+    type=click.IntRange(min=1),
+    default=1,
+    metavar="N",
+    show_default=True,
+    group="Output",
+    help="Layer of the filters: 1 are those over the words (dpcnn: the region embedding), the next numbers the "
+    "convolutions above in their order.",
+)
 @option(
     "--most",
     type=click.IntRange(min=1),
@@ -53,8 +62,12 @@ _MARGIN = 9
     group="Output",
     help="Number of n-grams per filter.",
 )
-@option("--word", metavar="WORD", group="Output", help="Show the filters with the largest response to this word.")
-@option("--second", is_flag=True, group="Output", help="dcnn: show what the second layer wants, by gradient ascent.")
+@option(
+    "--word",
+    metavar="WORD",
+    group="Output",
+    help="Show the first layer's filters with the largest response to this word.",
+)
 @option(
     "--format",
     "form",
@@ -69,47 +82,41 @@ def command(
     data: str | None,
     model: str,
     reading: dict[str, Any],
+    layer: int,
     most: int,
     ngrams: int,
     word: str | None,
-    second: bool,
     form: str,
     output: Path | None,
     overwrite: bool,
 ) -> None:
-    """Show what the filters of a model's first layer respond to.
+    """Show what the filters of one of a model's layers respond to.
 
     Filters are listed by importance: the class that each favours, the n-grams of DATA
     (a named corpus or a file of texts; left out, the sample corpus for a model trained
     on it) that it picks, with its responses, and the n-gram that it wants, the one of
-    all words with the largest response.
+    all words with the largest response. The n-grams grow with the layer. Above the
+    first one, gradient ascent finds what a filter wants, and the nearest words are
+    shown, or * where the word has no effect.
 
     \b
     Examples:
       textcnn filters
       textcnn filters reviews.csv -m model --word not
+      textcnn filters -m dpcnn-model --layer 2
     """
     from textcnn.model import load_model
 
     trained = load_model(model)
     layout = TextLayout(output)
+    texts = _texts(data_or_sample(data, trained, model), reading)
+    filters = trained.filters(texts, layer=layer, most=most, ngrams=ngrams, word=word)
     content: str | list[Text]
-    if second:
-        from textcnn.explain.ascent import ascend
-
-        wanted = ascend(trained, most=most)
-        content = _json([vars(one) for one in wanted]) if form == "json" else _second_layer(wanted, layout)
+    if form == "json":
+        content = json.dumps([one.to_json() for one in filters], ensure_ascii=False, indent=1) + "\n"
     else:
-        filters = trained.filters(
-            _texts(data_or_sample(data, trained, model), reading), most=most, ngrams=ngrams, word=word
-        )
-        rows = [one.to_json() for one in filters]
-        content = _json(rows) if form == "json" else _first_layer(trained, filters, layout)
+        content = _as_text(trained, filters, layout)
     write_out(content, output, overwrite=overwrite)
-
-
-def _json(rows: list[dict[str, Any]]) -> str:
-    return json.dumps(rows, ensure_ascii=False, indent=1) + "\n"
 
 
 def _texts(data: str, reading: dict[str, Any]) -> pa.ChunkedArray:
@@ -122,7 +129,7 @@ def _texts(data: str, reading: dict[str, Any]) -> pa.ChunkedArray:
     return pa.chunked_array([chunk for part in parts for chunk in part.chunks], pa.string())
 
 
-def _first_layer(model: Model, filters: list[Filter], layout: TextLayout) -> list[Text]:
+def _as_text(model: Model, filters: list[Filter], layout: TextLayout) -> list[Text]:
     lines = []
     for one in filters:
         head = [layout.text(f"filter {one.name}", "bold")]
@@ -134,14 +141,4 @@ def _first_layer(model: Model, filters: list[Filter], layout: TextLayout) -> lis
         picked = [f"{p.text} {p.response:.2f}" + (f" ({p.count} texts)" if p.count > 1 else "") for p in one.picked]
         lines += layout.row("  picks", picked, _MARGIN)
         lines += layout.row("  wants", [" | ".join(one.wants) + f" {one.most:.2f}"], _MARGIN)
-    return lines
-
-
-def _second_layer(wanted: list[Optimum], layout: TextLayout) -> list[Text]:
-    head = "second layer: words nearest to what gradient ascent finds (response, response at the start)"
-    lines = layout.wrapped(layout.text(head))
-    for one in wanted:
-        responses = layout.text(f"{one.response:.2f} ({one.start:.2f})")
-        lines += layout.row("", [layout.text(one.name, "bold"), responses], 0, "  ")
-        lines += layout.row("  wants", [" | ".join(one.words)], _MARGIN)
     return lines

@@ -118,7 +118,8 @@ def feature_graphs(
     tokens, encoded = predictor.read(text)
     words, ids, scorer = words_of(tokens, encoded), encoded.ids, scorer.beside(encoded.unseen)
     layers = [
-        PooledLayer(layer.kept[0], layer.values[0], layer.filters) for layer in scorer.layers(ids[None])
+        PooledLayer(layer.kept[0], layer.responses[0], layer.values[0], layer.filters)
+        for layer in scorer.layers(ids[None])
     ]  # of the one text, (k, F, D)
     top = layers[-1].values  # (k, F, D)
     maps, rows = top.shape[1:]

@@ -6,6 +6,7 @@ import numpy as np
 
 from textcnn import kernels
 from textcnn.inference.scorer import PIECE, PooledLayer, Scorer, k_max
+from textcnn.inference.upper_layers import Fields, Strongest
 from textcnn.settings.config import DCNNConfig
 from textcnn.text.tokens import Encoded
 
@@ -23,7 +24,7 @@ class DCNNScorer(Scorer[DCNNConfig]):
     def __init__(self, config: DCNNConfig, weights: dict[str, np.ndarray]) -> None:
         width = config.feature_maps[0] * config.dimension // 2
         super().__init__(config, weights, bias=np.zeros((1, width), np.float32))  # its own follows pooling
-        self.row_layers = len(config.region_sizes)
+        self.row_layers = self.depth = len(config.region_sizes)
         layers = range(self.row_layers)
         # (F, m, F', D) of each deeper layer
         self.deeper = [
@@ -56,10 +57,10 @@ class DCNNScorer(Scorer[DCNNConfig]):
         table = np.einsum("ucd,cmfd->umfd", rows, self.filters)
         return _fold(table).reshape(len(rows), self.filters.shape[1], -1)
 
-    def filter_name(self, region: int, number: int) -> str:
-        """Return the name of a first-layer filter, which is one row of a feature map."""
-        feature_map, row = divmod(number, self.config.dimension // 2)
-        return f"{super().filter_name(region, feature_map)}, row {row}"
+    def filter_name(self, layer: int, number: int) -> str:
+        """Return the name of a filter, which is one row of a feature map."""
+        feature_map, row = divmod(number, self.biases[layer - 1].shape[1])
+        return f"{super().filter_name(layer, feature_map)}, row {row}"
 
     def logits(self, texts: Encoded) -> np.ndarray:
         """Return the logits of N texts, (N, K) float32."""
@@ -101,8 +102,39 @@ class DCNNScorer(Scorer[DCNNConfig]):
                 x = x.reshape(*x.shape[:2], maps * rows)
             pooled, kept = k_max(x, self._kept(layer, length))  # (B, k, F D)
             shape = (len(ids), -1 if pooled.size else 0, maps, rows)
-            values = np.tanh(pooled.reshape(shape) + self.biases[layer - 1])
-            found.append(PooledLayer(kept.reshape(shape), values, filters))
+            responses = pooled.reshape(shape)
+            values = np.tanh(responses + self.biases[layer - 1])
+            found.append(PooledLayer(kept.reshape(shape), responses, values, filters))
+        return found
+
+    def strongest(self, ids: np.ndarray, layer: int) -> Strongest:
+        """Return the largest responses of each row of a layer's maps, before pooling; word ids (B, L).
+
+        A receptive field reaches from the first to the last word of the windows that pooling kept below, in any map.
+        """
+        words = Fields.of_words(ids.shape[1])
+        fields = Fields(words.begins[None, :, None], words.ends[None, :, None], axis=1)  # (1, L, 1)
+        for number, (size, found) in enumerate(zip(self.config.region_sizes, self.layers(ids), strict=True), 1):
+            fields = fields.wide(size)  # (B, P, D), for all maps
+            begins, ends = (  # (B, k, F, D)
+                np.take_along_axis(np.broadcast_to(x[:, :, None], (*x.shape[:2], *found.kept.shape[2:])), found.kept, 1)
+                for x in (fields.begins, fields.ends)
+            )
+            if number == layer:
+                break
+            # Folding sums rows in pairs.
+            begins = begins.min(axis=2).reshape(*begins.shape[:2], -1, 2).min(axis=3)  # (B, k, D / 2)
+            ends = ends.max(axis=2).reshape(*ends.shape[:2], -1, 2).max(axis=3)
+            fields = Fields(begins, ends, axis=1)
+        at = found.responses.argmax(axis=1)[:, None]  # (B, 1, F, D)
+        largest = (np.take_along_axis(x, at, axis=1).reshape(len(ids), -1) for x in (found.responses, begins, ends))
+        return Strongest(*largest)
+
+    def fields(self, layer: int, length: int) -> Fields:
+        """Return the receptive fields of a layer's windows, (P,), where pooling keeps all below."""
+        found = Fields.of_words(length)
+        for size in self.config.region_sizes[:layer]:
+            found = found.wide(size)
         return found
 
     def _kept(self, layer: int, length: int) -> int:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterator
+from itertools import islice
+
 import numpy as np
 
-from textcnn.inference.scorer import ACTIVATIONS, Scorer, first_largest
-from textcnn.inference.upper_layers import Convolution, convolution, convolution_shapes, convolved
+from textcnn.inference.scorer import ACTIVATIONS, Scorer, by_length, first_largest
+from textcnn.inference.upper_layers import Convolution, Fields, convolution, convolution_shapes, convolved
 from textcnn.settings.config import DPCNNConfig
+from textcnn.text.tokens import Encoded
 
 
 class DPCNNScorer(Scorer[DPCNNConfig]):
@@ -17,6 +22,8 @@ class DPCNNScorer(Scorer[DPCNNConfig]):
         weights: its arrays by name.
     """
 
+    max_pooled = True
+
     def __init__(self, config: DPCNNConfig, weights: dict[str, np.ndarray]) -> None:
         super().__init__(config, weights, region_sizes=config.region_sizes)
         self.activation = ACTIVATIONS[config.activation]
@@ -24,6 +31,7 @@ class DPCNNScorer(Scorer[DPCNNConfig]):
             tuple(convolution(weights, f"deeper.{i}.{name}") for name in ("first", "second"))
             for i in range(config.blocks)
         ]
+        self.depth = 1 + 2 * config.blocks
 
     @staticmethod
     def weight_shapes(config: DPCNNConfig) -> dict[str, tuple[int, ...]]:
@@ -41,22 +49,64 @@ class DPCNNScorer(Scorer[DPCNNConfig]):
 
     def penultimate(self, ids: np.ndarray) -> np.ndarray:
         """Return the largest values of the last block's maps of texts of one length, (B, L) to (B, F)."""
-        length = ids.shape[1]
-        regions = [
-            (self.window_sums(ids, region) + bias)[:, (size - 1) // 2 :][:, :length]
-            for region, (size, bias) in enumerate(zip(self.region_sizes, self.bias, strict=True))
-        ]
-        x = np.concatenate(regions, axis=2)  # (B, P, F)
-        for number, block in enumerate(self.blocks):
+        [x] = deque(self._layers(ids), maxlen=1)
+        return first_largest([x])[0]
+
+    def largest_windows(self, texts: Encoded, *, positions: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Return each text's largest region of every filter, without bias, of those whose middle is a word.
+
+        Arguments and result as in `Scorer.largest_windows`.
+        """
+        largest = np.zeros((len(texts.lengths), self.bias.size), np.float32)
+        begins = np.zeros(largest.shape, np.int32)
+        middles = np.repeat(np.array(self.region_sizes) // 2, self.bias.shape[1])  # (F,)
+        for rows, ids in by_length(texts):
+            largest[rows], at = first_largest([self._centred_sums(ids)])
+            begins[rows] = at - middles
+        return largest, begins
+
+    def layer_blocks(self, ids: np.ndarray, layer: int) -> Iterator[np.ndarray]:
+        """Yield the responses of a layer, (B, P, F), word ids (B, L): the region embedding, then each convolution.
+
+        The second convolution of a block has its shortcut added.
+        """
+        return islice(self._layers(ids), layer - 1, layer)
+
+    def fields(self, layer: int, length: int) -> Fields:
+        """Return the receptive fields of a layer's positions, (P,), in a text of `length` words."""
+        found = Fields.of_words(length).centred(max(self.region_sizes))
+        for number in range(layer - 1):
+            if number and number % 2 == 0:
+                found = found.pooled(3, 2)
+            found = found.centred(3)
+        return found
+
+    def shortest(self, layer: int) -> int:
+        """Return the number of words of the shortest text that reaches a layer: a single position is not halved."""
+        block = (layer - 2) // 2
+        return 2 ** (block - 1) + 1 if block > 0 else 1
+
+    def _layers(self, ids: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the responses of each layer that the texts reach, (B, P, F)."""
+        x = self._centred_sums(ids) + self.bias.ravel()
+        yield x
+        for number, (first, second) in enumerate(self.blocks):
             if number and x.shape[1] == 1:
                 break  # nothing is left to halve
             if number:
                 x = _halved(x)
-            added = x
-            for layer in block:
-                added = convolved(self.activation(added.copy()), layer)
-            x = x + added
-        return first_largest([x])[0]
+            inner = convolved(self.activation(x.copy()), first)
+            yield inner
+            x = x + convolved(self.activation(inner), second)
+            yield x
+
+    def _centred_sums(self, ids: np.ndarray) -> np.ndarray:
+        """Return the sum of look-ups of the windows whose middle is a word, word ids (B, L) to (B, L, F)."""
+        regions = [
+            self.window_sums(ids, region)[:, (size - 1) // 2 :][:, : ids.shape[1]]
+            for region, size in enumerate(self.region_sizes)
+        ]
+        return np.concatenate(regions, axis=2)
 
 
 def _halved(x: np.ndarray) -> np.ndarray:

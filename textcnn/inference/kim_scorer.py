@@ -25,6 +25,7 @@ class KimScorer(Scorer[KimConfig]):
         super().__init__(config, weights, region_sizes=config.region_sizes, wide=config.padding == "wide")
         self.activation = ACTIVATIONS[config.activation]
         self.exact = config.activation in ("relu", "identity")
+        self.max_pooled = config.pooling == "max"
 
     @staticmethod
     def weight_shapes(config: KimConfig) -> dict[str, tuple[int, ...]]:
@@ -41,11 +42,6 @@ class KimScorer(Scorer[KimConfig]):
         if config.pooling != "max" or max(config.region_sizes) > kernels.MOST_CODES:
             return None
         return len(config.region_sizes), config.feature_maps
-
-    @property
-    def filter_logits(self) -> np.ndarray | None:
-        """Each filter's softmax weights, (R F, K), with max pooling."""
-        return self.softmax_weight.T if self.config.pooling == "max" else None
 
     def logits(self, texts: Encoded) -> np.ndarray:
         """Return the logits of N texts, (N, K) float32."""

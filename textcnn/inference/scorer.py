@@ -20,6 +20,7 @@ import numpy as np
 
 from textcnn import kernels
 from textcnn.inference._look_up_table import LookUpTable, TableBesides
+from textcnn.inference.upper_layers import Fields, Strongest
 from textcnn.settings.config import NetworkConfig
 from textcnn.text.tokens import Encoded, Ngrams
 from textcnn.text.vocabulary import PAD
@@ -72,12 +73,14 @@ class PooledLayer:
 
     Attributes:
         kept: windows kept, in the order of the text, (B, k, F, D).
+        responses: to these windows, (B, k, F, D).
         values: their values after bias and tanh, (B, k, F, D).
         filters: weights on the values of the layer below, (F, m, F', 2 D), whose products are folded in pairs of rows;
             None in the first layer, whose windows are sums of look-ups.
     """
 
     kept: np.ndarray
+    responses: np.ndarray
     values: np.ndarray
     filters: np.ndarray | None
 
@@ -88,7 +91,8 @@ class Scorer(ABC, Generic[Config]):
     A new network needs a subclass with `weight_shapes` and `penultimate`. Its first layer is a look-up convolution:
     the arguments describe it, and `project` where a filter does not span a word's whole row. The rest is optional:
     `logits` where a compiled loop computes them whole; `exact` and `terms` for exact explanations (any other network
-    is explained by integrated gradients); `row_layers` and `layers` for feature graphs.
+    is explained by integrated gradients); `row_layers` and `layers` for feature graphs; `depth`, `layer_blocks` and
+    `fields` for the filters of several layers.
 
     Args:
         config: the network's settings.
@@ -101,10 +105,14 @@ class Scorer(ABC, Generic[Config]):
         exact: whether the logits are a sum over windows, which `terms` returns.
         ngram_rows: rows of character n-grams, (B, C, D); None where words have none.
         row_layers: layers of row-by-row convolution under k-max pooling, which `layers` returns.
+        depth: layers of convolution, the first included, whose filters can be described.
+        max_pooled: whether the features are the largest values of the last layer's maps.
     """
 
     exact: bool = False
     row_layers: int = 0
+    depth: int = 1
+    max_pooled: bool = False
 
     def __init__(
         self,
@@ -254,14 +262,29 @@ class Scorer(ABC, Generic[Config]):
                 begins[texts_of_length, columns] = at - (size - 1 if self.wide else 0)
         return largest, begins
 
-    @property
-    def filter_logits(self) -> np.ndarray | None:
-        """What a pooled response of 1 of each first-layer filter adds to the logits, (R F, K); None if more follows."""
-        return None
+    def filter_name(self, layer: int, number: int) -> str:
+        """Return the name of a filter: its map, in the first layer after its region size."""
+        if layer > 1:
+            return str(number)
+        region, feature_map = divmod(number, self.bias.shape[1])
+        return f"{self.region_sizes[region]}-{feature_map}"
 
-    def filter_name(self, region: int, number: int) -> str:
-        """Return the name of a first-layer filter: its region size and its number among those of that size."""
-        return f"{self.region_sizes[region]}-{number}"
+    def strongest(self, ids: np.ndarray, layer: int) -> Strongest:
+        """Return the largest responses of a layer's maps, layers from 1; word ids (B, L), L at least `shortest`."""
+        responses, at = first_largest(self.layer_blocks(ids, layer))
+        return Strongest(responses, *self.fields(layer, ids.shape[1]).of_maps(at))
+
+    def layer_blocks(self, ids: np.ndarray, layer: int) -> Iterator[np.ndarray]:
+        """Yield the responses of a layer, before its activation, in blocks (B, P', F); arguments as in `strongest`."""
+        raise NotImplementedError
+
+    def fields(self, layer: int, length: int) -> Fields:
+        """Return the receptive fields of a layer, (P,) or (P, F), in a text of `length` words."""
+        raise NotImplementedError
+
+    def shortest(self, layer: int) -> int:
+        """Return the number of words of the shortest text that reaches a layer."""
+        return 1
 
     def terms(self, ids: np.ndarray) -> list[Terms]:
         """Return what one text's logits are a sum over, for each region size; word ids (L,), L at least 1.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import numpy as np
 
 from textcnn.inference.scorer import ACTIVATIONS, Scorer, first_largest, mean
-from textcnn.inference.upper_layers import convolution, convolution_shapes, convolved
+from textcnn.inference.upper_layers import Fields, convolution, convolution_shapes, convolved
 from textcnn.settings.config import StackedConfig
 
 
@@ -29,6 +30,8 @@ class StackedScorer(Scorer[StackedConfig]):
         super().__init__(config, weights)
         self.convolutions = {name: convolution(weights, name) for name, *_ in _convolutions(config)}
         self.activation = ACTIVATIONS[config.activation]
+        self.depth = len(config.region_sizes)
+        self.max_pooled = config.global_pooling == "max"
 
     @staticmethod
     def weight_shapes(config: StackedConfig) -> dict[str, tuple[int, ...]]:
@@ -44,26 +47,51 @@ class StackedScorer(Scorer[StackedConfig]):
 
     def penultimate(self, ids: np.ndarray) -> np.ndarray:
         """Return the pooled last layer of texts of one length, (B, L) to (B, F)."""
-        x: Iterator[np.ndarray] = (  # blocks (B, P', F)
-            self.activation(sums + self.bias[0]) for sums in self.window_blocks(ids)
-        )
+        x = map(self.activation, self.layer_blocks(ids, self.depth))  # blocks (B, P', F)
+        return first_largest(x)[0] if self.max_pooled else mean(x)
+
+    def layer_blocks(self, ids: np.ndarray, layer: int) -> Iterator[np.ndarray]:
+        """Yield the responses of a layer, before its activation, in blocks (B, P', F); word ids (B, L).
+
+        The second layer of a pair with a shortcut has it added.
+        """
+        blocks: Iterator[np.ndarray] = (sums + self.bias[0] for sums in self.window_blocks(ids))
         if not self.config.wide:
-            x = iter([np.concatenate(list(x), axis=1)])
-        for number in range(self.config.stages):
-            x = _local_max(x, self.config.pool_size)
-            name = f"deeper.{number}"
-            x = self._wide(x, name) if self.config.wide else iter([self._whole(next(x), name)])
-        return first_largest(x)[0] if self.config.global_pooling == "max" else mean(x)
+            yield from islice(self._whole(np.concatenate(list(blocks), axis=1)), layer - 1, layer)
+            return
+        for number in range(layer - 1):
+            blocks = self._wide(_local_max(map(self.activation, blocks), self.config.pool_size), f"deeper.{number}")
+        yield from blocks
 
-    def _whole(self, x: np.ndarray, name: str) -> np.ndarray:
-        """Return a stage that keeps the length, after its activation, (B, P, F') to (B, P, F)."""
-        return self.activation(self._residual(x, name) if self.config.shortcut else self._layer(x, name))
+    def fields(self, layer: int, length: int) -> Fields:
+        """Return the receptive fields of a layer, (P,) or with branches (P, F), in a text of `length` words."""
+        found = below = Fields.of_words(length).wide(self.region_sizes[0])
+        for number, size in enumerate(self.config.region_sizes[1:layer]):
+            below = found
+            if number % 2 == 0 or not self.config.shortcut:
+                below = found.pooled(self.config.pool_size, self.config.pool_size)
+            found = below.wide(size) if self.config.wide else below.centred(size)
+        if layer == 1 or not self.config.branches:
+            return found
+        share = self.config.feature_maps[layer - 1] // len(self.config.branches)
+        own = [below.centred(size) for size in self.config.branches for _ in range(share)]
+        return Fields(np.stack([one.begins for one in own], axis=1), np.stack([one.ends for one in own], axis=1))
 
-    def _residual(self, x: np.ndarray, name: str) -> np.ndarray:
-        """Return two layers' responses plus their shortcut, (B, P, F') to (B, P, F)."""
-        inner = self.activation(self._layer(x, f"{name}.first"))
-        projection = self.convolutions.get(f"{name}.projection")
-        return self._layer(inner, f"{name}.second") + (x if projection is None else convolved(x, projection))
+    def _whole(self, x: np.ndarray) -> Iterator[np.ndarray]:
+        """Yield the first layer's responses x, (B, P, F), and those of the layers after it, which keep the length."""
+        yield x
+        for stage in range(self.config.stages):
+            [x] = _local_max([self.activation(x)], self.config.pool_size)
+            name = f"deeper.{stage}"
+            if not self.config.shortcut:
+                x = self._layer(x, name)
+            else:
+                inner = self._layer(x, f"{name}.first")
+                yield inner
+                projection = self.convolutions.get(f"{name}.projection")
+                shortcut = x if projection is None else convolved(x, projection)
+                x = self._layer(self.activation(inner), f"{name}.second") + shortcut
+            yield x
 
     def _layer(self, x: np.ndarray, name: str) -> np.ndarray:
         """Return the responses of a convolution that keeps the length, or of an inception module's branches."""
@@ -77,7 +105,7 @@ class StackedScorer(Scorer[StackedConfig]):
         return np.concatenate(parts, axis=2)
 
     def _wide(self, blocks: Iterable[np.ndarray], name: str) -> Iterator[np.ndarray]:
-        """Yield the wide convolution of blocks (B, P', F'), after bias and activation, as blocks (B, P', F)."""
+        """Yield the responses of the wide convolution of blocks (B, P', F'), as blocks (B, P', F)."""
         filters, bias = self.convolutions[name]
         margin = len(filters) - 1
         before: np.ndarray | None = None  # the positions that the next windows begin with
@@ -86,7 +114,7 @@ class StackedScorer(Scorer[StackedConfig]):
             padded = np.concatenate([start, x, *[np.zeros_like(start)] * last], axis=1)
             windows = padded.shape[1] - margin
             total = sum(padded[:, j : j + windows] @ filters[j] for j in range(len(filters)))
-            yield self.activation(total + bias)
+            yield total + bias
             before = padded[:, windows:]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -142,6 +143,19 @@ class TextNetwork(nn.Module):
 
         Returns:
             Features, (B, features).
+        """
+        raise NotImplementedError
+
+    def layers(
+        self, words: torch.Tensor, inverse: torch.Tensor, lengths: torch.Tensor
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield the responses of each layer's maps, before its activation, in a network of several layers.
+
+        Arguments as in `penultimate`.
+
+        Yields:
+            Responses, (B, P, F) or (B, P, F, D) with rows of their own, and how many each text has, (B,). Those after a
+            text's last are undefined.
         """
         raise NotImplementedError
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import torch
 from torch import nn
@@ -127,13 +128,25 @@ class DCNN(TextNetwork):
                 *(self.config, inverse.int(), offsets_of(lengths), words, self.convolution.weight),
                 *(*self.biases, *(convolution.weight for convolution in self.deeper)),
             )  # (B, k_top F D / 2^L)
-        x, counts = self.convolution(words, inverse, lengths)  # (B, P, F1, D / 2), (B,)
-        x, counts = self.pool(x, counts, lengths, 1)  # (B, k_1, F1, D / 2), (B,)
-        for layer, convolution in enumerate(self.deeper, 2):  # l
-            x = convolution(x)  # (B, k_(l-1) + m - 1, F, D / 2^l)
-            counts = window_counts(counts, self.config.region_sizes[layer - 1], "wide")  # (B,)
-            x, counts = self.pool(x, counts, lengths, layer)  # (B, k_l, F, D / 2^l), (B,)
+        for x, counts in self.layers(words, inverse, lengths):  # noqa: B007 (the last)
+            pass
+        x, _ = self.pool(x, counts, lengths, len(self.biases))  # (B, k_top, F, D / 2^L)
         return x.flatten(1)  # (B, k_top F D / 2^L)
+
+    def layers(
+        self, words: torch.Tensor, inverse: torch.Tensor, lengths: torch.Tensor
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield the folded responses of each layer l, before pooling, (B, P, F, D / 2^l), and their numbers, (B,).
+
+        Arguments as in `TextNetwork.penultimate`.
+        """
+        x, counts = self.convolution(words, inverse, lengths)  # (B, P, F1, D / 2), (B,)
+        yield x, counts
+        for layer, convolution in enumerate(self.deeper, 1):  # l
+            x, counts = self.pool(x, counts, lengths, layer)  # (B, k_l, F, D / 2^l), (B,)
+            x = convolution(x)  # (B, k_l + m - 1, F, D / 2^(l+1))
+            counts = window_counts(counts, self.config.region_sizes[layer], "wide")  # (B,)
+            yield x, counts
 
     def pool(
         self, x: torch.Tensor, counts: torch.Tensor, lengths: torch.Tensor, layer: int

@@ -6,6 +6,8 @@ layers have equally many maps, so that the shortcut is the identity and a text c
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -64,6 +66,21 @@ class DPCNN(TextNetwork):
 
         Arguments as in `TextNetwork.penultimate`.
         """
+        for x, counts in self.layers(words, inverse, lengths):  # noqa: B007 (the last)
+            pass
+        return max_pool(x, counts)  # (B, F)
+
+    def layers(
+        self, words: torch.Tensor, inverse: torch.Tensor, lengths: torch.Tensor
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield the region embedding and the responses of each convolution, the second of a block with its shortcut.
+
+        Arguments as in `TextNetwork.penultimate`. In blocks that a text passes as it is, the first convolution's
+        responses have no meaning for it.
+
+        Yields:
+            Responses, (B, P, F), zeros after each text's last; and how many it has, (B,).
+        """
         responses = self.convolution(words.flatten(1), inverse, lengths)  # R of (B, P, F / R) and (B,)
         longest = max(int(lengths.max()), 1) if len(lengths) else 1  # L
         regions = []  # R of (B, L, F / R)
@@ -72,12 +89,15 @@ class DPCNN(TextNetwork):
             regions.append(F.pad(x, (0, 0, 0, begin))[:, begin : begin + longest])  # (B, L, F / R)
         x = without_padding(torch.cat(regions, dim=2), lengths)  # (B, L, F)
         counts = lengths  # (B,)
+        yield x, counts
         for number, block in enumerate(self.deeper):
             several = torch.ones_like(counts) if number == 0 else (counts > 1).long()  # (B,)
             if number:
                 x, counts = halve(x, counts)  # (B, ceil(P / 2), F), (B,)
-            x = x + block(x, counts) * several[:, None, None]  # (B, P, F)
-        return max_pool(x, counts)  # (B, F)
+            first, second = block(x, counts)  # (B, P, F) both
+            yield first, counts
+            x = x + second * several[:, None, None]  # (B, P, F)
+            yield x, counts
 
 
 class Block(nn.Module):
@@ -94,11 +114,13 @@ class Block(nn.Module):
         self.second = Convolution(maps, maps, 3)
         self.activation = ACTIVATIONS[activation]
 
-    def forward(self, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-        """Return what is added to x, (B, P, F), whose values after a text's `counts` (B,) positions are zero."""
-        for convolution in (self.first, self.second):
-            x = convolution(self.activation(x), counts)  # (B, P, F); the activation of 0 is 0
-        return x
+    def forward(self, x: torch.Tensor, counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the first convolution's responses and what is added to x, all (B, P, F).
+
+        Zeros follow a text's `counts` (B,) positions in all.
+        """
+        first = self.first(self.activation(x), counts)  # (B, P, F); the activation of 0 is 0
+        return first, self.second(self.activation(first), counts)  # (B, P, F) both
 
 
 def halve(x: torch.Tensor, counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

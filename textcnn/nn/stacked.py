@@ -8,6 +8,8 @@ Recognition), and inception modules as layers (Szegedy et al. 2015, Going Deeper
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import torch
 from torch import nn
 
@@ -67,19 +69,33 @@ class StackedCNN(TextNetwork):
 
         Arguments as in `TextNetwork.penultimate`.
         """
+        for x, counts in self.layers(words, inverse, lengths):  # noqa: B007 (the last)
+            pass
+        pool = max_pool if self.config.global_pooling == "max" else average_pool
+        return pool(self._activate(x, counts), counts)  # (B, F)
+
+    def layers(
+        self, words: torch.Tensor, inverse: torch.Tensor, lengths: torch.Tensor
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield the responses of each layer, (B, P, F), with its shortcut if it ends one, and their numbers, (B,).
+
+        Arguments as in `TextNetwork.penultimate`.
+        """
         words = words.flatten(1)  # (U, C D)
         [(x, counts)] = self.convolution(words, inverse, lengths)  # (B, P, F1), (B,)
-        x = self._activate(x, counts)  # (B, P, F1)
+        yield x, counts
         for stage in self.deeper:
+            x = self._activate(x, counts)  # (B, P, F')
             x, counts = local_max_pool(x, counts, self.config.pool_size)  # (B, P', F'), (B,), with P' = ceil(P / p)
-            if isinstance(stage, nn.Conv1d):  # wide
+            if isinstance(stage, Residual):
+                inner, x = stage(x, counts)  # (B, P', F''), (B, P', F)
+                yield inner, counts
+            elif isinstance(stage, nn.Conv1d):  # wide
                 x = stage(x.transpose(1, 2)).transpose(1, 2)  # (B, P' + h - 1, F)
                 counts = window_counts(counts, stage.kernel_size[0], "wide")  # (B,)
             else:
                 x = stage(x, counts)  # (B, P', F)
-            x = self._activate(x, counts)  # (B, P' + h - 1, F) or (B, P', F)
-        pool = max_pool if self.config.global_pooling == "max" else average_pool
-        return pool(x, counts)  # (B, F)
+            yield x, counts
 
     def _activate(self, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
         """Apply the activation to x, (B, P, F), and put zeros after each text's end."""
@@ -108,12 +124,15 @@ class Residual(nn.Module):
         self.projection = None if below == maps else Convolution(below, maps, 1)
         self.activation = ACTIVATIONS[config.activation]
 
-    def forward(self, x: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-        """Return y, (B, P, F), from x, (B, P, F'); zeros follow a text's `counts` (B,) positions in both."""
-        inner = self.activation(self.first(x, counts))  # (B, P, F''); the activation of 0 is 0
+    def forward(self, x: torch.Tensor, counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the first layer's responses, (B, P, F''), and y, (B, P, F), from x, (B, P, F').
+
+        Zeros follow a text's `counts` (B,) positions in all.
+        """
+        first = self.first(x, counts)  # (B, P, F'')
         shortcut = x if self.projection is None else self.projection(x, counts)  # (B, P, F)
-        y: torch.Tensor = self.second(inner, counts) + shortcut  # (B, P, F)
-        return y
+        y = self.second(self.activation(first), counts) + shortcut  # (B, P, F); the activation of 0 is 0
+        return first, y
 
 
 class Inception(nn.Module):
