@@ -20,7 +20,8 @@ from textcnn.settings.training import TrainingConfig
         (
             KimConfig,
             {"char_ngrams": 3},
-            "char_ngrams: expected the lengths of the shortest and the longest n-grams such as (3, 5), found (3,)",
+            "char_ngrams: expected the lengths of the shortest and the longest n-grams such as 3-5, (3, 5) in Python, "
+            "found (3,)",
         ),
         (KimConfig, {"region_sizes": ()}, "region_sizes: expected whole numbers such as (3, 4, 5), found ()"),
         (KimConfig, {"region_sizes": (3, 0)}, "region_sizes: expected a whole number at least 1, found 0"),

@@ -108,7 +108,7 @@ class NetworkConfig(Checked):
         super().__post_init__()
         sizes = self.char_ngrams
         if sizes and (len(sizes) != 2 or sizes[0] > sizes[1]):
-            expected = "the lengths of the shortest and the longest n-grams such as (3, 5)"
+            expected = "the lengths of the shortest and the longest n-grams such as 3-5, (3, 5) in Python"
             raise ConfigError(f"char_ngrams: expected {expected}, found {sizes}")
         if sizes and self.channels == "static":
             expected = "channels that are trained, as n-grams are"
