@@ -13,8 +13,8 @@ from textcnn.errors import ConfigError
 from textcnn.inference.codes import BUCKETS
 from textcnn.inference.predictor import Predictor
 from textcnn.settings.config import KimConfig
-from textcnn.settings.training import TrainingConfig
 from textcnn.settings.options import Settings
+from textcnn.settings.training import TrainingConfig
 from textcnn.text.subwords import hash_ngrams
 from textcnn.training._char_ngrams import own_rows, whole_rows
 from textcnn.training._loop import predict_logits
