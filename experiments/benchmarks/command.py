@@ -20,13 +20,14 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from experiments import shared
 from experiments.benchmarks.common import by_turns, keep, ratios, times
-from textcnn import load_corpus
+from textcnn import load_corpus, load_model
 
 HERE = Path(__file__).parent
 SENTENCES = 1_000_000
@@ -62,8 +63,12 @@ def main() -> None:
         if arguments.data_dir is None:
             parser.error("expected --data-dir, or --show")
         results = {
-            "accuracy": {"textcnn": train_textcnn(arguments), "fasttext": train_fasttext(arguments)},
-            "sentences": sentences(arguments),
+            "accuracy": {
+                "textcnn": train_textcnn(arguments),
+                "fasttext": train_fasttext(arguments),
+                "compressed": compress_textcnn(arguments),
+            },
+            **sentences(arguments),
             "memory": memory(arguments),
             "start": start(arguments),
         }
@@ -73,7 +78,7 @@ def main() -> None:
 
 def model_of(program: str, folder: Path) -> Path:
     """Return where a program's model is kept."""
-    return folder / ("imdb-model" if program == "textcnn" else "imdb.fasttext")
+    return folder / {"textcnn": "imdb-model", "compressed": "imdb-small", "fasttext": "imdb.fasttext"}[program]
 
 
 def train_textcnn(arguments: argparse.Namespace) -> float:
@@ -82,6 +87,17 @@ def train_textcnn(arguments: argparse.Namespace) -> float:
     if not model.exists():
         run("train", "imdb", "--data-dir", arguments.data_dir, "-o", str(model), *TRAIN)
     return json.loads((model / "metrics.json").read_text())["test"]["accuracy"]
+
+
+def compress_textcnn(arguments: argparse.Namespace) -> float:
+    """Compress the model to numbers of 8 bits; return the test accuracy on IMDB."""
+    model = model_of("compressed", arguments.work)
+    if not model.exists():
+        run("compress", str(model_of("textcnn", arguments.work)), "-o", str(model))
+    test = load_corpus("imdb", data_dir=arguments.data_dir)["test"]
+    names = test.features["label"].names
+    predicted = load_model(model).predict(test["text"][:])
+    return sum(names[label] == found for label, found in zip(test["label"], predicted, strict=True)) / len(test)
 
 
 def train_fasttext(arguments: argparse.Namespace) -> float:
@@ -146,8 +162,8 @@ def lines(arguments: argparse.Namespace, count: int) -> Path:
     return path
 
 
-def sentences(arguments: argparse.Namespace) -> dict:
-    """Measure a million sentences from file to file, in sentences per second."""
+def sentences(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Measure a million sentences from file to file, in sentences per second, also with the compressed model."""
     source, target = lines(arguments, SENTENCES), arguments.work / "labels.txt"
     # fastText reads words between spaces: it gets its sentences prepared, outside the time.
     prepared = arguments.work / "prepared.txt"
@@ -156,16 +172,20 @@ def sentences(arguments: argparse.Namespace) -> dict:
             out.writelines(separated(line) + "\n" for line in file)
     model = str(model_of("fasttext", arguments.work))
 
-    def textcnn() -> float:
-        figures = run("predict", "-m", str(model_of("textcnn", arguments.work)), *files(source, target))
+    def textcnn(program: str) -> float:
+        figures = run("predict", "-m", str(model_of(program, arguments.work)), *files(source, target))
         return SENTENCES / figures["seconds"]
 
     def fasttext() -> float:
         figures = timed(*FASTTEXT, model, str(prepared), str(target))
         return SENTENCES / figures["seconds"]
 
-    figures = by_turns({"textcnn": textcnn, "fasttext": fasttext}, runs=arguments.runs, warm_up=1)
-    return {**ratios(figures, "textcnn", "fasttext"), "runs": figures}
+    sides = {name: partial(textcnn, name) for name in ("textcnn", "compressed")} | {"fasttext": fasttext}
+    figures = by_turns(sides, runs=arguments.runs, warm_up=1)
+    return {
+        "sentences": {**ratios(figures, "textcnn", "fasttext"), "runs": figures},
+        "compressed": ratios(figures, "compressed", "fasttext"),
+    }
 
 
 def files(source: Path, target: Path) -> tuple[str, ...]:
@@ -214,6 +234,12 @@ def markdown(results: dict[str, Any]) -> str:
     speed, accuracy = results["sentences"], results["accuracy"]
     rows = [
         ("textcnn predict", f"{speed['side']:,.0f}", times(speed, 2), f"{100 * accuracy['textcnn']:.1f}"),
+        (
+            "textcnn predict, compressed model",
+            f"{results['compressed']['side']:,.0f}",
+            times(results["compressed"], 2),
+            f"{100 * accuracy['compressed']:.1f}",
+        ),
         ("fastText", f"{speed['baseline']:,.0f}", "1x", f"{100 * accuracy['fasttext']:.1f}"),
     ]
     header = ("1,000,000 sentences, file to file", "sentences/s", "ratio (range)", "IMDB test accuracy")
