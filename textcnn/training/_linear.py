@@ -70,12 +70,12 @@ def features(bag: NgramBag, texts: Encoded) -> scipy.sparse.csr_array:
     import scipy.sparse
 
     rows, counts = bag.index.find(texts)  # (M,), (N,)
-    offsets = offsets_of(counts)
+    rows = rows.astype(np.int32)
     values = bag.factors.cpu().numpy()[rows].astype(np.float64)  # (M,)
-    squares = np.add.reduceat(np.append(values**2, 0.0), offsets[:-1]) if len(counts) else np.zeros(0)
-    squares[counts == 0] = 1.0  # reduceat takes the next text's first value there
-    values /= np.repeat(np.sqrt(np.maximum(squares, LEAST_RATIO**2)), counts)
-    return scipy.sparse.csr_array((values, rows, offsets), shape=(len(counts), len(bag.keys)))
+    out = scipy.sparse.csr_array((values, rows, offsets_of(counts)), shape=(len(counts), len(bag.keys)))
+    squares = out.power(2).sum(axis=1)  # (N,)
+    out.data /= np.repeat(np.sqrt(np.maximum(squares, LEAST_RATIO**2)), counts)
+    return out
 
 
 def solve_once(bag: NgramBag, training: Examples, *, weights: np.ndarray | None = None, memory: Memory) -> LinearModel:
