@@ -25,6 +25,7 @@ def texts_and_labels(number=300):
 
 SETTINGS = {
     "kim": {"dimension": 40, "feature_maps": 20},
+    "few filters": {"dimension": 120, "feature_maps": 5, "region_sizes": (1, 2)},
     "average": {"dimension": 40, "feature_maps": 20, "pooling": "average"},
     "dcnn": {"arch": "dcnn", "dimension": 16, "feature_maps": (4, 6)},
     "stacked": {"arch": "stacked", "dimension": 40, "feature_maps": (16, 16)},

@@ -137,6 +137,7 @@ def _narrowed(artifact: Artifact, dimension: int) -> Artifact:
     squares, vectors = np.linalg.eigh(weighted.T @ weighted)
     sizes = np.sqrt(np.maximum(squares, squares.max() * _SMALLEST + np.finfo(np.float64).tiny))
     left, values, right = np.linalg.svd(sizes[:, None] * vectors.T @ flat.T, full_matrices=False)
+    dimension = min(dimension, len(values))  # there may be fewer filters
     roots = np.sqrt(values[:dimension])
     basis = vectors @ (left[:, :dimension] * roots / sizes[:, None])  # (C D, dimension)
     columns = right[:dimension].T * roots  # (S F, dimension)
