@@ -9,6 +9,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,25 @@ def parse(parser: argparse.ArgumentParser, *required: str) -> argparse.Namespace
     for folder in (arguments.output, *([] if arguments.show else [arguments.work])):
         folder.mkdir(parents=True, exist_ok=True)
     return arguments
+
+
+def train_fasttext(texts: Sequence[str], labels: Sequence[Any], *, order: int, **settings: Any) -> Any:
+    """Return a fastText model, trained by one thread.
+
+    Args:
+        texts: words and punctuation between spaces.
+        labels: theirs, without spaces.
+        order: seed of the order of the texts: fastText learns in that of its file, and a corpus's is often by class.
+        settings: keywords of `fasttext.train_supervised`.
+    """
+    import numpy as np
+    from fasttext import train_supervised
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "train.txt"
+        rows = np.random.default_rng(order).permutation(len(texts))
+        path.write_text("".join(f"__label__{labels[i]} {texts[i]}\n" for i in rows), encoding="utf-8")
+        return train_supervised(str(path), thread=1, verbose=0, **settings)
 
 
 def machine() -> dict[str, Any]:

@@ -13,7 +13,6 @@ and 5 or 25 epochs. Each has the strings as they are, and one thread.
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -136,12 +135,8 @@ def fasttext(parts: Parts, seed: int, epochs: int) -> list[Point]:
     FastText.eprint = lambda *_, **__: None
 
     def predict() -> np.ndarray:
-        order = np.random.default_rng(seed).permutation(len(parts.texts))
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "train.txt"
-            lines = (f"__label__{parts.labels[i]} {separated(parts.texts[i])}\n" for i in order)
-            path.write_text("".join(lines), encoding="utf-8")
-            model = FastText.train_supervised(str(path), wordNgrams=2, epoch=epochs, thread=1, seed=seed, verbose=0)
+        texts = [*map(separated, parts.texts)]
+        model = shared.train_fasttext(texts, parts.labels.tolist(), order=seed, wordNgrams=2, epoch=epochs, seed=seed)
         labels, _ = model.predict([separated(text) for text in parts.held_out])
         return np.array([int(label[0].removeprefix("__label__")) for label in labels])
 

@@ -189,19 +189,14 @@ def rivals(texts: list[str], labels: list[str], others: list[str]) -> dict[str, 
     import pickle
     import tempfile
 
-    from fasttext import train_supervised
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
     linear = make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression(C=10, max_iter=1000))
     linear.fit(texts, labels)
+    model = shared.train_fasttext(texts, labels, order=0, wordNgrams=2, epoch=25)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "train.txt"
-        order = np.random.default_rng(0).permutation(len(texts))  # fastText learns in the order of the file
-        lines = (f"__label__{labels[i]} {texts[i]}\n" for i in order)
-        path.write_text("".join(lines), encoding="utf-8")
-        model = train_supervised(str(path), wordNgrams=2, epoch=25, thread=1, verbose=0)
         model.save_model(str(Path(folder) / "model.bin"))
         size = (Path(folder) / "model.bin").stat().st_size / 1e6
 

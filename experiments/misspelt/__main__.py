@@ -13,7 +13,6 @@ method and of the errors; all methods have the first before any has the second.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Sequence
 from itertools import product
 from pathlib import Path
@@ -119,15 +118,9 @@ def network(splits: Splits, seed: int, settings: dict[str, Any]) -> Predict:
 
 def fasttext(splits: Splits, seed: int, settings: dict[str, Any]) -> Predict:
     """Train fastText with the character n-grams of words, and bigrams; texts are split as textcnn splits them."""
-    from fasttext import train_supervised
-
     texts, labels = splits["train"]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "train.txt"
-        order = np.random.default_rng(seed).permutation(len(texts))  # fastText learns in the order of the file
-        path.write_text("".join(f"__label__{labels[i]} {_words(texts[i])}\n" for i in order), encoding="utf-8")
-        subwords: dict[str, Any] = {"minn": 3, "maxn": 5, "wordNgrams": 2, "bucket": 200_000}
-        model = train_supervised(str(path), thread=1, seed=seed, verbose=0, **subwords, **settings)
+    subwords: dict[str, Any] = {"minn": 3, "maxn": 5, "wordNgrams": 2, "bucket": 200_000}
+    model = shared.train_fasttext([*map(_words, texts)], labels, order=seed, seed=seed, **subwords, **settings)
 
     def predict(texts: Sequence[str]) -> np.ndarray:
         found = [model.f.predict(f"{_words(text)}\n", 1, 0.0, "strict") for text in texts]

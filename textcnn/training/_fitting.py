@@ -274,7 +274,7 @@ class Fitting:
         return np.zeros(self.classes if self.labels.ndim == 2 else 1, np.float32)
 
     def _save(self, epochs: list[Epoch]) -> None:
-        """Keep the state of the run after the first epoch, then so often that it takes `SAVING` of the time."""
+        """Save the state of the run after the first epoch, then as often as takes `SAVING` of the time at most."""
         begin = time.perf_counter()
         if self.checkpoint is None or begin < self._next_save:
             return
