@@ -10,6 +10,9 @@ from hypothesis import settings
 settings.register_profile("textcnn", deadline=None)
 settings.load_profile("textcnn")
 
+# As a user's own choice, so that no test depends on how busy the machine is; set before torch is loaded.
+os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
+
 # A shell's job in the background ignores Ctrl-C, and so would the processes that tests start and interrupt.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

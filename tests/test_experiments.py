@@ -38,6 +38,7 @@ RESULTS = {
     "benchmarks.prediction": "prediction",
     "benchmarks.command": "command",
     "benchmarks.accuracy": "accuracy",
+    "benchmarks.busy": "busy",
     "benchmarks.scaling": "scaling",
     "benchmarks.schedule": "schedule",
     "benchmarks.vectors": "vectors",

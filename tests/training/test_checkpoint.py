@@ -43,7 +43,7 @@ def corpus(seed):
 
 
 def checkpoint(path, *, resume=False, identity=None, environment=None):
-    return Checkpoint(path, identity or {"settings": [1, 2]}, environment or {"threads": 1}, resume)
+    return Checkpoint(path, identity or {"settings": [1, 2]}, environment or {"torch": "2.1"}, resume)
 
 
 def run(config=CONFIG, keep=None, stop_after=None):
@@ -138,8 +138,8 @@ def test_another_environment_is_told(tmp_path, caplog):
     path = tmp_path / "c"
     run(keep=checkpoint(path), stop_after=1)
     with caplog.at_level(logging.WARNING):
-        run(keep=checkpoint(path, resume=True, environment={"threads": 2}))
-    assert "the checkpoint is from another environment ({'threads': 1}, now {'threads': 2})" in caplog.text
+        run(keep=checkpoint(path, resume=True, environment={"torch": "2.2"}))
+    assert "the checkpoint is from another environment ({'torch': '2.1'}, now {'torch': '2.2'})" in caplog.text
 
 
 def test_files_that_are_no_checkpoint(tmp_path):

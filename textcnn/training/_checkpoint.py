@@ -65,7 +65,7 @@ class Checkpoint:
 
     path: Path
     identity: Mapping[str, Any]
-    environment: Mapping[str, Any]
+    environment: dict[str, Any]
     resume: bool
     group: TrainingGroup = ONE_PROCESS
 

@@ -32,6 +32,7 @@ from textcnn.text.vocabulary import UNKNOWN
 from textcnn.training._batching import Examples
 from textcnn.training._checkpoint import Checkpoint
 from textcnn.training._early_stopping import EarlyStopping
+from textcnn.training._environment import resume_threads
 from textcnn.training._linear import LinearModel, Memory, solvable, solve_once
 from textcnn.training._loop import Trainer, loss_weights, predict_logits, with_prefix
 from textcnn.training._side_by_side import side_by_side
@@ -307,6 +308,7 @@ class Fitting:
         kept = self.checkpoint.load(expected, texts=len(self.members[-1].training.labels), networks=len(self.members))
         if kept is None:
             return []
+        resume_threads(self.checkpoint.environment, kept.environment)
         if kept.environment != self.checkpoint.environment:
             logger.warning(
                 "the checkpoint is from another environment (%s, now %s): the result may differ in its last bits",

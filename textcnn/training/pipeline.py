@@ -7,7 +7,6 @@ import hashlib
 import json
 import logging
 import math
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -32,6 +31,7 @@ from textcnn.text.ngrams import collect_ngrams
 from textcnn.text.tokenizer import Tokenizer
 from textcnn.text.vocabulary import Vocabulary
 from textcnn.training._char_ngrams import WordNgrams, find_subwords, whole_rows
+from textcnn.training._environment import Cores, environment, torch_threads
 from textcnn.training._starting_words import coverage, initial_rows, read_words
 from textcnn.training.group import ONE_PROCESS, TrainingGroup
 from textcnn.training.identity import differences
@@ -161,6 +161,7 @@ def prepare(
 
     Arguments and errors as in `train_model`. Initial weights and dropout draw from a generator of the network's own.
     """
+    cores = Cores()
     from textcnn.training._batching import Examples
     from textcnn.training._fitting import members_of
     from textcnn.training.transfer import adopt, start
@@ -225,7 +226,7 @@ def prepare(
         "initial": taken[-1] if taken else None,
         "vectors": None if vectors is None else coverage(vectors, seen),
         "neighbours": _neighbours(members[-1].network, settings, vocabulary.words),
-        "environment": _environment(settings.training.device),
+        "environment": environment(settings.training.device, cores=cores, networks=len(members)),
     }
     identity = _identity(settings, everything.words, examples, None if vectors is None else vectors.matrix)
     identity["folds"] = hashlib.sha256(b"".join(rows.tobytes() for rows in folds)).hexdigest()
@@ -262,11 +263,12 @@ def fit(
             f"expected the same texts and settings in each process, found other {', '.join(different)} in process "
             f"{group.rank} than in process 0; give all the same files and options"
         )
+    own = prepared.facts["environment"]
     if group.size > 1:  # which sum in another order
-        prepared.facts["environment"]["processes"] = group.size
+        own["processes"] = group.size
     keep: Checkpoint | None = None
     if checkpoint is not None:
-        keep = Checkpoint(checkpoint, prepared.identity, prepared.facts["environment"], resume, group)
+        keep = Checkpoint(checkpoint, prepared.identity, own, resume, group)
     fitting = Fitting(
         prepared.members,
         prepared.validation.labels,
@@ -278,7 +280,8 @@ def fit(
         group=group,
     )
     try:
-        history = fitting.run()
+        with torch_threads(own["threads"]):
+            history = fitting.run()
     except (RuntimeError, MemoryError) as error:
         if is_of_memory(error):
             raise TrainingError(
@@ -401,20 +404,4 @@ def _identity(
         **settings.identity(),
         "data": data.hexdigest(),
         "word vectors": None if matrix is None else hashlib.sha256(matrix.tobytes()).hexdigest(),
-    }
-
-
-def _environment(device: str) -> dict[str, str | int]:
-    """Return what a run's bits depend on besides its seed."""
-    import torch
-
-    from textcnn.training.devices import choose_device
-
-    return {
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),  # a class of torch's, which a pickle would need
-        "numpy": np.__version__,
-        "machine": platform.machine(),
-        "threads": torch.get_num_threads(),
-        "device": str(choose_device(device)),
     }
