@@ -112,8 +112,11 @@ class LookUpTable:
     def _for_words(self, ids: np.ndarray, make: Callable[[np.ndarray], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Return a table of the distinct ones of `ids` alone, whose rows `make` returns, and the rows of all."""
         distinct = self._distinct(ids) if len(ids) else np.array([PAD])
-        parts = [distinct[begin : begin + AT_ONCE] for begin in range(0, len(distinct), AT_ONCE)]
-        table = np.concatenate([make(part) for part in parts])
+        first = make(distinct[:AT_ONCE])
+        table = np.empty((len(distinct), *first.shape[1:]), first.dtype)
+        table[:AT_ONCE] = first
+        for begin in range(AT_ONCE, len(distinct), AT_ONCE):
+            table[begin : begin + AT_ONCE] = make(distinct[begin : begin + AT_ONCE])
         table[distinct == PAD] = 0
         places = np.zeros(self.size, np.int32)
         places[distinct] = np.arange(len(distinct), dtype=np.int32)

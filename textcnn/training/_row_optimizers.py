@@ -42,7 +42,7 @@ class RowOptimizer:
         self.skipping = skipping
         self.steps = 0
         self.last = torch.zeros(len(table), dtype=torch.int64, device=table.device)
-        self.state = {name: torch.zeros_like(self.table) for name in self.names}
+        self.state = {name: _zeros_like(table) for name in self.names}
 
     @torch.no_grad()
     def settle(self, rows: torch.Tensor | None = None) -> None:
@@ -207,6 +207,13 @@ class RowAdam(RowOptimizer):
             self._missed_sums = np.concatenate([self._missed_sums, np.zeros(len(self._missed_sums))])
         begin = max(0, step - self.horizon)
         self._missed_sums[begin:step] += rate * self._powers[len(self._powers) - (step - begin) :]
+
+
+def _zeros_like(table: torch.Tensor) -> torch.Tensor:
+    """Return zeros; in a processor's memory, where numpy's take none until they are first changed, as torch's do."""
+    if table.device.type != "cpu":
+        return torch.zeros_like(table)
+    return torch.from_numpy(np.zeros(table.shape, torch.zeros(0, dtype=table.dtype).numpy().dtype))
 
 
 def _array(grad: torch.Tensor) -> np.ndarray:
