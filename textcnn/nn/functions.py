@@ -16,9 +16,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 from textcnn import kernels
 from textcnn.settings.config import DCNNConfig
+
+BF16_ROWS = 64  # oneDNN builds a kernel for each number of rows, and batches differ: rounded up, they are few
 
 
 def usable(*tensors: torch.Tensor) -> bool:
@@ -296,7 +299,11 @@ def project(words: torch.Tensor, filters: torch.Tensor, *, bf16: bool) -> torch.
         bf16: multiply in bfloat16.
     """
     flat = filters.flatten(0, 1)  # (S F, D)
-    product = (words.bfloat16() @ flat.bfloat16().T).float() if bf16 else words @ flat.T  # (U, S F)
+    if bf16:
+        rows = F.pad(words.bfloat16(), (0, 0, 0, -len(words) % BF16_ROWS))  # (U or more, D)
+        product = (rows @ flat.bfloat16().T)[: len(words)].float()  # (U, S F)
+    else:
+        product = words @ flat.T  # (U, S F)
     return product.unflatten(1, filters.shape[:2])  # (U, S, F)
 
 
