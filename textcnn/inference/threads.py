@@ -26,7 +26,7 @@ def processors() -> int:
     """
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     limit = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(count, int(limit) if limit.isdecimal() else int(min([*_granted(), float(count)]))))
+    return max(1, min(count, int(limit) if limit.isdecimal() else int(min([count, *_granted()]))))
 
 
 def _granted(root: Path = Path("/")) -> Iterator[float]:

@@ -210,10 +210,10 @@ class RowAdam(RowOptimizer):
 
 
 def _zeros_like(table: torch.Tensor) -> torch.Tensor:
-    """Return zeros; in a processor's memory, where numpy's take none until they are first changed, as torch's do."""
+    """Return zeros; on the CPU numpy's, which take no memory until they are first changed."""
     if table.device.type != "cpu":
         return torch.zeros_like(table)
-    return torch.from_numpy(np.zeros(table.shape, torch.zeros(0, dtype=table.dtype).numpy().dtype))
+    return torch.from_numpy(np.zeros(table.shape, table.detach().numpy().dtype))
 
 
 def _array(grad: torch.Tensor) -> np.ndarray:
