@@ -99,7 +99,7 @@ class TextCNNClassifier(ClassifierMixin, BaseEstimator):
         unseen_words: int = 20_000,
         optimizer: str = "adam",
         learning_rate: float | None = None,
-        batch_size: int = 50,
+        batch_size: int | None = None,
         schedule: str | None = None,
         max_epochs: int | None = None,
         patience: int = 3,

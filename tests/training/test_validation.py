@@ -60,6 +60,36 @@ def test_given_epochs_and_schedules_are_kept():
     assert adapted(TrainingConfig(schedule="linear"), labels[:100], given=True).max_epochs == 16
 
 
+@pytest.mark.parametrize(
+    ("texts", "more", "batch", "rate"),
+    [
+        (1999, 0, 50, 1e-3),
+        (2000, 0, 50, 1e-3),
+        (5000, 0, 100, 1e-3 * 2**0.5),
+        (1999, 8001, 200, 2e-3),
+        (10**6, 0, 200, 2e-3),
+    ],
+)
+def test_batches_and_their_learning_rate_grow_with_the_texts(texts, more, batch, rate):
+    found = adapted(TrainingConfig(), np.arange(texts) % 2, given=True, more=more)
+    assert (found.batch, found.rate) == (batch, pytest.approx(rate))
+
+
+@pytest.mark.parametrize(
+    ("given", "batch", "rate"),
+    [
+        ({"batch_size": 30}, 30, 1e-3),
+        ({"learning_rate": 3e-4}, 50, 3e-4),
+        ({"schedule": "constant"}, 50, 1e-3),
+        ({"optimizer": "adadelta"}, 50, 1.0),
+        ({"schedule": "linear", "max_epochs": 2}, 200, 2e-3),
+    ],
+)
+def test_batches_stay_where_a_setting_goes_with_them(given, batch, rate):
+    found = adapted(TrainingConfig(**given), np.arange(10_000) % 2, given=True)
+    assert (found.batch, found.rate) == (batch, pytest.approx(rate))
+
+
 def test_settings_go_before_the_texts():
     labels = np.repeat([0, 1], [90, 10])
     found = adapted(TrainingConfig(monitor="accuracy", validation_folds=0), labels, given=False)

@@ -10,6 +10,7 @@ from textcnn.errors import ConfigError, quoted
 _PAPERS = {
     "ngrams": 0,
     "vector_norm": 0.0,
+    "batch_size": 50,
     "monitor": "accuracy",
     "validation_folds": 0,
     "patience": 5,

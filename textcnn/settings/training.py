@@ -19,6 +19,8 @@ FOLDS = 4
 UNBALANCED = 9  # the largest class over the smallest
 # Epochs with a falling learning rate: so many that the network sees `SEEN` texts, between bounds; and with a constant.
 SEEN, LEAST_EPOCHS, MOST_EPOCHS, CONSTANT_EPOCHS = 34_000, 3, 16, 25
+# Texts per step: `STEPS` steps an epoch, between bounds, as the learning rate grows with the square root.
+STEPS, LEAST_BATCH, MOST_BATCH = 50, 50, 200
 
 
 @documented
@@ -33,10 +35,13 @@ class TrainingConfig(Checked):
 
     optimizer: str = option("adam", "Optimiser.", choices=tuple(LEARNING_RATES))
     learning_rate: float | None = option(
-        None, "Learning rate.", kind=float, above=0, optional=True, unset="adam 0.001, adadelta 1.0, adagrad 0.01",
-        aliases=("lr",),
+        None, "Learning rate.", kind=float, above=0, optional=True, aliases=("lr",),
+        unset="adam 0.001, up to 0.002 with larger batches of many texts; adadelta 1.0, adagrad 0.01",
     )  # fmt: skip
-    batch_size: int = option(50, "Texts per step.", least=1, aliases=("bs", "batch"))
+    batch_size: int | None = option(
+        None, "Texts per step.", kind=int, least=1, optional=True, aliases=("bs", "batch"),
+        unset=f"{LEAST_BATCH}; up to {MOST_BATCH} for many texts where learning rate and schedule are left open",
+    )  # fmt: skip
     schedule: str | None = option(
         None,
         "Learning rate over the epochs: linear (falling to 0 at the end of the last) or constant.",
@@ -133,6 +138,11 @@ class TrainingConfig(Checked):
     def rate(self) -> float:
         """The learning rate given, or the optimiser's usual one."""
         return LEARNING_RATES[self.optimizer] if self.learning_rate is None else self.learning_rate
+
+    @property
+    def batch(self) -> int:
+        """The number of texts per step given, or the usual one."""
+        return LEAST_BATCH if self.batch_size is None else self.batch_size
 
     def rate_after(self, epochs: float) -> float:
         """Return the learning rate of the next step after a number of epochs, such as 1.5."""

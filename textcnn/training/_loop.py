@@ -138,7 +138,7 @@ class Trainer:
         labels = torch.tensor(learned, device=self.device)  # (N,) or (N, K)
         of_text = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=self.device)
         batches = training_batches(
-            training.texts, batch_size=self.config.batch_size, generator=self.generator, group=self.group
+            training.texts, batch_size=self.config.batch, generator=self.generator, group=self.group
         )
         for step, (batch_rows, batch) in enumerate(batches, 1):
             batch = batch.to(self.device)

@@ -17,11 +17,14 @@ from textcnn.settings.training import (
     CONSTANT_EPOCHS,
     FEW,
     FOLDS,
+    LEAST_BATCH,
     LEAST_EPOCHS,
     MANY,
+    MOST_BATCH,
     MOST_EPOCHS,
     RARE,
     SEEN,
+    STEPS,
     UNBALANCED,
     TrainingConfig,
 )
@@ -31,7 +34,7 @@ logger = logging.getLogger(__name__)
 
 
 def adapted(config: TrainingConfig, labels: np.ndarray, *, given: bool, more: int = 0) -> TrainingConfig:
-    """Return the settings with monitor, folds, schedule and epochs, chosen by the training texts where they are None.
+    """Return the settings with monitor, folds, schedule, epochs and batch size as the training texts decide where None.
 
     Args:
         config: the settings.
@@ -61,15 +64,28 @@ def adapted(config: TrainingConfig, labels: np.ndarray, *, given: bool, more: in
     if folds is None:
         rare = labels.ndim == 1 and len(counts) == 2 and counts.min() < RARE and len(labels) + more <= MANY
         folds = FOLDS if (few and len(labels) + more < FEW) or rare else 0
+    folds = 0 if given else min(folds, len(labels))
+    config = dataclasses.replace(config, monitor=monitor, validation_folds=folds)
+    return _with_pace(config, len(labels) + more)
+
+
+def _with_pace(config: TrainingConfig, texts: int) -> TrainingConfig:
+    """Return the settings with schedule, epochs and batch size for a number of texts to learn from.
+
+    Batches grow with the texts, and Adam's learning rate with their square root, where both are left open and it falls.
+    """
     schedule, epochs = config.schedule, config.max_epochs
     if schedule is None:
-        schedule = "constant" if len(labels) + more < FEW else "linear"
+        schedule = "constant" if texts < FEW else "linear"
     if epochs is None and schedule == "constant":
         epochs = CONSTANT_EPOCHS
     elif epochs is None:
-        epochs = min(max(math.ceil(SEEN / (len(labels) + more)), LEAST_EPOCHS), MOST_EPOCHS)
-    folds = 0 if given else min(folds, len(labels))
-    return dataclasses.replace(config, monitor=monitor, validation_folds=folds, schedule=schedule, max_epochs=epochs)
+        epochs = min(max(math.ceil(SEEN / texts), LEAST_EPOCHS), MOST_EPOCHS)
+    batch, rate = config.batch, config.rate
+    if schedule == "linear" and config.optimizer == "adam" and config.batch_size is config.learning_rate is None:
+        batch = min(max(texts // STEPS, LEAST_BATCH), MOST_BATCH)
+        rate *= math.sqrt(batch / LEAST_BATCH)
+    return dataclasses.replace(config, schedule=schedule, max_epochs=epochs, batch_size=batch, learning_rate=rate)
 
 
 def validation_folds(training: Labelled, config: TrainingConfig) -> list[np.ndarray]:
