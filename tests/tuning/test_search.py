@@ -333,7 +333,7 @@ def test_the_cost_of_a_model(tmp_path):
 
 def test_a_search_of_few_settings_ends_when_all_are_tried(tmp_path):
     space = search.Space(FIXED)
-    fixed = FIXED | space.keywords(space.defaults())
+    fixed = FIXED | {"learning_rate": 0.002} | space.keywords(space.defaults())
     del fixed["lowercase"]
     found = searched(tmp_path, fixed=fixed)
     assert sorted(trial.keywords["lowercase"] for trial in found.trials) == [False, True]

@@ -24,7 +24,7 @@ def test_the_first_trial_has_the_defaults(fixed, vectors):
     assert to_json(found.text) == to_json(usual.text)
     assert to_json(found.model) == to_json(usual.model)
     bound = usual.model.default_max_norm
-    assert found.training == dataclasses.replace(usual.training, learning_rate=usual.training.rate, max_norm=bound)
+    assert found.training == dataclasses.replace(usual.training, max_norm=bound)
 
 
 def test_every_choice_makes_settings():
@@ -59,7 +59,14 @@ def test_fixed_settings_that_cannot_be():
         Space({"arch": "kim", "k_top": 3})
     everything = Space({"arch": "kim"})
     with pytest.raises(ConfigError, match="all of them fixed"):
-        Space({"arch": "kim", **everything.keywords(everything.defaults())})
+        Space({"arch": "kim", "learning_rate": 0.002, **everything.keywords(everything.defaults())})
+
+
+def test_the_usual_learning_rate_is_left_open():
+    for fixed, usual in (({}, 0.001), ({"optimizer": "adadelta"}, 1.0)):
+        space = Space(fixed)
+        assert "learning_rate" not in space.keywords(space.defaults())
+        assert space.keywords(space.defaults() | {"learning_rate": usual / 2})["learning_rate"] == usual / 2
 
 
 def test_values_are_rounded_so_that_they_can_be_typed():

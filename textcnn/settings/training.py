@@ -20,7 +20,7 @@ UNBALANCED = 9  # the largest class over the smallest
 # Epochs with a falling learning rate: so many that the network sees `SEEN` texts, between bounds; and with a constant.
 SEEN, LEAST_EPOCHS, MOST_EPOCHS, CONSTANT_EPOCHS = 34_000, 3, 16, 25
 # Texts per step: `STEPS` steps an epoch, between bounds, as the learning rate grows with the square root.
-STEPS, LEAST_BATCH, MOST_BATCH = 50, 50, 200
+STEPS, LEAST_BATCH, MOST_BATCH = 100, 50, 200
 
 
 @documented

@@ -118,9 +118,8 @@ class Space:
 
     def _of_all(self, network: type[NetworkConfig]) -> list[Axis]:
         """Return the settings that have the same values to try for every network."""
-        rate = LEARNING_RATES[self.fixed.get("optimizer", "adam")]
         found = [
-            Axis("learning_rate", "learning_rate", rate, low=rate / 10, high=rate * 10),
+            Axis("learning_rate", "learning_rate", self._rate, low=self._rate / 10, high=self._rate * 10),
             Axis("dropout", "dropout", 0.5, low=0.0, high=0.8, step=0.05),
             Axis("max_norm", "max_norm", network.default_max_norm, (0.0, 1.0, 3.0, 10.0)),
             Axis("ngrams", "ngrams", 2, (0, 1, 2, 3)),
@@ -132,6 +131,11 @@ class Space:
             found.append(Axis("channels", "channels", "non-static", ("static", "non-static", "multichannel")))
             found.append(Axis("vector_norm", "vector_norm", 5.0, (0.0, 3.0, 5.0, 8.0, 12.0)))
         return found
+
+    @property
+    def _rate(self) -> float:
+        """The usual learning rate."""
+        return LEARNING_RATES[self.fixed.get("optimizer", "adam")]
 
     def suggest(self, trial: Trial) -> None:
         """Let a trial choose a value of every setting that is open."""
@@ -165,6 +169,8 @@ class Space:
         for keyword, form in (("learning_rate", ".2g"), ("dropout", ".2f")):
             if keyword in found:
                 found[keyword] = float(format(found[keyword], form))
+        if found.get("learning_rate") == self._rate:  # left open, as by default: it goes with the size of the batches
+            del found["learning_rate"]
         return found
 
     def settings(self, values: Mapping[str, Any]) -> Any:
