@@ -9,6 +9,8 @@ from typing import TypeVar
 
 import torch
 
+from textcnn.training._environment import torch_threads
+
 Result = TypeVar("Result")
 
 
@@ -18,8 +20,7 @@ def side_by_side(tasks: Sequence[Callable[[], Result]]) -> list[Result]:
     The calling thread begins with the last task, so that Ctrl-C interrupts that one at once. Then, and after an error,
     no further task begins, and those that run are waited for.
     """
-    threads = torch.get_num_threads()
-    others = min(threads, len(tasks)) - 1
+    others = min(torch.get_num_threads(), len(tasks)) - 1
     if not others:
         return [task() for task in tasks]
     results: dict[int, Result] = {}
@@ -40,14 +41,11 @@ def side_by_side(tasks: Sequence[Callable[[], Result]]) -> list[Result]:
                 return
             run(number)
 
-    torch.set_num_threads(1)
-    try:
+    with torch_threads(1):
         with ThreadPoolExecutor(others) as pool:
             running = [pool.submit(run_waiting) for _ in range(others)]
             run(len(tasks) - 1)
             run_waiting()
         for thread in running:
             thread.result()
-    finally:
-        torch.set_num_threads(threads)
     return [results[number] for number in range(len(tasks))]
