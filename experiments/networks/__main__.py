@@ -1,9 +1,11 @@
 """The networks beside one another: accuracy, and texts per second.
 
-    python -m experiments.networks --data-dir DATA
+    textcnn vectors imdb --unsupervised --data-dir DATA --architecture skip-gram -o vectors.bin
+    python -m experiments.networks --data-dir DATA --vectors vectors.bin
 
-Every network has its default settings, without outside text, and three seeds on the corpora's usual splits. Prediction
-is of the test texts, ten times over, from strings to labels: the median of five turns.
+Every network has its default layers, or those named, batches of 50, and the corpora's usual splits; on IMDB also word
+vectors of its unlabelled reviews. Prediction is of the test texts (of the short ones ten times over), from strings to
+labels: the median of five turns.
 """
 
 from __future__ import annotations
@@ -20,9 +22,11 @@ from experiments import shared
 from textcnn import load_corpus, load_model
 
 HERE = Path(__file__).parent
-CORPORA = ("mr", "trec")
-SEEDS = (0, 1, 2)
-TURNS, TIMES = 5, 10
+SEEDS = {"mr": (0, 1, 2), "trec": (0, 1, 2), "sst2": (0, 1, 2), "imdb": (0,)}
+TABLES = (("mr", "trec"), ("sst2", "imdb", "imdb with vectors"))
+TIMES = {"mr": 10, "trec": 10, "sst2": 10, "imdb": 1}
+TURNS = 5
+BATCHES = ("--batch-size", "50")
 NETWORKS: dict[str, tuple[str, ...]] = {
     "Kim": (),
     "DCNN": ("--arch", "dcnn"),
@@ -47,39 +51,39 @@ NETWORKS: dict[str, tuple[str, ...]] = {
 
 
 def main() -> None:
-    """Train what is missing, measure, and print the table."""
+    """Train what is missing, measure, and print the tables."""
     parser = shared.make_parser(__doc__ or "", HERE)
     parser.add_argument("--data-dir", metavar="DATA", help="folder of the corpora's original files")
-    arguments = shared.parse(parser, "data-dir")
+    parser.add_argument("--vectors", metavar="FILE", help="word vectors of IMDB's reviews")
+    arguments = shared.parse(parser, "data-dir", "vectors")
     path = arguments.output / "results.json"
     results: dict[str, Any] = shared.read_json(path) or {}
     if not arguments.show:
-        for corpus in CORPORA:
+        for column in (column for columns in TABLES for column in columns):
+            corpus, *with_vectors = column.split(" with ")
+            test = list(load_corpus(corpus, data_dir=arguments.data_dir)["test"]["text"]) * TIMES[corpus]
             for name, options in NETWORKS.items():
-                cell = results.setdefault(corpus, {}).setdefault(name, {"runs": {}})
-                for seed in SEEDS:
-                    if str(seed) not in cell["runs"]:
-                        folder = folder_of(arguments.work, corpus, name, seed)
-                        cell["runs"][str(seed)] = train(corpus, arguments.data_dir, folder, seed, options)
-                        results["machine"] = shared.machine()
-                        shared.write_json(path, results)
-        for corpus in CORPORA:
-            test = load_corpus(corpus, data_dir=arguments.data_dir)["test"]
-            for name in NETWORKS:
-                rate = speed(folder_of(arguments.work, corpus, name, 0), list(test["text"]) * TIMES)
-                results[corpus][name]["texts_per_second"] = rate
-        shared.write_json(path, results)
+                cell = results.setdefault(column, {}).setdefault(name, {"runs": {}})
+                more = ("--data-dir", arguments.data_dir, *(("--vectors", arguments.vectors) if with_vectors else ()))
+                for seed in map(str, SEEDS[corpus]):
+                    folder = folder_of(arguments.work, column, name, seed)
+                    if seed not in cell["runs"]:
+                        cell["runs"][seed] = train(corpus, folder, seed, (*options, *more))
+                    if not with_vectors and "texts_per_second" not in cell:
+                        cell["texts_per_second"] = speed(folder, test)
+                    results["machine"] = shared.machine()
+                    shared.write_json(path, results)
     print(markdown(results))
 
 
-def folder_of(work: Path, corpus: str, name: str, seed: int) -> Path:
+def folder_of(work: Path, column: str, name: str, seed: str) -> Path:
     """Return where a model is saved."""
-    return work / f"networks-{corpus}-{name.replace(', ', '-').replace(' ', '-')}-{seed}"
+    return work / f"networks-{column}-{name}-{seed}".replace(", ", "-").replace(" ", "-")
 
 
-def train(corpus: str, data_dir: str, folder: Path, seed: int, options: tuple[str, ...]) -> dict[str, float]:
+def train(corpus: str, folder: Path, seed: str, options: tuple[str, ...]) -> dict[str, float]:
     """Train a network by the command line, and return its scores."""
-    command = ["train", corpus, "--data-dir", data_dir, "--seed", str(seed), "-o", str(folder), *options]
+    command = ["train", corpus, "--seed", seed, "-o", str(folder), *BATCHES, *options]
     subprocess.run([sys.executable, "-m", "textcnn", *command, "--no-report", "--overwrite"], check=True)
     metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
     return {split: metrics[split]["accuracy"] for split in ("validation", "test")}
@@ -98,21 +102,31 @@ def speed(folder: Path, texts: list[str]) -> float:
 
 
 def markdown(results: dict[str, Any]) -> str:
-    """Return the table."""
+    """Return the tables."""
+    return "\n\n".join([*(table(results, columns) for columns in TABLES), shared.machine_line(results["machine"])])
+
+
+def table(results: dict[str, Any], columns: tuple[str, ...]) -> str:
+    """Return a table of some corpora."""
     header = ["network"]
-    for corpus in CORPORA:
-        name = shared.NAMES[corpus]
-        header += [f"{name}: validation, %", "test, %", "texts/s"]
+    for column in columns:
+        corpus, *more = column.split(" ", 1)
+        header += [
+            f"{' '.join([shared.NAMES[corpus], *more])}: validation, %",
+            "test, %",
+            *([] if more else ["texts/s"]),
+        ]
     rows = []
     for network in NETWORKS:
         row = [network]
-        for corpus in CORPORA:
-            cell = results[corpus][network]
+        for column in columns:
+            cell = results[column][network]
             runs = list(cell["runs"].values())
             row += [shared.spread([run[split] for run in runs]) for split in ("validation", "test")]
-            row.append(f"{cell['texts_per_second']:,.0f}")
+            if "texts_per_second" in cell:
+                row.append(f"{cell['texts_per_second']:,.0f}")
         rows.append(row)
-    return f"{shared.table(header, rows)}\n\n{shared.machine_line(results['machine'])}"
+    return shared.table(header, rows)
 
 
 if __name__ == "__main__":
