@@ -61,7 +61,6 @@ def main() -> None:
     if not arguments.show:
         for column in (column for columns in TABLES for column in columns):
             corpus, *with_vectors = column.split(" with ")
-            test = list(load_corpus(corpus, data_dir=arguments.data_dir)["test"]["text"]) * TIMES[corpus]
             for name, options in NETWORKS.items():
                 cell = results.setdefault(column, {}).setdefault(name, {"runs": {}})
                 more = ("--data-dir", arguments.data_dir, *(("--vectors", arguments.vectors) if with_vectors else ()))
@@ -70,7 +69,8 @@ def main() -> None:
                     if seed not in cell["runs"]:
                         cell["runs"][seed] = train(corpus, folder, seed, (*options, *more))
                     if not with_vectors and "texts_per_second" not in cell:
-                        cell["texts_per_second"] = speed(folder, test)
+                        test = list(load_corpus(corpus, data_dir=arguments.data_dir)["test"]["text"])
+                        cell["texts_per_second"] = speed(folder, test * TIMES[corpus])
                     results["machine"] = shared.machine()
                     shared.write_json(path, results)
     print(markdown(results))
